@@ -2,4 +2,16 @@
 //!
 //! Pure by rule: no AWS type, no async runtime, no clock. Time and randomness arrive as values.
 
+pub mod answer;
+pub mod error;
+pub mod health;
+pub mod ids;
+pub mod operation;
+pub mod polling;
+pub mod ports;
+pub mod rds;
+pub mod request;
+pub mod tags;
 pub mod validation;
+
+pub use error::{Error, ErrorKind, Leftovers, Result};

@@ -1,0 +1,234 @@
+//! Names: validated on the way in, derived on the way out.
+//!
+//! Every resource name comes from the operation id and the operation id comes from the database and
+//! the run id, so that any attempt at any time finds what an earlier one made.
+//!
+//! Length and character rules: Amazon RDS API Reference, `CreateDBInstance` and `CreateDBSnapshot`
+//! (instance 1-63, snapshot 1-255, first a letter, no trailing hyphen, no two hyphens in a row).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+macro_rules! text_newtype {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_newtype!(
+    /// The identifier of an RDS DB instance, lower case as RDS stores it.
+    DatabaseId
+);
+text_newtype!(
+    /// An AWS Region code such as `us-west-2`.
+    Region
+);
+text_newtype!(
+    /// What makes two starts the same run: the scheduled time, as a rule.
+    RunId
+);
+text_newtype!(
+    /// One operation; every name of a resource it makes is derived from it.
+    OperationId
+);
+
+impl DatabaseId {
+    /// Accepts what RDS accepts, folded to lower case.
+    ///
+    /// # Errors
+    /// `InvalidInput` with the rule when `text` breaks it.
+    pub fn parse(text: &str) -> Result<Self> {
+        let lower = text.to_ascii_lowercase();
+        let well_formed = (1..=63).contains(&lower.len())
+            && lower.starts_with(|c: char| c.is_ascii_lowercase())
+            && lower.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            && !lower.ends_with('-')
+            && !lower.contains("--");
+        if !well_formed {
+            return Err(Error::invalid(format!(
+                "databaseId: {text:?} is not a DB instance identifier (1-63 letters, digits and hyphens, first a \
+                 letter, no trailing hyphen, no two hyphens in a row)"
+            )));
+        }
+        Ok(DatabaseId(lower))
+    }
+}
+
+impl Region {
+    /// Accepts the form of a Region code (`us-east-1`, `us-gov-west-1`).
+    ///
+    /// # Errors
+    /// `InvalidInput` when `text` does not have that form.
+    pub fn parse(text: &str) -> Result<Self> {
+        let parts: Vec<&str> = text.split('-').collect();
+        let well_formed = (3..=4).contains(&parts.len())
+            && parts[..parts.len() - 1]
+                .iter()
+                .all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase()))
+            && parts[parts.len() - 1].chars().all(|c| c.is_ascii_digit())
+            && !parts[parts.len() - 1].is_empty();
+        if !well_formed {
+            return Err(Error::invalid(format!("region: {text:?} is not a Region code such as us-west-2")));
+        }
+        Ok(Region(text.to_owned()))
+    }
+}
+
+impl RunId {
+    /// Accepts 1-128 characters of letters, digits and `:._+-`.
+    ///
+    /// # Errors
+    /// `InvalidInput` otherwise.
+    pub fn parse(text: &str) -> Result<Self> {
+        let well_formed = (1..=128).contains(&text.len())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || ":._+-".contains(c));
+        if !well_formed {
+            return Err(Error::invalid(format!(
+                "runId: {text:?} is not 1-128 characters of letters, digits and :._+- (usually the scheduled time)"
+            )));
+        }
+        Ok(RunId(text.to_owned()))
+    }
+}
+
+impl OperationId {
+    /// The operation of one run of one database in one Region. The same three always give the same id.
+    pub fn derive(region: &Region, database: &DatabaseId, run: &RunId) -> Self {
+        let mut hash = Sha256::new();
+        for part in [region.as_str(), database.as_str(), run.as_str()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let digest = hex::encode(&hash.finalize()[..5]);
+        let database = slug(database.as_str(), 24);
+        let run = slug(&run.as_str().replace([':', '-'], ""), 16);
+        let middle = if run.is_empty() { String::new() } else { format!("{run}-") };
+        OperationId(format!("{database}-{middle}{digest}"))
+    }
+
+    /// Reads an id back, as it stands in a payload or a tag.
+    ///
+    /// # Errors
+    /// `InvalidInput` when it cannot be an id that [`OperationId::derive`] made.
+    pub fn parse(text: &str) -> Result<Self> {
+        let well_formed = (12..=52).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            && !text.contains("--");
+        if !well_formed {
+            return Err(Error::invalid(format!("operationId: {text:?} is not an operation id")));
+        }
+        Ok(OperationId(text.to_owned()))
+    }
+
+    /// The manual snapshot of this operation, and every copy of it in other Regions.
+    pub fn snapshot_id(&self) -> String {
+        format!("holdfast-{}", self.0)
+    }
+
+    /// The temporary instance that validates it: at most 57 characters of the 63 allowed.
+    pub fn validation_instance_id(&self) -> String {
+        format!("hfv-{}", self.0)
+    }
+
+    /// Where the full report lies in the metadata bucket.
+    pub fn report_key(&self) -> String {
+        format!("reports/{}.json", self.0)
+    }
+
+    /// Where validation keeps every check and finding, too large for a state machine's payload.
+    pub fn validation_key(&self) -> String {
+        format!("validations/{}.json", self.0)
+    }
+
+    /// Where the manifest of a VALID backup lies: what its data was.
+    pub fn manifest_key(&self) -> String {
+        format!("manifests/{}.json", self.0)
+    }
+}
+
+/// Lower-case letters, digits and single inner hyphens, at most `max` characters.
+fn slug(text: &str, max: usize) -> String {
+    let mut slug = String::new();
+    for c in text.chars().map(|c| c.to_ascii_lowercase()) {
+        match c {
+            'a'..='z' | '0'..='9' => slug.push(c),
+            _ if !slug.is_empty() && !slug.ends_with('-') => slug.push('-'),
+            _ => {}
+        }
+        if slug.len() == max {
+            break;
+        }
+    }
+    slug.trim_end_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn derive(database: &str, run: &str) -> OperationId {
+        OperationId::derive(
+            &Region::parse("us-east-1").unwrap(),
+            &DatabaseId::parse(database).unwrap(),
+            &RunId::parse(run).unwrap(),
+        )
+    }
+
+    #[test]
+    fn the_id_is_readable_and_stable() {
+        let id = derive("prod-db", "2026-11-20T06:00:00Z");
+        assert_eq!(id, derive("PROD-DB", "2026-11-20T06:00:00Z"));
+        assert!(id.as_str().starts_with("prod-db-20261120t060000z-"), "{id}");
+        assert_ne!(id, derive("prod-db", "2026-11-20T12:00:00Z"));
+    }
+
+    #[test]
+    fn bad_names_are_refused_by_field() {
+        for bad in ["", "1db", "a--b", "a-", "a_b", &"a".repeat(64)] {
+            assert!(DatabaseId::parse(bad).unwrap_err().message.contains("databaseId"), "{bad}");
+        }
+        for bad in ["", "us", "us-east", "us-east-x", "US-EAST-1", "../us-east-1"] {
+            assert!(Region::parse(bad).is_err(), "{bad}");
+        }
+        assert!(RunId::parse("a b").is_err());
+        assert!(OperationId::parse("../../etc/passwd").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn derived_names_keep_to_the_rules_of_rds(
+            database in "[a-z]([a-z0-9]|-[a-z0-9]){0,31}",
+            run in "[A-Za-z0-9:._+-]{1,128}",
+        ) {
+            let id = derive(&database, &run);
+            prop_assert_eq!(&OperationId::parse(id.as_str()).unwrap(), &id);
+            for (name, max) in [(id.snapshot_id(), 255), (id.validation_instance_id(), 63)] {
+                prop_assert!(name.len() <= max, "{} is {} long", name, name.len());
+                prop_assert!(!name.contains("--") && !name.ends_with('-'), "{}", name);
+            }
+        }
+    }
+}

@@ -1,0 +1,648 @@
+//! One backup operation: its phases, its record, and the one function that moves it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::health::{Health, NamedCause};
+use crate::ids::{OperationId, Region};
+use crate::request::{BackupRequest, Tier};
+use crate::validation::{Check, CheckResult, Verdict};
+
+/// Where an operation is. The last three are end states and never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Phase {
+    /// Source, keys and quotas are looked at; nothing exists yet.
+    HealthChecking,
+    /// The snapshot is being taken.
+    Snapshotting,
+    /// The snapshot is restored and checked.
+    Validating,
+    /// Copies go to the target Regions.
+    Replicating,
+    /// Temporary resources are removed.
+    CleaningUp,
+    /// Snapshot, proof and every copy are there.
+    Succeeded,
+    /// The snapshot is there and proven, but something named in the record is missing.
+    Partial,
+    /// There is no backup to rely on; the record says why.
+    Failed,
+}
+
+impl Phase {
+    /// The word kept in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::HealthChecking => "HEALTH_CHECKING",
+            Phase::Snapshotting => "SNAPSHOTTING",
+            Phase::Validating => "VALIDATING",
+            Phase::Replicating => "REPLICATING",
+            Phase::CleaningUp => "CLEANING_UP",
+            Phase::Succeeded => "SUCCEEDED",
+            Phase::Partial => "PARTIAL",
+            Phase::Failed => "FAILED",
+        }
+    }
+
+    /// Whether it is an end state.
+    pub fn is_end(self) -> bool {
+        match self {
+            Phase::Succeeded | Phase::Partial | Phase::Failed => true,
+            Phase::HealthChecking
+            | Phase::Snapshotting
+            | Phase::Validating
+            | Phase::Replicating
+            | Phase::CleaningUp => false,
+        }
+    }
+
+    /// Forward by one, or to the clean-up from anywhere that is not an end.
+    fn may_advance_to(self, to: Phase) -> bool {
+        match (self, to) {
+            (Phase::HealthChecking, Phase::Snapshotting)
+            | (Phase::Snapshotting, Phase::Validating)
+            | (Phase::Validating, Phase::Replicating) => true,
+            (from, Phase::CleaningUp) => !from.is_end() && from != Phase::CleaningUp,
+            _ => false,
+        }
+    }
+}
+
+/// One line of the operation's history; appended, never changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The phase entered, or `TAKEN_OVER`.
+    pub name: String,
+    /// When, by the clock of the function that wrote it.
+    pub time: Timestamp,
+    /// One sentence.
+    pub detail: String,
+}
+
+/// The snapshot an operation made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotResult {
+    /// Identifier.
+    pub id: String,
+    /// ARN.
+    pub arn: String,
+    /// Region.
+    pub region: Region,
+    /// Allocated storage, GiB.
+    #[serde(rename = "sizeGiB")]
+    pub size_gib: u32,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// When the data is from.
+    pub created_at: Option<Timestamp>,
+}
+
+/// What validation found, small enough for a payload; the whole lies in the metadata bucket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidationResult {
+    /// The sum of the checks.
+    pub verdict: Verdict,
+    /// Every check, findings cut where they would not fit.
+    pub checks: Vec<Check>,
+    /// One sentence per check that did not pass.
+    pub issues: Vec<String>,
+    /// From asking for the restore until the data could be read: the measured part of the RTO.
+    pub restore_seconds: Option<f64>,
+    /// Databases that were looked at.
+    pub databases: Vec<String>,
+    /// Tables read.
+    pub tables: u64,
+    /// Rows read.
+    pub rows: u64,
+}
+
+impl ValidationResult {
+    /// The result when validation was not asked for.
+    pub fn not_run() -> Self {
+        ValidationResult {
+            verdict: Verdict::NotRun,
+            checks: vec![],
+            issues: vec![],
+            restore_seconds: None,
+            databases: vec![],
+            tables: 0,
+            rows: 0,
+        }
+    }
+
+    /// Cuts findings, then issues, then checks that passed, until the JSON fits into `bytes`: a Step Functions payload
+    /// is limited to 256 KiB and a DynamoDB item to 400 KB. The verdict is never touched.
+    pub fn bounded(mut self, bytes: usize) -> Self {
+        let size = |result: &Self| serde_json::to_vec(result).map_or(usize::MAX, |json| json.len());
+        for keep in [20, 5, 1, 0] {
+            if size(&self) <= bytes {
+                return self;
+            }
+            for check in &mut self.checks {
+                if check.findings.len() > keep {
+                    let cut = check.findings.len() - keep;
+                    check.findings.truncate(keep);
+                    check.reason = Some(format!(
+                        "{cut} more findings in the report; {}",
+                        check.reason.take().unwrap_or_default()
+                    ));
+                }
+            }
+        }
+        if size(&self) > bytes {
+            self.issues.truncate(20);
+            self.checks.retain(|check| check.result != CheckResult::Passed);
+            self.checks.truncate(50);
+            for check in &mut self.checks {
+                check.reason = check.reason.take().map(|reason| reason.chars().take(300).collect());
+            }
+            for issue in &mut self.issues {
+                *issue = issue.chars().take(500).collect();
+            }
+            self.databases.truncate(100);
+        }
+        self
+    }
+}
+
+/// How one target Region ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplicaResult {
+    /// The Region.
+    pub region: Region,
+    /// AVAILABLE or FAILED.
+    pub status: ReplicaStatus,
+    /// The copy.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub snapshot_arn: Option<String>,
+    /// The key it is encrypted with.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub kms_key_id: Option<String>,
+    /// Why there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<NamedCause>,
+    /// From the start of the replication to the copy's end, by the state machine's clock.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub seconds: Option<f64>,
+}
+
+/// Whether a copy is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ReplicaStatus {
+    /// Complete in its Region.
+    Available,
+    /// Not there; the error says why.
+    Failed,
+}
+
+/// What has been found out so far; each part is set once, when its phase ends.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Results {
+    /// From the health check.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub health: Option<Health>,
+    /// From the snapshot.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub snapshot: Option<SnapshotResult>,
+    /// From the validation.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub validation: Option<ValidationResult>,
+    /// From the replication, one per target Region.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub replicas: Option<Vec<ReplicaResult>>,
+    /// What ended the operation early.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failure: Option<NamedCause>,
+    /// What is still there that should not be, or stays on purpose.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub leftovers: Option<Vec<String>>,
+}
+
+impl Results {
+    fn absorb(&mut self, newer: Results) {
+        let Results { health, snapshot, validation, replicas, failure, leftovers } = newer;
+        self.health = health.or(self.health.take());
+        self.snapshot = snapshot.or(self.snapshot.take());
+        self.validation = validation.or(self.validation.take());
+        self.replicas = replicas.or(self.replicas.take());
+        // The first failure is the cause; a later one is its consequence.
+        self.failure = self.failure.take().or(failure);
+        self.leftovers = leftovers.or(self.leftovers.take());
+    }
+
+    /// The end state these results amount to. Unknown is not success: what is missing counts against it.
+    pub fn end_state(&self) -> Phase {
+        let proven = self
+            .validation
+            .as_ref()
+            .is_some_and(|validation| matches!(validation.verdict, Verdict::Valid | Verdict::NotRun));
+        if self.failure.is_some() || self.snapshot.is_none() || !proven {
+            return Phase::Failed;
+        }
+        let all_copied = self.replicas.as_ref().is_some_and(|replicas| {
+            replicas.iter().all(|replica| replica.status == ReplicaStatus::Available)
+        });
+        let nothing_left = self.leftovers.as_ref().is_some_and(Vec::is_empty);
+        if all_copied && nothing_left { Phase::Succeeded } else { Phase::Partial }
+    }
+}
+
+/// The record of one operation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Operation {
+    /// Its id.
+    pub id: OperationId,
+    /// What was asked for, defaults filled in.
+    pub request: BackupRequest,
+    /// Where it is.
+    pub phase: Phase,
+    /// Counts the transitions; every write is conditional on it.
+    pub version: u64,
+    /// The execution that drives it.
+    pub owner: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// What has been found out.
+    pub results: Results,
+    /// Its history.
+    pub checkpoints: Vec<Checkpoint>,
+    /// AWS API calls its functions made, as far as they answered.
+    pub api_calls: u64,
+}
+
+/// One step of the record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// The phase's work is done: on to the next.
+    Advance {
+        /// The next phase.
+        to: Phase,
+        /// What the phase found out.
+        results: Box<Results>,
+    },
+    /// Clean-up is over: to the end state that the results amount to.
+    Finish {
+        /// What the clean-up found out.
+        results: Box<Results>,
+    },
+    /// The owner is gone: another execution goes on from here.
+    TakeOver {
+        /// The execution that goes on.
+        owner: String,
+    },
+}
+
+impl Operation {
+    /// A new operation at its first phase.
+    pub fn begin(id: OperationId, request: BackupRequest, owner: String, now: Timestamp) -> Self {
+        let checkpoint = Checkpoint {
+            name: Phase::HealthChecking.as_str().to_owned(),
+            time: now,
+            detail: format!("begun by {owner}"),
+        };
+        Operation {
+            id,
+            request,
+            phase: Phase::HealthChecking,
+            version: 1,
+            owner,
+            started_at: now,
+            ended_at: None,
+            results: Results::default(),
+            checkpoints: vec![checkpoint],
+            api_calls: 0,
+        }
+    }
+
+    /// When the record may be forgotten: past the longest time its tier keeps a snapshot.
+    pub fn expires_at(&self) -> Timestamp {
+        let days = match self.request.tier {
+            Tier::Daily => 90,
+            Tier::Weekly => 180,
+            Tier::Monthly => 800,
+            Tier::Yearly => 3000,
+        };
+        self.started_at + jiff::SignedDuration::from_hours(days * 24)
+    }
+
+    /// The facts of each phase: name, start, seconds; from the checkpoints.
+    fn timings(&self) -> Value {
+        let seconds =
+            |from: Timestamp, to: Timestamp| (to.duration_since(from).as_millis() as f64 / 1000.0).max(0.0);
+        let phases: Vec<Value> = self
+            .checkpoints
+            .windows(2)
+            .map(|pair| {
+                json!({"name": pair[0].name, "startedAt": pair[0].time,
+                       "seconds": seconds(pair[0].time, pair[1].time)})
+            })
+            .collect();
+        json!({
+            "startedAt": self.started_at,
+            "endedAt": self.ended_at,
+            "totalSeconds": self.ended_at.map(|end| seconds(self.started_at, end)),
+            "phases": phases,
+        })
+    }
+
+    /// What the execution puts out and the record shows: one shape for both.
+    pub fn summary(&self, bucket: &str) -> Value {
+        let replicas: BTreeMap<&Region, &ReplicaResult> =
+            self.results.replicas.iter().flatten().map(|replica| (&replica.region, replica)).collect();
+        let leftovers = self.results.leftovers.clone().unwrap_or_default();
+        let failure = self
+            .results
+            .failure
+            .as_ref()
+            .map(|failure| json!({"name": failure.name, "cause": failure.cause, "leftovers": leftovers}));
+        json!({
+            "operationId": self.id,
+            "databaseId": self.request.database_id,
+            "runId": self.request.run_id,
+            "status": self.phase,
+            "snapshot": self.results.snapshot,
+            "validation": self.results.validation,
+            "replicas": replicas,
+            "timings": self.timings(),
+            "apiCalls": self.api_calls,
+            "report": {"bucket": bucket, "key": self.id.report_key()},
+            "failure": failure,
+            "leftovers": leftovers,
+        })
+    }
+}
+
+/// The one place that moves an operation. Pure: the caller writes the answer, conditional on the
+/// version and owner of `current`.
+///
+/// # Errors
+/// `OperationEnded` when it has an end state; `IllegalTransition` when the phases do not allow the step.
+pub fn transition(current: &Operation, command: Command, now: Timestamp) -> Result<Operation> {
+    if current.phase.is_end() {
+        return Err(Error::new(
+            ErrorKind::OperationEnded,
+            format!("operation {} has ended as {}; that does not change", current.id, current.phase.as_str()),
+        ));
+    }
+    let mut next = current.clone();
+    next.version += 1;
+    let (name, detail) = match command {
+        Command::Advance { to, results } => {
+            if !current.phase.may_advance_to(to) {
+                return Err(Error::new(
+                    ErrorKind::IllegalTransition,
+                    format!(
+                        "operation {} cannot go from {} to {}",
+                        current.id,
+                        current.phase.as_str(),
+                        to.as_str()
+                    ),
+                ));
+            }
+            let detail = describe(&results);
+            next.results.absorb(*results);
+            next.phase = to;
+            (to.as_str(), detail)
+        }
+        Command::Finish { results } => {
+            if current.phase != Phase::CleaningUp {
+                return Err(Error::new(
+                    ErrorKind::IllegalTransition,
+                    format!(
+                        "operation {} is {}; it ends from CLEANING_UP",
+                        current.id,
+                        current.phase.as_str()
+                    ),
+                ));
+            }
+            next.results.absorb(*results);
+            next.phase = next.results.end_state();
+            next.ended_at = Some(now);
+            (next.phase.as_str(), next.end_detail())
+        }
+        Command::TakeOver { owner } => {
+            let detail = format!("{} is not running any more; {owner} goes on", current.owner);
+            next.owner = owner;
+            ("TAKEN_OVER", detail)
+        }
+    };
+    next.checkpoints.push(Checkpoint { name: name.to_owned(), time: now, detail });
+    Ok(next)
+}
+
+impl Operation {
+    fn end_detail(&self) -> String {
+        if let Some(failure) = &self.results.failure {
+            return format!("{}: {}", failure.name, failure.cause);
+        }
+        let missing: Vec<&str> = self
+            .results
+            .replicas
+            .iter()
+            .flatten()
+            .filter(|replica| replica.status == ReplicaStatus::Failed)
+            .map(|replica| replica.region.as_str())
+            .collect();
+        match (missing.is_empty(), self.results.leftovers.as_deref().unwrap_or_default()) {
+            (true, []) => "snapshot, proof and every copy are there".to_owned(),
+            (true, leftovers) => format!("left behind: {}", leftovers.join(", ")),
+            (false, _) => format!("no copy in {}", missing.join(", ")),
+        }
+    }
+}
+
+/// One sentence on what a phase found out.
+fn describe(results: &Results) -> String {
+    if let Some(failure) = &results.failure {
+        return format!("{}: {}", failure.name, failure.cause);
+    }
+    if let Some(replicas) = &results.replicas {
+        let there = replicas.iter().filter(|replica| replica.status == ReplicaStatus::Available).count();
+        return format!("{there} of {} copies there", replicas.len());
+    }
+    if let Some(validation) = &results.validation {
+        return format!("verdict {} over {} rows", validation.verdict.as_str(), validation.rows);
+    }
+    if let Some(snapshot) = &results.snapshot {
+        return format!("snapshot {}", snapshot.arn);
+    }
+    match &results.health {
+        Some(health) => format!("source is {}", health.source_status),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Defaults;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn operation() -> Operation {
+        let defaults = Defaults { region: Region::parse("us-east-1").unwrap(), target_regions: vec![] };
+        let request = BackupRequest::parse(&json!({"databaseId": "prod-db"}), "r1", &defaults).unwrap();
+        let id = OperationId::derive(&defaults.region, &request.database_id, &request.run_id);
+        Operation::begin(id, request, "execution-1".into(), at(0))
+    }
+
+    fn advance(current: &Operation, to: Phase, results: Results) -> Result<Operation> {
+        transition(current, Command::Advance { to, results: Box::new(results) }, at(5))
+    }
+
+    fn finish(current: &Operation, results: Results) -> Result<Operation> {
+        transition(current, Command::Finish { results: Box::new(results) }, at(9))
+    }
+
+    fn good() -> Results {
+        Results {
+            snapshot: Some(SnapshotResult {
+                id: "holdfast-x".into(),
+                arn: "arn".into(),
+                region: Region::parse("us-east-1").unwrap(),
+                size_gib: 20,
+                encrypted: true,
+                created_at: None,
+            }),
+            validation: Some(ValidationResult { verdict: Verdict::Valid, ..ValidationResult::not_run() }),
+            replicas: Some(vec![]),
+            leftovers: Some(vec![]),
+            ..Results::default()
+        }
+    }
+
+    const ALL: [Phase; 8] = [
+        Phase::HealthChecking,
+        Phase::Snapshotting,
+        Phase::Validating,
+        Phase::Replicating,
+        Phase::CleaningUp,
+        Phase::Succeeded,
+        Phase::Partial,
+        Phase::Failed,
+    ];
+
+    #[test]
+    fn an_end_state_never_changes() {
+        let mut ended = operation();
+        for end in [Phase::Succeeded, Phase::Partial, Phase::Failed] {
+            ended.phase = end;
+            for to in ALL {
+                let error = advance(&ended, to, Results::default()).unwrap_err();
+                assert_eq!(error.kind, ErrorKind::OperationEnded);
+            }
+            assert_eq!(finish(&ended, good()).unwrap_err().kind, ErrorKind::OperationEnded);
+            let takeover = transition(&ended, Command::TakeOver { owner: "x".into() }, at(1));
+            assert_eq!(takeover.unwrap_err().kind, ErrorKind::OperationEnded);
+        }
+    }
+
+    #[test]
+    fn phases_only_go_forward() {
+        for from in ALL {
+            for to in ALL {
+                let mut current = operation();
+                current.phase = from;
+                let allowed = advance(&current, to, Results::default()).is_ok();
+                let forward_by_one = !from.is_end() && !to.is_end() && (to as u8) == (from as u8) + 1;
+                let to_clean_up = to == Phase::CleaningUp && (from as u8) < Phase::CleaningUp as u8;
+                assert_eq!(allowed, forward_by_one || to_clean_up, "{from:?} -> {to:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_step_counts_a_version_and_appends_a_checkpoint() {
+        let first = operation();
+        let second = advance(&first, Phase::Snapshotting, Results::default()).unwrap();
+        assert_eq!(second.version, first.version + 1);
+        assert_eq!(second.checkpoints.len(), 2);
+        assert_eq!(second.checkpoints[0], first.checkpoints[0]);
+    }
+
+    #[test]
+    fn success_needs_every_part() {
+        let end = |change: fn(&mut Results)| {
+            let mut results = good();
+            change(&mut results);
+            let mut current = operation();
+            current.phase = Phase::CleaningUp;
+            finish(&current, results).unwrap().phase
+        };
+        assert_eq!(end(|_| {}), Phase::Succeeded);
+        assert_eq!(end(|r| r.snapshot = None), Phase::Failed);
+        assert_eq!(end(|r| r.validation = None), Phase::Failed);
+        assert_eq!(end(|r| r.validation.as_mut().unwrap().verdict = Verdict::Inconclusive), Phase::Failed);
+        assert_eq!(end(|r| r.validation.as_mut().unwrap().verdict = Verdict::Invalid), Phase::Failed);
+        assert_eq!(end(|r| r.replicas = None), Phase::Partial);
+        assert_eq!(end(|r| r.leftovers = None), Phase::Partial);
+        assert_eq!(end(|r| r.leftovers = Some(vec!["hfv-x".into()])), Phase::Partial);
+        assert_eq!(
+            end(|r| r.failure = Some(NamedCause { name: "Holdfast.X".into(), cause: "y".into() })),
+            Phase::Failed
+        );
+        assert_eq!(
+            end(|r| {
+                r.replicas = Some(vec![ReplicaResult {
+                    region: Region::parse("us-west-2").unwrap(),
+                    status: ReplicaStatus::Failed,
+                    snapshot_arn: None,
+                    kms_key_id: None,
+                    error: None,
+                    seconds: None,
+                }]);
+            }),
+            Phase::Partial
+        );
+    }
+
+    #[test]
+    fn the_first_failure_is_the_one_recorded() {
+        let cause = |name: &str| Some(NamedCause { name: name.into(), cause: String::new() });
+        let first = advance(
+            &operation(),
+            Phase::CleaningUp,
+            Results { failure: cause("Holdfast.SnapshotFailed"), ..Results::default() },
+        )
+        .unwrap();
+        let last =
+            finish(&first, Results { failure: cause("Holdfast.CleanUpIncomplete"), ..Results::default() })
+                .unwrap();
+        assert_eq!(last.results.failure.unwrap().name, "Holdfast.SnapshotFailed");
+    }
+
+    #[test]
+    fn a_large_validation_is_cut_to_size_and_keeps_its_verdict() {
+        let finding = crate::validation::Finding { object: "o".repeat(50), message: "m".repeat(200) };
+        let check = Check {
+            name: "content".into(),
+            scope: "shop".into(),
+            result: CheckResult::Failed,
+            reason: Some("r".repeat(500)),
+            duration_ms: 1,
+            findings: vec![finding; 200],
+        };
+        let mut large = ValidationResult::not_run();
+        large.verdict = Verdict::Invalid;
+        large.issues = vec!["i".repeat(600); 300];
+        large.checks = vec![check; 300];
+        let cut = large.bounded(100_000);
+        assert!(serde_json::to_vec(&cut).unwrap().len() <= 100_000);
+        assert_eq!(cut.verdict, Verdict::Invalid);
+        assert!(!cut.checks.is_empty());
+    }
+}

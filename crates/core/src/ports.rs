@@ -1,0 +1,185 @@
+//! What the domain needs of the world, in the domain's words.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::error::Result;
+use crate::health::{Key, Quota};
+use crate::ids::{DatabaseId, OperationId, Region};
+use crate::operation::Operation;
+use crate::rds::{Creation, Instance, Snapshot};
+use crate::tags::Tags;
+
+/// A snapshot to take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSnapshot {
+    /// Its derived name.
+    pub id: String,
+    /// The instance.
+    pub instance_id: String,
+    /// Its tags, ours among them.
+    pub tags: Tags,
+}
+
+/// A copy of a snapshot into another Region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCopy {
+    /// Its derived name there.
+    pub id: String,
+    /// Where it goes.
+    pub to: Region,
+    /// Where it comes from.
+    pub from: Region,
+    /// ARN of the source snapshot.
+    pub source_arn: String,
+    /// Key in the target Region.
+    pub kms_key_id: String,
+    /// Its tags, ours among them.
+    pub tags: Tags,
+}
+
+/// What a restore came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RestoreAnswer {
+    /// The call made the instance.
+    Started(Box<Instance>),
+    /// The name was taken already.
+    AlreadyThere,
+    /// No capacity for this class in any zone: try the next.
+    NoCapacity,
+    /// The snapshot cannot be restored from now (`creating`, being modified).
+    NotYet,
+}
+
+/// A temporary instance to restore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRestore {
+    /// Its derived name.
+    pub id: String,
+    /// The snapshot.
+    pub snapshot_id: String,
+    /// Instance class.
+    pub class: String,
+    /// Parameter group of its own.
+    pub parameter_group: String,
+    /// Subnets with no way out.
+    pub subnet_group: String,
+    /// Security group that lets only the validating function in.
+    pub security_group: String,
+    /// Its tags, expiry among them.
+    pub tags: Tags,
+}
+
+/// What starting a snapshot came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SnapshotAnswer {
+    /// The call made it.
+    Created(Box<Snapshot>),
+    /// The name was taken already.
+    AlreadyThere,
+    /// The instance is busy with something else; ask again.
+    SourceBusy,
+}
+
+/// What starting a copy came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CopyAnswer {
+    /// The call made it.
+    Created(Box<Snapshot>),
+    /// The name was taken already.
+    AlreadyThere,
+    /// As many copies as allowed are in flight to that Region; ask again.
+    TooManyInFlight,
+}
+
+/// Amazon RDS, in every Region.
+#[async_trait]
+pub trait Rds: Send + Sync {
+    /// The instance, or `None` when there is none of that name.
+    async fn instance(&self, region: &Region, id: &str) -> Result<Option<Instance>>;
+    /// Every instance that Holdfast marked as temporary.
+    async fn temporary_instances(&self, region: &Region) -> Result<Vec<Instance>>;
+    /// The manual snapshot, or `None`.
+    async fn snapshot(&self, region: &Region, id: &str) -> Result<Option<Snapshot>>;
+    /// Copies from other Regions that are being made in `region`, whoever asked for them.
+    async fn copies_in_flight(&self, region: &Region) -> Result<usize>;
+    /// Manual snapshots against their quota; `None` when RDS does not say.
+    async fn snapshot_quota(&self, region: &Region) -> Result<Option<Quota>>;
+    /// Starts a snapshot.
+    async fn create_snapshot(&self, region: &Region, new: &NewSnapshot) -> Result<SnapshotAnswer>;
+    /// Starts a copy, called in the target Region.
+    async fn copy_snapshot(&self, new: &NewCopy) -> Result<CopyAnswer>;
+    /// Sets tags on a snapshot.
+    async fn tag_snapshot(&self, snapshot: &Snapshot, tags: &Tags) -> Result<()>;
+    /// Makes sure the parameter group is there, is ours, and holds `parameters`.
+    async fn ensure_parameter_group(
+        &self,
+        region: &Region,
+        name: &str,
+        family: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<()>;
+    /// Starts a restore.
+    async fn restore(&self, region: &Region, new: &NewRestore) -> Result<RestoreAnswer>;
+    /// Sets the master password and switches automated backups off, at once.
+    async fn take_over_instance(&self, region: &Region, id: &str, password: &SecretString) -> Result<()>;
+    /// Deletes an instance with its automated backups and without a final snapshot. Gone already is success.
+    async fn delete_instance(&self, region: &Region, id: &str) -> Result<()>;
+}
+
+/// AWS KMS.
+#[async_trait]
+pub trait Keys: Send + Sync {
+    /// The key behind an id, ARN or alias in `region`, or `None`.
+    async fn key(&self, region: &Region, id: &str) -> Result<Option<Key>>;
+    /// Makes sure this role may encrypt with it.
+    async fn require_permission(&self, region: &Region, key: &Key) -> Result<()>;
+    /// A password derived from `context` by the HMAC key: always the same, kept nowhere.
+    async fn derive_password(&self, context: &str) -> Result<SecretString>;
+}
+
+/// What a conditional write came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// Written.
+    Done,
+    /// The condition did not hold; this is what is there.
+    Conflict(Box<Operation>),
+}
+
+/// The state table.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Writes a new record unless there is one.
+    async fn create(&self, operation: &Operation, summary: &Value) -> Result<Creation<()>>;
+    /// The record.
+    async fn get(&self, id: &OperationId) -> Result<Option<Operation>>;
+    /// Writes `next` if what is there still has `current`'s version and owner.
+    async fn replace(&self, current: &Operation, next: &Operation, summary: &Value) -> Result<Write>;
+    /// The newest operation of the database whose backup was found VALID.
+    async fn latest_valid(&self, database: &DatabaseId) -> Result<Option<OperationId>>;
+}
+
+/// The metadata bucket.
+#[async_trait]
+pub trait Documents: Send + Sync {
+    /// Writes a JSON document.
+    async fn put(&self, key: &str, document: &Value) -> Result<()>;
+    /// Reads one.
+    async fn get(&self, key: &str) -> Result<Option<Value>>;
+}
+
+/// AWS Step Functions, as far as it tells whether another owner lives.
+#[async_trait]
+pub trait Executions: Send + Sync {
+    /// Whether the execution is running; `false` when it is not known any more.
+    async fn is_running(&self, arn: &str) -> Result<bool>;
+}
+
+/// The time, as a port.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}

@@ -1,0 +1,209 @@
+//! What the domain knows of an instance and a snapshot, and what it concludes from one look.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{OperationId, Region};
+use crate::tags::{self, Tags};
+
+/// A DB instance as described once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Instance {
+    /// Identifier, lower case.
+    pub id: String,
+    /// ARN.
+    pub arn: String,
+    /// `DBInstanceStatus` as RDS spells it (Amazon RDS User Guide, "Viewing DB instance status").
+    pub status: String,
+    /// `postgres`, `mysql`, ...
+    pub engine: String,
+    /// Engine version, `15.4`.
+    pub engine_version: String,
+    /// Instance class.
+    pub class: String,
+    /// Host name and port, once it has them.
+    pub endpoint: Option<Endpoint>,
+    /// Master user name.
+    pub master_username: String,
+    /// Whether its storage is encrypted.
+    pub encrypted: bool,
+    /// Whether a change (password, retention) is still to be applied.
+    pub change_pending: bool,
+    /// Days of automated backups.
+    pub backup_retention_days: i32,
+    /// Whether it has a public address.
+    pub publicly_accessible: bool,
+    /// Parameter groups by name.
+    pub parameter_groups: Vec<String>,
+    /// VPC security groups by id.
+    pub security_groups: Vec<String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Host name; the certificate is made out to it.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// Where a snapshot is in its life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SnapshotStatus {
+    /// Being taken or copied.
+    Creating,
+    /// Complete.
+    Available,
+    /// Ended badly; it will not become available.
+    Failed,
+    /// Any other word of RDS's (`deleting`, ...).
+    Other(String),
+}
+
+/// A DB snapshot as described once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// Identifier.
+    pub id: String,
+    /// ARN.
+    pub arn: String,
+    /// Region it lies in.
+    pub region: Region,
+    /// The instance it was taken of.
+    pub instance_id: String,
+    /// State.
+    pub status: SnapshotStatus,
+    /// 0-100 as RDS reports it; 0 for hours is legal for a copy.
+    pub percent: u8,
+    /// Allocated storage, GiB.
+    pub size_gib: u32,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// Its key.
+    pub kms_key_id: Option<String>,
+    /// When the data is from: `OriginalSnapshotCreateTime`, which a copy keeps, else `SnapshotCreateTime`.
+    pub taken_at: Option<Timestamp>,
+    /// `postgres`, ...
+    pub engine: String,
+    /// Engine version.
+    pub engine_version: String,
+    /// The Region it was copied from, for a cross-Region copy.
+    pub source_region: Option<Region>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// The outcome of asking for a resource by its derived name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Creation<T> {
+    /// The call made it.
+    Created(T),
+    /// The name was taken already: by an earlier attempt of ours, or by somebody else.
+    AlreadyThere,
+}
+
+/// Refuses to go on with a resource that this operation did not make.
+///
+/// # Errors
+/// `NameTaken` when the tag is missing or another operation's.
+pub fn require_own(what: &str, tags: &Tags, operation: &OperationId) -> Result<()> {
+    match tags.get(tags::OPERATION) {
+        Some(owner) if owner == operation.as_str() => Ok(()),
+        Some(owner) => Err(Error::new(
+            ErrorKind::NameTaken,
+            format!("{what} exists and belongs to operation {owner}; it is left alone"),
+        )),
+        None => Err(Error::new(
+            ErrorKind::NameTaken,
+            format!("{what} exists and does not carry the tag {}; it is left alone", tags::OPERATION),
+        )),
+    }
+}
+
+impl Snapshot {
+    /// Whether this operation's snapshot is complete: `Some(())` when it is, `None` while it is made.
+    ///
+    /// # Errors
+    /// `NameTaken` when it is not this operation's; `failed_as` when RDS ended it as failed.
+    pub fn is_complete(&self, operation: &OperationId, failed_as: ErrorKind) -> Result<bool> {
+        require_own(&format!("snapshot {} in {}", self.id, self.region), &self.tags, operation)?;
+        match &self.status {
+            SnapshotStatus::Available => Ok(true),
+            SnapshotStatus::Creating => Ok(false),
+            SnapshotStatus::Failed => Err(Error::new(
+                failed_as,
+                format!(
+                    "RDS ended snapshot {} in {} as failed at {} %; it stays for inspection",
+                    self.id, self.region, self.percent
+                ),
+            )),
+            SnapshotStatus::Other(word) => Err(Error::new(
+                ErrorKind::SnapshotGone,
+                format!("snapshot {} in {} is {word}", self.id, self.region),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::ids::{DatabaseId, RunId};
+
+    pub(crate) fn operation() -> OperationId {
+        OperationId::derive(
+            &Region::parse("us-east-1").unwrap(),
+            &DatabaseId::parse("prod-db").unwrap(),
+            &RunId::parse("r1").unwrap(),
+        )
+    }
+
+    fn snapshot(status: SnapshotStatus, owner: Option<&str>) -> Snapshot {
+        Snapshot {
+            id: "holdfast-x".into(),
+            arn: "arn:aws:rds:us-east-1:1:snapshot:holdfast-x".into(),
+            region: Region::parse("us-east-1").unwrap(),
+            instance_id: "prod-db".into(),
+            status,
+            percent: 40,
+            size_gib: 20,
+            encrypted: true,
+            kms_key_id: None,
+            taken_at: None,
+            engine: "postgres".into(),
+            engine_version: "15.4".into(),
+            source_region: None,
+            tags: owner.map(|owner| (tags::OPERATION.to_owned(), owner.to_owned())).into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn another_owners_snapshot_is_never_adopted() {
+        let own = operation();
+        for owner in [None, Some("other-db-r1-0123456789")] {
+            let error = snapshot(SnapshotStatus::Available, owner)
+                .is_complete(&own, ErrorKind::SnapshotFailed)
+                .unwrap_err();
+            assert_eq!(error.kind, ErrorKind::NameTaken);
+        }
+    }
+
+    #[test]
+    fn only_available_is_complete() {
+        let own = operation();
+        let look = |status| {
+            snapshot(status, Some(own.as_str())).is_complete(&own, ErrorKind::CopyFailed).map_err(|e| e.kind)
+        };
+        assert_eq!(look(SnapshotStatus::Available), Ok(true));
+        assert_eq!(look(SnapshotStatus::Creating), Ok(false));
+        assert_eq!(look(SnapshotStatus::Failed), Err(ErrorKind::CopyFailed));
+        assert_eq!(look(SnapshotStatus::Other("deleting".into())), Err(ErrorKind::SnapshotGone));
+    }
+}

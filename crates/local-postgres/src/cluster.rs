@@ -220,6 +220,36 @@ impl Cluster {
         }
     }
 
+    /// Copies the running server's files into `target` (made by this call): a physical backup that
+    /// [`Cluster::open`] starts from. Pages are copied as they are, checksums unseen.
+    pub async fn base_backup(&self, target: &Path) -> Result<(), Error> {
+        make_private_directory(target, &self.user)
+            .map_err(|cause| Error::io(format!("cannot create {target:?}"), cause))?;
+        self.user.check_reaches(target)?;
+        let mut command = Command::new(self.binaries.program("pg_basebackup"));
+        command
+            .args(["--host=127.0.0.1", "--no-password", "--checkpoint=fast", "--wal-method=stream"])
+            .args(["--no-sync", "--no-verify-checksums", "--no-manifest"])
+            .args(["--port", &self.port.to_string()])
+            .args(["--username", &self.options.superuser])
+            .arg("--pgdata")
+            .arg(target)
+            .env("PGPASSWORD", &self.options.password)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        self.user.apply(&mut command);
+        let output = command.output().await.map_err(|cause| Error::io("cannot run pg_basebackup", cause))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(Error::Program {
+            program: "pg_basebackup",
+            status: output.status.to_string(),
+            output: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        })
+    }
+
     /// Replaces the settings given earlier; they count from the next start.
     pub fn set_settings(&mut self, settings: impl IntoIterator<Item = (String, String)>) {
         self.options.settings = settings.into_iter().collect();

@@ -1,5 +1,8 @@
 //! A real cluster: made, started, written to over verified TLS, copied, opened, stopped.
 
+// Tests may unwrap: a panic is the failure.
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 use std::sync::Arc;
 

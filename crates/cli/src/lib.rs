@@ -1,1 +1,26 @@
-//! Skeleton.
+//! The `holdfast` command, as a library: `main.rs` only parses and dispatches.
+//!
+//! ```text
+//! backup/create.rs     holdfast backup create     starts a backup and follows it
+//! backup/describe.rs   holdfast backup describe   says how a backup went
+//! request.rs           flags and file into the input of the state machine
+//! history.rs           the execution's events into what a person wants to know
+//! follow.rs            polls an execution until it ends
+//! screen.rs            shows it while it goes: bars on a terminal, plain lines elsewhere
+//! summary.rs           what an operation ended with, as the record holds it
+//! render.rs            the summary as text
+//! ```
+
+pub mod backup;
+pub mod cloud;
+pub mod error;
+pub mod exit;
+pub mod follow;
+pub mod history;
+pub mod paint;
+pub mod render;
+pub mod request;
+pub mod screen;
+pub mod summary;
+
+pub use error::Error;

@@ -1,0 +1,207 @@
+//! `holdfast backup create`: starts the workflow and follows it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::{Output, describe};
+use crate::{
+    Error,
+    cloud::Cloud,
+    exit, follow,
+    history::View,
+    paint::Paint,
+    render::{self, Around},
+    request::{self, Flags, TargetRegion},
+    screen::Screen,
+    summary::Summary,
+};
+
+/// Back up a database, prove that the backup restores, and copy it to other Regions.
+#[derive(Debug, Args)]
+pub struct Create {
+    /// The RDS instance to back up.
+    database: String,
+    /// Copy to this Region, encrypted with this key of that Region; repeat for more. Without =KEY: alias/holdfast.
+    #[arg(long = "target-region", value_name = "REGION=KEY")]
+    target_regions: Vec<TargetRegion>,
+    /// What else to ask for, as JSON (see stepfunctions/examples); flags win over it.
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// The run, usually its scheduled time: the same database and run are the same operation. Default: now.
+    #[arg(long)]
+    run_id: Option<String>,
+    /// daily, weekly, monthly or yearly.
+    #[arg(long)]
+    tier: Option<String>,
+    /// Tag the snapshot and its copies; repeat for more.
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = request::parse_tag)]
+    tags: Vec<(String, String)>,
+    /// Do not prove that the backup restores.
+    #[arg(long)]
+    no_validation: bool,
+    /// Give up after this many minutes.
+    #[arg(long, value_name = "MINUTES")]
+    deadline_minutes: Option<u32>,
+    /// Start it and return at once.
+    #[arg(long)]
+    no_wait: bool,
+    /// How the outcome is written.
+    #[arg(long, value_enum, default_value = "table")]
+    output: Output,
+    /// The workflow (Output BackupStateMachineArn of the stack).
+    #[arg(long, env = "HOLDFAST_BACKUP_STATE_MACHINE_ARN", value_name = "ARN")]
+    state_machine_arn: String,
+}
+
+/// How following ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The operation ended, and this is its summary.
+    Ended {
+        /// The summary as JSON.
+        json: Value,
+        /// The summary, read.
+        summary: Box<Summary>,
+        /// States the execution entered.
+        transitions: u64,
+    },
+    /// The execution ended without leaving a summary.
+    NoSummary {
+        /// The error's name.
+        error: String,
+        /// Its cause.
+        cause: String,
+    },
+    /// Ctrl-C.
+    Detached {
+        /// The operation, if it was known by then.
+        operation_id: Option<String>,
+    },
+}
+
+/// Runs the verb; the answer is the exit code.
+///
+/// # Errors
+/// `Usage` before anything was started; `Aws` when AWS could not be asked.
+pub async fn run(args: Create, table: String) -> Result<u8, Error> {
+    let input = input(&args)?;
+    let cloud = Cloud::from_env(table).await;
+    let execution = start(&cloud, &args.state_machine_arn, &input).await?;
+    if args.no_wait {
+        match args.output {
+            Output::Table => println!("Started {execution}"),
+            Output::Json => println!("{}", serde_json::json!({"executionArn": execution, "input": input})),
+        }
+        return Ok(exit::SUCCEEDED);
+    }
+    let screen = match args.output {
+        Output::Table => Screen::for_stdout(),
+        Output::Json => Screen::for_stderr(),
+    };
+    let outcome = follow(&cloud, &execution, screen).await?;
+    Ok(report(&outcome, &execution, &cloud.table, args.output))
+}
+
+fn input(args: &Create) -> Result<Value, Error> {
+    let file = args
+        .input
+        .as_ref()
+        .map(|path| {
+            std::fs::read_to_string(path)
+                .map_err(|error| Error::Usage(format!("{}: {error}", path.display())))
+        })
+        .transpose()?;
+    let flags = Flags {
+        database: args.database.clone(),
+        run_id: args.run_id.clone(),
+        tier: args.tier.clone(),
+        target_regions: args.target_regions.clone(),
+        tags: args.tags.clone(),
+        no_validation: args.no_validation,
+        deadline_minutes: args.deadline_minutes,
+    };
+    request::build(file.as_deref(), &flags, &now())
+}
+
+/// The time of day as a run id: whole seconds, UTC.
+pub fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Starts the workflow; the answer is the execution's ARN.
+///
+/// # Errors
+/// When Step Functions refuses or cannot be reached.
+pub async fn start(cloud: &Cloud, state_machine_arn: &str, input: &Value) -> Result<String, Error> {
+    let started = cloud
+        .sfn
+        .start_execution()
+        .state_machine_arn(state_machine_arn)
+        .input(input.to_string())
+        .send()
+        .await
+        .map_err(|error| Error::aws("StartExecution", &error))?;
+    Ok(started.execution_arn)
+}
+
+/// Follows the execution to its end, or until Ctrl-C.
+///
+/// # Errors
+/// When AWS cannot be asked.
+pub async fn follow(cloud: &Cloud, execution: &str, mut screen: Screen) -> Result<Outcome, Error> {
+    let mut view = View::default();
+    let ended = tokio::select! {
+        ended = follow::to_the_end(cloud, execution, &mut view, &mut screen) => Some(ended?),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    let Some(ended) = ended else {
+        screen.close();
+        return Ok(Outcome::Detached { operation_id: view.operation_id });
+    };
+    let summary = match (&ended.output, &ended.view.operation_id) {
+        (Some(output), _) => serde_json::from_str(output).ok(),
+        // A failed execution has no output: its record has the summary.
+        (None, Some(id)) => describe::record(cloud, id).await?.and_then(|record| record.summary),
+        (None, None) => None,
+    };
+    let read = summary.and_then(|json: Value| Some((serde_json::from_value(json.clone()).ok()?, json)));
+    Ok(match read {
+        Some((summary, json)) => {
+            Outcome::Ended { json, summary: Box::new(summary), transitions: ended.view.transitions }
+        }
+        None => Outcome::NoSummary {
+            error: ended.error.unwrap_or_else(|| ended.status.to_string()),
+            cause: ended.cause.unwrap_or_default(),
+        },
+    })
+}
+
+/// Writes how it ended; the answer is the exit code.
+pub fn report(outcome: &Outcome, execution: &str, table: &str, output: Output) -> u8 {
+    match outcome {
+        Outcome::Ended { json, summary, transitions } => {
+            match output {
+                Output::Table => {
+                    let around = Around { state_transitions: Some(*transitions), table: table.to_owned() };
+                    print!("\n{}", render::summary(summary, &around, Paint::for_stdout()));
+                }
+                Output::Json => println!("{json:#}"),
+            }
+            exit::of_status(summary.status)
+        }
+        Outcome::NoSummary { error, cause } => {
+            eprintln!("The backup failed: {error}: {cause}\nExecution: {execution}");
+            exit::FAILED
+        }
+        Outcome::Detached { operation_id } => {
+            let back = operation_id.as_ref().map_or_else(
+                || format!("Its execution: {execution}"),
+                |id| format!("Come back with: holdfast backup describe {id}"),
+            );
+            eprintln!("\nDetached; the backup goes on. {back}");
+            exit::DETACHED
+        }
+    }
+}

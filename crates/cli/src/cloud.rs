@@ -1,0 +1,47 @@
+//! The clients, from the environment: credentials, Region and `AWS_ENDPOINT_URL` as every AWS tool reads them.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
+use aws_smithy_http_client::{Builder, tls};
+
+/// The state table when `DR_STATE_TABLE_NAME` does not name another.
+pub const DEFAULT_TABLE: &str = "DisasterRecoveryState";
+
+/// What a verb needs to talk to the account.
+#[derive(Debug, Clone)]
+pub struct Cloud {
+    /// Step Functions: where backups run.
+    pub sfn: aws_sdk_sfn::Client,
+    /// DynamoDB: where records are.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// The state table's name.
+    pub table: String,
+}
+
+impl Cloud {
+    /// Clients for what the environment says.
+    pub async fn from_env(table: String) -> Self {
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(
+                Builder::new()
+                    .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+                    .build_https(),
+            )
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(Duration::from_secs(5))
+                    .operation_attempt_timeout(Duration::from_secs(20))
+                    .operation_timeout(Duration::from_secs(60))
+                    .build(),
+            )
+            .load()
+            .await;
+        Self::new(&config, table)
+    }
+
+    /// Clients from a configuration made elsewhere.
+    pub fn new(config: &SdkConfig, table: String) -> Self {
+        Self { sfn: aws_sdk_sfn::Client::new(config), dynamodb: aws_sdk_dynamodb::Client::new(config), table }
+    }
+}

@@ -1,0 +1,106 @@
+//! Polls an execution until it ends, feeding a [`Screen`] with what is new.
+
+use std::time::Duration;
+
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
+
+use crate::{Error, cloud::Cloud, history::Event, history::View, screen::Screen};
+
+/// How often the execution is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Events fetched per call; newest first, until one that is already known.
+const PAGE: i32 = 200;
+
+/// An execution that ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// How Step Functions sees it.
+    pub status: ExecutionStatus,
+    /// Its output, when it succeeded.
+    pub output: Option<String>,
+    /// The error's name, when it did not.
+    pub error: Option<String>,
+    /// The error's cause.
+    pub cause: Option<String>,
+    /// What its history told.
+    pub view: View,
+}
+
+/// Follows the execution to its end. Dropping the future stops following, nothing else.
+///
+/// # Errors
+/// When Step Functions cannot be asked.
+pub async fn to_the_end(
+    cloud: &Cloud,
+    execution: &str,
+    view: &mut View,
+    screen: &mut Screen,
+) -> Result<Ended, Error> {
+    let mut known = 0;
+    loop {
+        // Asked first, so that what is read afterwards includes the last event.
+        let described = cloud
+            .sfn
+            .describe_execution()
+            .execution_arn(execution)
+            .send()
+            .await
+            .map_err(|error| Error::aws("DescribeExecution", &error))?;
+        for event in events_after(cloud, execution, known).await? {
+            known = known.max(event.id());
+            for news in view.absorb(&Event::from(&event)) {
+                screen.tell(&news);
+            }
+        }
+        screen.states(view.current());
+        if *described.status() != ExecutionStatus::Running {
+            screen.close();
+            return Ok(Ended {
+                status: described.status().clone(),
+                output: described.output().map(str::to_owned),
+                error: described.error().map(str::to_owned),
+                cause: described.cause().map(str::to_owned),
+                view: view.clone(),
+            });
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// How many states the execution has entered.
+///
+/// # Errors
+/// When Step Functions cannot be asked.
+pub async fn transitions(cloud: &Cloud, execution: &str) -> Result<u64, Error> {
+    let mut view = View::default();
+    for event in events_after(cloud, execution, 0).await? {
+        view.absorb(&Event::from(&event));
+    }
+    Ok(view.transitions)
+}
+
+/// The events after `known`, oldest first. Read backwards: a day of polling is tens of thousands of
+/// events, and only the newest few are news.
+async fn events_after(cloud: &Cloud, execution: &str, known: i64) -> Result<Vec<HistoryEvent>, Error> {
+    let mut fresh = Vec::new();
+    let mut token = None;
+    loop {
+        let page = cloud
+            .sfn
+            .get_execution_history()
+            .execution_arn(execution)
+            .reverse_order(true)
+            .max_results(PAGE)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(|error| Error::aws("GetExecutionHistory", &error))?;
+        let old = page.events().iter().any(|event| event.id() <= known);
+        fresh.extend(page.events.into_iter().filter(|event| event.id() > known));
+        token = page.next_token;
+        if old || token.is_none() {
+            fresh.reverse();
+            return Ok(fresh);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! An execution's events, turned into what a person wants to know while it runs.
+//!
+//! Every function answers with `progress` (stage, percent, message); the answers are in the history as
+//! outputs of `TaskSucceeded` events. Nothing here calls anything: [`View::absorb`] is fed and asked.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_sfn::types::HistoryEvent;
+use serde_json::Value;
+
+/// What an event means to somebody who follows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A state was entered.
+    Entered(String),
+    /// A state was left.
+    Left(String),
+    /// A function answered.
+    Answered(Value),
+    /// A function failed; the machine may retry.
+    TaskFailed {
+        /// The error's name.
+        error: String,
+        /// Its cause.
+        cause: String,
+    },
+    /// Nothing that is shown.
+    Other,
+}
+
+impl From<&HistoryEvent> for Event {
+    fn from(event: &HistoryEvent) -> Self {
+        if let Some(details) = event.state_entered_event_details() {
+            return Event::Entered(details.name().to_owned());
+        }
+        if let Some(details) = event.state_exited_event_details() {
+            return Event::Left(details.name().to_owned());
+        }
+        if let Some(details) = event.task_succeeded_event_details() {
+            let output = details.output().and_then(|text| serde_json::from_str(text).ok());
+            return output.map_or(Event::Other, Event::Answered);
+        }
+        if let Some(details) = event.task_failed_event_details() {
+            return Event::TaskFailed {
+                error: details.error().unwrap_or("an unnamed error").to_owned(),
+                cause: details.cause().unwrap_or_default().to_owned(),
+            };
+        }
+        Event::Other
+    }
+}
+
+/// How far one task is: the snapshot, the restore, the copy to one Region.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// Its Region, where the answer names one, else its stage.
+    pub label: String,
+    /// 0-100 where the function knows it.
+    pub percent: Option<u64>,
+    /// One line for a person.
+    pub message: String,
+}
+
+/// Something worth telling, once.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// The operation's id became known.
+    Operation(String),
+    /// A state was entered that was not current before.
+    State(String),
+    /// A task got further.
+    Task(Task),
+    /// A task failed, and may be tried again.
+    Trouble(String),
+}
+
+/// What is known of an execution so far.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    /// The operation, once a function has named it.
+    pub operation_id: Option<String>,
+    /// States entered: what Step Functions bills.
+    pub transitions: u64,
+    current: BTreeMap<String, usize>,
+    tasks: BTreeMap<String, Task>,
+    last_state: Option<String>,
+}
+
+impl View {
+    /// Takes in one event and says what is new about it.
+    pub fn absorb(&mut self, event: &Event) -> Vec<News> {
+        match event {
+            Event::Entered(name) => self.entered(name),
+            Event::Left(name) => {
+                if let Some(times) = self.current.get_mut(name) {
+                    *times -= 1;
+                    if *times == 0 {
+                        self.current.remove(name);
+                    }
+                }
+                Vec::new()
+            }
+            Event::Answered(output) => self.answered(output),
+            Event::TaskFailed { error, cause } => vec![News::Trouble(trouble(error, cause))],
+            Event::Other => Vec::new(),
+        }
+    }
+
+    /// The states the execution is in now.
+    pub fn current(&self) -> impl Iterator<Item = &str> {
+        self.current.keys().map(String::as_str)
+    }
+
+    fn entered(&mut self, name: &str) -> Vec<News> {
+        self.transitions += 1;
+        *self.current.entry(name.to_owned()).or_default() += 1;
+        // A poll goes round Task, Choice, Wait: told once, not every time round.
+        if self.last_state.as_deref() == Some(name) {
+            return Vec::new();
+        }
+        self.last_state = Some(name.to_owned());
+        vec![News::State(name.to_owned())]
+    }
+
+    fn answered(&mut self, output: &Value) -> Vec<News> {
+        let answer = output.get("Payload").unwrap_or(output);
+        let mut news = Vec::new();
+        if self.operation_id.is_none()
+            && let Some(id) = answer.get("operationId").and_then(Value::as_str)
+        {
+            self.operation_id = Some(id.to_owned());
+            news.push(News::Operation(id.to_owned()));
+        }
+        if let Some(task) = task(answer)
+            && self.tasks.get(&task.label) != Some(&task)
+        {
+            self.tasks.insert(task.label.clone(), task.clone());
+            news.push(News::Task(task));
+        }
+        news
+    }
+}
+
+fn task(answer: &Value) -> Option<Task> {
+    let progress = answer.get("progress")?;
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let label = text(answer.get("region")).or_else(|| text(progress.get("stage")))?;
+    let message = text(progress.get("message")).unwrap_or_default();
+    let percent =
+        progress.get("percent").and_then(Value::as_f64).map(|percent| percent.clamp(0.0, 100.0) as u64);
+    Some(Task { label, percent, message })
+}
+
+/// The cause of a Lambda error is JSON with `errorMessage`; a person wants the message.
+fn trouble(error: &str, cause: &str) -> String {
+    let parsed: Option<Value> = serde_json::from_str(cause).ok();
+    let message =
+        parsed.as_ref().and_then(|value| value.get("errorMessage")).and_then(Value::as_str).unwrap_or(cause);
+    if message.is_empty() { error.to_owned() } else { format!("{error}: {message}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn answer(value: Value) -> Event {
+        Event::Answered(json!({"StatusCode": 200, "Payload": value}))
+    }
+
+    #[test]
+    fn a_poll_loop_is_told_once_and_counted_every_time() {
+        let mut view = View::default();
+        assert_eq!(view.absorb(&Event::Entered("Wait".into())), vec![News::State("Wait".into())]);
+        view.absorb(&Event::Left("Wait".into()));
+        assert_eq!(view.absorb(&Event::Entered("Wait".into())), vec![]);
+        assert_eq!(view.transitions, 2);
+        assert_eq!(view.current().collect::<Vec<_>>(), ["Wait"]);
+    }
+
+    #[test]
+    fn progress_is_kept_per_region_and_told_when_it_moves() {
+        let mut view = View::default();
+        let at = |percent: u64| {
+            answer(
+                json!({"region": "us-west-2", "progress": {"stage": "copying", "percent": percent, "message": "copying"}}),
+            )
+        };
+        let told = view.absorb(&at(10));
+        assert_eq!(
+            told,
+            vec![News::Task(Task {
+                label: "us-west-2".into(),
+                percent: Some(10),
+                message: "copying".into()
+            })]
+        );
+        assert_eq!(view.absorb(&at(10)), vec![]);
+        assert_eq!(
+            view.absorb(&at(250)),
+            vec![News::Task(Task {
+                label: "us-west-2".into(),
+                percent: Some(100),
+                message: "copying".into()
+            })]
+        );
+    }
+
+    #[test]
+    fn the_operation_is_named_once() {
+        let mut view = View::default();
+        assert_eq!(
+            view.absorb(&answer(json!({"operationId": "op-1"}))),
+            vec![News::Operation("op-1".into())]
+        );
+        assert_eq!(view.absorb(&answer(json!({"operationId": "op-1"}))), vec![]);
+    }
+
+    #[test]
+    fn an_answer_without_progress_or_sense_is_ignored() {
+        let mut view = View::default();
+        for odd in [json!(null), json!({"progress": 3}), json!({"progress": {"percent": 5}})] {
+            assert_eq!(view.absorb(&Event::Answered(odd)), vec![]);
+        }
+        assert_eq!(view.absorb(&Event::Left("never entered".into())), vec![]);
+    }
+
+    #[test]
+    fn a_lambda_error_is_shown_by_its_message() {
+        let mut view = View::default();
+        let event = Event::TaskFailed {
+            error: "Holdfast.Throttled".into(),
+            cause: r#"{"errorMessage":"rate exceeded","errorType":"x"}"#.into(),
+        };
+        assert_eq!(view.absorb(&event), vec![News::Trouble("Holdfast.Throttled: rate exceeded".into())]);
+    }
+}

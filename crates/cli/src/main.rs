@@ -1,0 +1,50 @@
+//! The `holdfast` command: parses and dispatches.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use holdfast_cli::{backup, cloud, exit};
+
+/// Disaster recovery for Amazon RDS: backups that prove that they restore.
+///
+/// Credentials, Region and endpoint come from the environment, as for every AWS tool.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, after_help = exit::HELP, propagate_version = true)]
+struct Cli {
+    /// The state table.
+    #[arg(long, global = true, env = "DR_STATE_TABLE_NAME", default_value = cloud::DEFAULT_TABLE, value_name = "NAME")]
+    state_table: String,
+    #[command(subcommand)]
+    noun: Noun,
+}
+
+#[derive(Debug, Subcommand)]
+enum Noun {
+    /// Take backups and look at them.
+    #[command(subcommand)]
+    Backup(Backup),
+}
+
+#[derive(Debug, Subcommand)]
+enum Backup {
+    #[command(after_help = exit::HELP)]
+    Create(backup::create::Create),
+    #[command(after_help = exit::HELP)]
+    Describe(backup::describe::Describe),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.noun {
+        Noun::Backup(Backup::Create(args)) => backup::create::run(args, cli.state_table).await,
+        Noun::Backup(Backup::Describe(args)) => backup::describe::run(args, cli.state_table).await,
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("holdfast: {error}");
+            ExitCode::from(exit::of_error(&error))
+        }
+    }
+}

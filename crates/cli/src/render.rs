@@ -1,0 +1,378 @@
+//! A summary as text: the verdict first, then the evidence, then where to look further.
+
+use std::fmt::Write as _;
+
+use crate::{
+    paint::Paint,
+    summary::{Check, CheckResult, Failure, Replica, Snapshot, Status, Summary, Validation, Verdict},
+};
+
+/// What the summary itself does not know.
+#[derive(Debug, Clone, Default)]
+pub struct Around {
+    /// States entered by the execution.
+    pub state_transitions: Option<u64>,
+    /// The table that holds the record.
+    pub table: String,
+}
+
+/// How many findings of one check are shown; the report has them all.
+const FINDINGS_SHOWN: usize = 5;
+
+/// The whole summary, ending with a newline.
+pub fn summary(summary: &Summary, around: &Around, paint: Paint) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{}\n", headline(summary, paint));
+    row(&mut text, "Operation", &summary.operation_id);
+    if let Some(failure) = &summary.failure {
+        row(&mut text, "Reason", &reason(failure));
+        for leftover in &failure.leftovers {
+            row(&mut text, "Left behind", leftover);
+        }
+    }
+    if let Some(snapshot) = &summary.snapshot {
+        row(&mut text, "Snapshot", &snapshot_line(snapshot));
+    }
+    if let Some(validation) = &summary.validation {
+        row(&mut text, "Verdict", &verdict_line(validation, paint));
+        text.push_str(&checks(validation, paint));
+    }
+    text.push_str(&copies(summary, paint));
+    footer(&mut text, summary, around);
+    text
+}
+
+/// What happened, in one sentence.
+fn headline(summary: &Summary, paint: Paint) -> String {
+    let database = &summary.database_id;
+    let verdict = summary.validation.as_ref().map_or(Verdict::NotRun, |validation| validation.verdict);
+    match (summary.status, verdict) {
+        (Status::Succeeded, Verdict::Valid) => {
+            paint.good(&format!("✔ {database} is backed up, and this backup restores."))
+        }
+        (Status::Succeeded, _) => {
+            paint.good(&format!("✔ {database} is backed up. Whether the backup restores was not checked."))
+        }
+        (Status::Partial, _) => {
+            let missing: Vec<_> = summary
+                .replicas
+                .iter()
+                .filter(|(_, copy)| !available(copy))
+                .map(|(region, _)| region.as_str())
+                .collect();
+            paint.warn(&format!("▲ {database} is backed up, but without a copy in {}.", missing.join(", ")))
+        }
+        (Status::Failed, Verdict::Invalid) => {
+            paint.bad(&format!("✘ The backup of {database} is refused: what it restores to is not sound."))
+        }
+        (Status::Failed, Verdict::Inconclusive) => {
+            paint.bad(&format!("✘ The backup of {database} is not proven: validation could not be finished."))
+        }
+        (Status::Failed, _) => paint.bad(&format!("✘ The backup of {database} failed.")),
+        (Status::Unknown, _) => {
+            paint.bad(&format!("? The backup of {database} ended in a way this version does not know."))
+        }
+    }
+}
+
+fn reason(failure: &Failure) -> String {
+    if failure.cause.is_empty() {
+        failure.name.clone()
+    } else {
+        format!("{}: {}", failure.name, failure.cause)
+    }
+}
+
+fn snapshot_line(snapshot: &Snapshot) -> String {
+    let mut facts = vec![snapshot.region.clone()];
+    facts.extend(snapshot.size_gib.map(|size| format!("{size} GiB")));
+    facts.extend(
+        snapshot.encrypted.map(|yes| if yes { "encrypted".to_owned() } else { "not encrypted".to_owned() }),
+    );
+    facts.extend(snapshot.created_at.as_ref().map(|at| format!("taken {at}")));
+    format!("{}  ({})", snapshot.id, facts.join(", "))
+}
+
+fn verdict_line(validation: &Validation, paint: Paint) -> String {
+    let word = validation.verdict.word();
+    let word = match validation.verdict {
+        Verdict::Valid => paint.good(word),
+        Verdict::Invalid => paint.bad(word),
+        Verdict::Inconclusive | Verdict::NotRun | Verdict::Unknown => paint.warn(word),
+    };
+    let mut facts = Vec::new();
+    facts.extend(validation.restore_seconds.map(|taken| format!("restored in {}", duration(taken))));
+    if !validation.databases.is_empty() {
+        facts.push(format!(
+            "{} ({})",
+            count(validation.databases.len() as u64, "database"),
+            validation.databases.join(", ")
+        ));
+    }
+    facts.extend(validation.tables.map(|tables| count(tables, "table")));
+    facts.extend(validation.rows.map(|rows| format!("{} read", count(rows, "row"))));
+    if facts.is_empty() { word } else { format!("{word}  {}", facts.join(", ")) }
+}
+
+fn checks(validation: &Validation, paint: Paint) -> String {
+    let mut text = String::new();
+    if validation.checks.is_empty() {
+        for issue in &validation.issues {
+            let _ = writeln!(text, "    {} {issue}", paint.bad("✘"));
+        }
+        return text;
+    }
+    let _ = writeln!(text, "\n  {}", paint.bold("Checks"));
+    let name = width(validation.checks.iter().map(|check| words(&check.name)));
+    let scope = width(validation.checks.iter().map(|check| check.scope.clone().unwrap_or_default()));
+    for check in &validation.checks {
+        let taken = check.duration_ms.map(|ms| duration(ms / 1000.0)).unwrap_or_default();
+        let line = format!(
+            "{:name$}  {:scope$}  {taken:>8}",
+            words(&check.name),
+            check.scope.as_deref().unwrap_or_default()
+        );
+        let _ = writeln!(text, "    {} {}{}", mark(check.result, paint), line.trim_end(), why(check));
+        for finding in check.findings.iter().take(FINDINGS_SHOWN) {
+            let _ = writeln!(text, "        {}: {}", finding.object, finding.message);
+        }
+        if check.findings.len() > FINDINGS_SHOWN {
+            let _ =
+                writeln!(text, "        and {} more, in the report", check.findings.len() - FINDINGS_SHOWN);
+        }
+    }
+    text
+}
+
+fn mark(result: CheckResult, paint: Paint) -> String {
+    match result {
+        CheckResult::Passed => paint.good("✔"),
+        CheckResult::Failed => paint.bad("✘"),
+        CheckResult::Errored | CheckResult::Unknown => paint.bad("!"),
+        CheckResult::NotRun => paint.warn("-"),
+    }
+}
+
+fn why(check: &Check) -> String {
+    let word = match check.result {
+        CheckResult::Passed => return String::new(),
+        CheckResult::Failed => "failed",
+        CheckResult::Errored => "could not be finished",
+        CheckResult::NotRun => "not run",
+        CheckResult::Unknown => "unknown result",
+    };
+    check.reason.as_ref().map_or_else(|| format!("  {word}"), |reason| format!("  {word}: {reason}"))
+}
+
+fn copies(summary: &Summary, paint: Paint) -> String {
+    let mut text = String::new();
+    if summary.replicas.is_empty() {
+        return text;
+    }
+    let _ = writeln!(text, "\n  {}", paint.bold("Copies"));
+    let name = width(summary.replicas.keys().cloned());
+    for (region, copy) in &summary.replicas {
+        let fact = match (available(copy), &copy.error) {
+            (true, _) => copy.snapshot_arn.clone().unwrap_or_default(),
+            (false, Some(error)) => reason(error),
+            (false, None) => copy.status.clone(),
+        };
+        let taken = copy.seconds.map(duration).unwrap_or_default();
+        let mark = if available(copy) { paint.good("✔") } else { paint.bad("✘") };
+        let _ = writeln!(text, "    {mark} {region:name$}  {taken:>8}  {fact}");
+    }
+    text
+}
+
+fn available(copy: &Replica) -> bool {
+    copy.status == "AVAILABLE"
+}
+
+fn footer(text: &mut String, summary: &Summary, around: &Around) {
+    text.push('\n');
+    if let Some(total) = summary.timings.total_seconds {
+        let phases: Vec<_> = summary
+            .timings
+            .phases
+            .iter()
+            .filter_map(|phase| {
+                phase.seconds.map(|taken| format!("{} {}", words(&phase.name), duration(taken)))
+            })
+            .collect();
+        let detail = if phases.is_empty() { String::new() } else { format!("  ({})", phases.join(", ")) };
+        row(text, "Time", &format!("{}{detail}", duration(total)));
+    }
+    let work: Vec<_> = [
+        around.state_transitions.map(|n| count(n, "state transition")),
+        summary.api_calls.map(|n| count(n, "API call")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !work.is_empty() {
+        row(text, "Work", &work.join(", "));
+    }
+    row(text, "Record", &format!("table {}, operationId {}", around.table, summary.operation_id));
+    if let Some(report) = &summary.report {
+        row(text, "Report", &format!("s3://{}/{}", report.bucket, report.key));
+    }
+}
+
+fn row(text: &mut String, name: &str, value: &str) {
+    let _ = writeln!(text, "  {name:<11} {value}");
+}
+
+fn width(items: impl Iterator<Item = String>) -> usize {
+    items.map(|item| item.chars().count()).max().unwrap_or(0)
+}
+
+/// `rowCounts`, `row_counts` and `ROW_COUNTS` are all "row counts" to a person.
+pub(crate) fn words(name: &str) -> String {
+    let shouted = !name.chars().any(char::is_lowercase);
+    let mut words = String::new();
+    for letter in name.chars() {
+        match letter {
+            '_' | '-' => words.push(' '),
+            _ if letter.is_uppercase() && !shouted => {
+                if !words.is_empty() && !words.ends_with(' ') {
+                    words.push(' ');
+                }
+                words.extend(letter.to_lowercase());
+            }
+            _ => words.extend(letter.to_lowercase()),
+        }
+    }
+    words
+}
+
+/// `1,234,567 rows`, `1 row`.
+fn count(n: u64, noun: &str) -> String {
+    let digits = n.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("{grouped} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+/// `87 ms`, `12.3 s`, `3 min 05 s`, `2 h 04 min`.
+pub fn duration(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return "?".to_owned();
+    }
+    if seconds < 1.0 {
+        return format!("{:.0} ms", seconds * 1000.0);
+    }
+    if seconds < 60.0 {
+        return format!("{seconds:.1} s");
+    }
+    // Whole seconds from here on: hours of a copy fit a u64 many times over.
+    let whole = seconds.round() as u64;
+    if whole < 3600 {
+        format!("{} min {:02} s", whole / 60, whole % 60)
+    } else {
+        format!("{} h {:02} min", whole / 3600, whole % 3600 / 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn show(value: serde_json::Value) -> String {
+        let parsed: Summary = serde_json::from_value(value).unwrap();
+        let around = Around { state_transitions: Some(74), table: "DisasterRecoveryState".to_owned() };
+        summary(&parsed, &around, Paint::PLAIN)
+    }
+
+    #[test]
+    fn a_proven_backup_reads_well() {
+        let text = show(json!({
+            "operationId": "prod-db-20261120t060000z-3f9a1c2b7d", "databaseId": "prod-db", "runId": "2026-11-20T06:00:00Z",
+            "status": "SUCCEEDED",
+            "snapshot": {"id": "holdfast-prod-db-20261120t060000z-3f9a1c2b7d", "arn": "arn:aws:rds:us-east-1:1:snapshot:x",
+                         "region": "us-east-1", "sizeGiB": 20, "encrypted": true, "createdAt": "2026-11-20T06:00:04Z"},
+            "validation": {"verdict": "VALID", "restoreSeconds": 12.34, "databases": ["analytics", "shop"], "tables": 14, "rows": 345678,
+                "issues": [], "checks": [
+                    {"name": "rowCounts", "scope": "shop", "result": "passed", "durationMs": 210, "findings": []},
+                    {"name": "foreignKeys", "scope": "analytics", "result": "passed", "durationMs": 1210.4, "findings": []}]},
+            "replicas": {"us-west-2": {"status": "AVAILABLE", "snapshotArn": "arn:aws:rds:us-west-2:1:snapshot:x", "seconds": 4.2}},
+            "timings": {"totalSeconds": 61.2, "phases": [{"name": "HEALTH_CHECKING", "seconds": 0.4}, {"name": "VALIDATING", "seconds": 30.0}]},
+            "apiCalls": 112, "report": {"bucket": "meta", "key": "reports/prod-db-20261120t060000z-3f9a1c2b7d.json"}, "failure": null
+        }));
+        assert_eq!(
+            text,
+            "✔ prod-db is backed up, and this backup restores.
+
+  Operation   prod-db-20261120t060000z-3f9a1c2b7d
+  Snapshot    holdfast-prod-db-20261120t060000z-3f9a1c2b7d  (us-east-1, 20 GiB, encrypted, taken 2026-11-20T06:00:04Z)
+  Verdict     VALID  restored in 12.3 s, 2 databases (analytics, shop), 14 tables, 345,678 rows read
+
+  Checks
+    ✔ row counts    shop         210 ms
+    ✔ foreign keys  analytics     1.2 s
+
+  Copies
+    ✔ us-west-2     4.2 s  arn:aws:rds:us-west-2:1:snapshot:x
+
+  Time        1 min 01 s  (health checking 400 ms, validating 30.0 s)
+  Work        74 state transitions, 112 API calls
+  Record      table DisasterRecoveryState, operationId prod-db-20261120t060000z-3f9a1c2b7d
+  Report      s3://meta/reports/prod-db-20261120t060000z-3f9a1c2b7d.json
+"
+        );
+    }
+
+    #[test]
+    fn a_refused_backup_says_why_first() {
+        let text = show(json!({
+            "operationId": "op", "databaseId": "prod-db", "status": "FAILED",
+            "validation": {"verdict": "INVALID", "checks": [
+                {"name": "content", "scope": "shop", "result": "failed", "reason": "2 tables differ", "durationMs": 5,
+                 "findings": [{"object": "public.orders", "message": "invalid page in block 3"}]},
+                {"name": "sequences", "scope": "shop", "result": "notRun", "reason": "the database was lost", "findings": null}]},
+            "replicas": null,
+            "failure": {"name": "Holdfast.ValidationFailed", "cause": "content of shop", "leftovers": ["snapshot holdfast-op, tagged INVALID"]}
+        }));
+        assert!(text.starts_with("✘ The backup of prod-db is refused"), "{text}");
+        assert!(text.contains("Reason      Holdfast.ValidationFailed: content of shop\n"), "{text}");
+        assert!(text.contains("Left behind snapshot holdfast-op, tagged INVALID\n"), "{text}");
+        assert!(text.contains("✘ content    shop      5 ms  failed: 2 tables differ\n        public.orders: invalid page in block 3\n"), "{text}");
+        assert!(text.contains("- sequences  shop  not run: the database was lost\n"), "{text}");
+        assert!(!text.contains("Copies"), "{text}");
+    }
+
+    #[test]
+    fn a_partial_backup_names_the_missing_region() {
+        let text = show(json!({
+            "operationId": "op", "databaseId": "prod-db", "status": "PARTIAL", "validation": {"verdict": "VALID"},
+            "replicas": {"eu-west-1": {"status": "FAILED", "error": {"name": "Holdfast.KeyUnusable", "cause": "the key is disabled"}},
+                         "us-west-2": {"status": "AVAILABLE", "snapshotArn": "arn"}}
+        }));
+        assert!(text.starts_with("▲ prod-db is backed up, but without a copy in eu-west-1."), "{text}");
+        assert!(text.contains("✘ eu-west-1            Holdfast.KeyUnusable: the key is disabled"), "{text}");
+    }
+
+    #[test]
+    fn words_that_this_version_does_not_know_are_never_success() {
+        let text =
+            show(json!({"databaseId": "prod-db", "status": "GREAT", "validation": {"verdict": "SPLENDID"}}));
+        assert!(text.starts_with("? The backup of prod-db ended in a way"), "{text}");
+        assert!(text.contains("UNKNOWN"), "{text}");
+    }
+
+    #[test]
+    fn numbers_are_written_for_people() {
+        assert_eq!(count(1, "row"), "1 row");
+        assert_eq!(count(1_234_567, "row"), "1,234,567 rows");
+        assert_eq!(duration(185.4), "3 min 05 s");
+        assert_eq!(duration(7440.0), "2 h 04 min");
+        assert_eq!(words("rowCounts"), "row counts");
+        assert_eq!(words("HEALTH_CHECKING"), "health checking");
+    }
+}

@@ -1,0 +1,210 @@
+//! Shows a backup while it goes: bars on a terminal, plain lines elsewhere.
+
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal, Write},
+    time::{Duration, Instant},
+};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::{history::News, history::Task, render::words};
+
+/// Where what is new is shown.
+pub struct Screen {
+    started: Instant,
+    kind: Kind,
+}
+
+enum Kind {
+    Bars(Bars),
+    Lines(Lines),
+}
+
+impl Screen {
+    /// For a person who reads standard output: bars on a terminal, else lines.
+    pub fn for_stdout() -> Self {
+        if std::io::stdout().is_terminal() {
+            Self::new(Kind::Bars(Bars::new(ProgressDrawTarget::stdout())))
+        } else {
+            Self::lines(Box::new(std::io::stdout()))
+        }
+    }
+
+    /// For a program that reads standard output: everything goes to standard error.
+    pub fn for_stderr() -> Self {
+        if std::io::stderr().is_terminal() {
+            Self::new(Kind::Bars(Bars::new(ProgressDrawTarget::stderr())))
+        } else {
+            Self::lines(Box::new(std::io::stderr()))
+        }
+    }
+
+    /// Plain lines, wherever they go.
+    pub fn lines(to: Box<dyn Write + Send>) -> Self {
+        Self::new(Kind::Lines(Lines { to, told: BTreeMap::new() }))
+    }
+
+    fn new(kind: Kind) -> Self {
+        Self { started: Instant::now(), kind }
+    }
+
+    /// Shows one piece of news.
+    pub fn tell(&mut self, news: &News) {
+        match &mut self.kind {
+            Kind::Bars(bars) => bars.tell(news),
+            Kind::Lines(lines) => lines.tell(self.started.elapsed(), news),
+        }
+    }
+
+    /// Shows where the execution is now.
+    pub fn states<'a>(&mut self, current: impl Iterator<Item = &'a str>) {
+        if let Kind::Bars(bars) = &mut self.kind {
+            bars.head.set_message(current.map(words).collect::<Vec<_>>().join(", "));
+        }
+    }
+
+    /// Leaves what is shown as it is and stops drawing.
+    pub fn close(&mut self) {
+        if let Kind::Bars(bars) = &mut self.kind {
+            bars.close();
+        }
+    }
+}
+
+/// One head line (elapsed, states) and one line per task.
+struct Bars {
+    all: MultiProgress,
+    head: ProgressBar,
+    tasks: BTreeMap<String, ProgressBar>,
+}
+
+impl Bars {
+    fn new(target: ProgressDrawTarget) -> Self {
+        let all = MultiProgress::with_draw_target(target);
+        let head = all.add(ProgressBar::new_spinner().with_style(style("  {spinner} {elapsed:>4}  {msg}")));
+        head.enable_steady_tick(Duration::from_millis(120));
+        Self { all, head, tasks: BTreeMap::new() }
+    }
+
+    fn tell(&mut self, news: &News) {
+        match news {
+            News::Operation(id) => {
+                let _ = self.all.println(format!("  operation {id}"));
+            }
+            News::Trouble(text) => {
+                let _ = self.all.println(format!("  ! {text}"));
+            }
+            News::Task(task) => self.task(task),
+            News::State(_) => {}
+        }
+    }
+
+    fn task(&mut self, task: &Task) {
+        let bar = self.tasks.entry(task.label.clone()).or_insert_with(|| {
+            let bar = self.all.add(ProgressBar::new(100));
+            bar.set_prefix(task.label.clone());
+            bar
+        });
+        match task.percent {
+            Some(percent) => {
+                bar.set_style(style("    {prefix:<14} {bar:24.green/dim} {pos:>3} %  {wide_msg}"));
+                bar.set_position(percent);
+            }
+            None => bar.set_style(style("    {prefix:<14} {wide_msg}")),
+        }
+        bar.set_message(task.message.clone());
+    }
+
+    fn close(&mut self) {
+        self.head.finish_and_clear();
+        for bar in self.tasks.values() {
+            bar.abandon();
+        }
+    }
+}
+
+/// The templates are constants of this file; a wrong one shows as the default bar, and in the tests.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Lines with the elapsed time in front; a percentage is told in steps of ten.
+struct Lines {
+    to: Box<dyn Write + Send>,
+    told: BTreeMap<String, (String, Option<u64>)>,
+}
+
+impl Lines {
+    fn tell(&mut self, elapsed: Duration, news: &News) {
+        let text = match news {
+            News::Operation(id) => format!("operation {id}"),
+            // Told to a terminal as where it is now; in a log the tasks say enough.
+            News::State(_) => return,
+            News::Trouble(text) => format!("! {text}"),
+            News::Task(task) => {
+                let step = task.percent.map(|percent| percent / 10);
+                let now = (task.message.clone(), step);
+                let before = self.told.insert(task.label.clone(), now.clone());
+                // A message that counts differs each time: only a new step, or a first word, is told.
+                if before.is_some_and(|before| before.1 == now.1 && (step.is_some() || before.0 == now.0)) {
+                    return;
+                }
+                let percent = task.percent.map(|percent| format!("{percent:>3} %")).unwrap_or_default();
+                format!("{:<12} {percent:>5}  {}", task.label, task.message)
+            }
+        };
+        // A closed pipe must not end the backup's report: the outcome is the exit code.
+        let _ = writeln!(self.to, "  {:>4}s  {text}", elapsed.as_secs());
+        let _ = self.to.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_tell_each_step_of_ten_once() {
+        let shared = Shared::default();
+        let mut screen = Screen::lines(Box::new(shared.clone()));
+        for percent in [0, 3, 12, 15, 100] {
+            let message = format!("copied {percent}");
+            screen.tell(&News::Task(Task { label: "us-west-2".into(), percent: Some(percent), message }));
+        }
+        screen.tell(&News::State("WaitForCopy".into()));
+        screen.tell(&News::Trouble("Holdfast.Throttled".into()));
+        let text = String::from_utf8(shared.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(
+            text,
+            "     0s  us-west-2      0 %  copied 0\n     0s  us-west-2     12 %  copied 12\n     0s  us-west-2    100 %  copied 100\n     0s  ! Holdfast.Throttled\n"
+        );
+    }
+
+    #[test]
+    fn the_templates_are_well_formed() {
+        for template in [
+            "  {spinner} {elapsed:>4}  {msg}",
+            "    {prefix:<14} {bar:24.green/dim} {pos:>3} %  {wide_msg}",
+            "    {prefix:<14} {wide_msg}",
+        ] {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! What an operation ended with: the JSON of the execution's output and of the record's `summary`.
+//!
+//! Read leniently: a newer Holdfast may say more, and an operation that failed early says less.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+
+/// How an operation ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Status {
+    /// Everything that was asked for.
+    Succeeded,
+    /// The backup is good; a Region has no copy.
+    Partial,
+    /// No backup to rely on.
+    Failed,
+    /// A word that this version does not know. Unknown is not success.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+/// What validation concluded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Verdict {
+    /// Every configured check ran and passed.
+    Valid,
+    /// A check failed: the backup is refused.
+    Invalid,
+    /// A check could not be run to its end.
+    Inconclusive,
+    /// Validation was switched off, or the operation ended before it.
+    NotRun,
+    /// A word that this version does not know.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+impl Verdict {
+    /// The word as it stands in the record.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Valid => "VALID",
+            Verdict::Invalid => "INVALID",
+            Verdict::Inconclusive => "INCONCLUSIVE",
+            Verdict::NotRun => "NOT RUN",
+            Verdict::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// How one check ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CheckResult {
+    /// It ran and holds.
+    Passed,
+    /// It ran and does not hold.
+    Failed,
+    /// It could not be run to its end.
+    Errored,
+    /// It was not run.
+    NotRun,
+    /// A word that this version does not know.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+/// One operation, ended.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Summary {
+    /// The operation.
+    pub operation_id: String,
+    /// The database that was backed up.
+    pub database_id: String,
+    /// The run: usually the scheduled time.
+    pub run_id: String,
+    /// How it ended.
+    pub status: Status,
+    /// The snapshot, if one was made.
+    pub snapshot: Option<Snapshot>,
+    /// What validation found.
+    pub validation: Option<Validation>,
+    /// The copies by Region.
+    #[serde(deserialize_with = "null_is_default")]
+    pub replicas: BTreeMap<String, Replica>,
+    /// How long everything took.
+    #[serde(deserialize_with = "null_is_default")]
+    pub timings: Timings,
+    /// Calls made to RDS.
+    pub api_calls: Option<u64>,
+    /// Where the full report is.
+    pub report: Option<Report>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+}
+
+/// A snapshot.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Snapshot {
+    /// Its identifier.
+    pub id: String,
+    /// Where it lies.
+    pub region: String,
+    /// Allocated storage.
+    #[serde(rename = "sizeGiB")]
+    pub size_gib: Option<u64>,
+    /// Whether it is encrypted.
+    pub encrypted: Option<bool>,
+    /// When it was taken.
+    pub created_at: Option<String>,
+}
+
+/// What validation found.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Validation {
+    /// The conclusion.
+    pub verdict: Verdict,
+    /// Every check.
+    #[serde(deserialize_with = "null_is_default")]
+    pub checks: Vec<Check>,
+    /// One sentence per check that did not pass.
+    #[serde(deserialize_with = "null_is_default")]
+    pub issues: Vec<String>,
+    /// From the restore's start to a server that answers.
+    pub restore_seconds: Option<f64>,
+    /// The user databases that were read.
+    #[serde(deserialize_with = "null_is_default")]
+    pub databases: Vec<String>,
+    /// Tables read.
+    pub tables: Option<u64>,
+    /// Rows counted.
+    pub rows: Option<u64>,
+}
+
+/// One check.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Check {
+    /// Its name.
+    pub name: String,
+    /// What it was about: a database, as a rule.
+    pub scope: Option<String>,
+    /// How it ended.
+    pub result: CheckResult,
+    /// Why, when it did not pass.
+    pub reason: Option<String>,
+    /// How long it took.
+    pub duration_ms: Option<f64>,
+    /// What exactly does not hold.
+    #[serde(deserialize_with = "null_is_default")]
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that does not hold.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Finding {
+    /// The table, index or sequence.
+    pub object: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// The copy in one Region.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Replica {
+    /// AVAILABLE or FAILED.
+    pub status: String,
+    /// The copy.
+    pub snapshot_arn: Option<String>,
+    /// Why there is none.
+    pub error: Option<Failure>,
+    /// How long the copy took.
+    pub seconds: Option<f64>,
+}
+
+/// How long everything took.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Timings {
+    /// From start to end.
+    pub total_seconds: Option<f64>,
+    /// Phase by phase, in order.
+    #[serde(deserialize_with = "null_is_default")]
+    pub phases: Vec<Phase>,
+}
+
+/// One phase of an operation.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Phase {
+    /// Its name, as in the record's `status`.
+    pub name: String,
+    /// How long it took.
+    pub seconds: Option<f64>,
+}
+
+/// Where the full report is.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Report {
+    /// The metadata bucket.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+}
+
+/// A named error and what it left behind.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Failure {
+    /// Such as `Holdfast.Throttled`.
+    pub name: String,
+    /// In a sentence.
+    pub cause: String,
+    /// What still exists because of it.
+    #[serde(deserialize_with = "null_is_default")]
+    pub leftovers: Vec<String>,
+}
+
+/// JSONata writes null where Rust has nothing to say.
+fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}

@@ -62,11 +62,6 @@ impl Ending {
         }
     }
 
-    /// Whether nothing speaks against it so far.
-    pub(crate) fn is_clean(&self) -> bool {
-        self.wrong.is_empty() && self.unfinished.is_empty() && !self.not_run
-    }
-
     /// Gives it a name, a scope and its duration.
     pub(crate) fn into_check(
         self,

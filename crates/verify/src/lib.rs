@@ -19,8 +19,15 @@ use std::time::Duration;
 use holdfast_core::validation::{Assertion, Check, Manifest};
 use secrecy::SecretString;
 
+mod assertions;
+mod catalog;
+mod catalog_sql;
+mod compare;
 mod connection;
+mod content;
 mod ending;
+mod instance;
+mod integrity;
 mod run;
 mod session;
 mod settings;

@@ -178,9 +178,18 @@ impl<'a> Session<'a> {
         &self.database
     }
 
-    /// The bounds it works within.
-    pub(crate) fn limits(&self) -> Limits {
-        self.limits
+    /// Bound for the next statement.
+    pub(crate) fn statement_timeout(&self) -> Result<Duration, Trouble> {
+        self.limits.statement()
+    }
+
+    /// Whether nothing more can be asked after this trouble.
+    pub(crate) fn is_over(&self, trouble: &Trouble) -> bool {
+        match trouble {
+            Trouble::Budget => true,
+            Trouble::Lost(_) => self.client.is_none() && !self.may_reconnect,
+            Trouble::Damaged(_) | Trouble::Missing(_) | Trouble::Other(_) => false,
+        }
     }
 
     /// Grants the next check its one new connection.
@@ -193,12 +202,17 @@ impl<'a> Session<'a> {
         self.read(false, &[], sql).await
     }
 
-    /// Like [`Session::query`], but answered from the tables and never from an index.
+    /// Like [`Session::query`] for one row.
+    pub(crate) async fn query_one(&mut self, sql: &str) -> Result<Row, Trouble> {
+        one(self.read(false, &[], sql).await?)
+    }
+
+    /// Like [`Session::query_one`], but answered from the tables and never from an index.
     pub(crate) async fn query_heap(&mut self, sql: &str) -> Result<Row, Trouble> {
         one(self.read(true, &[], sql).await?)
     }
 
-    /// Like [`Session::query`] for one row, with settings for this transaction.
+    /// Like [`Session::query_one`], with settings for this transaction.
     pub(crate) async fn query_with(&mut self, settings: &[&str], sql: &str) -> Result<Row, Trouble> {
         one(self.read(false, settings, sql).await?)
     }

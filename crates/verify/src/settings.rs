@@ -20,7 +20,7 @@ pub(crate) fn pin_session(statement_timeout: Duration) -> String {
          SET statement_timeout = {statement_ms};
          SET lock_timeout = {LOCK_TIMEOUT_MS};
          SET idle_in_transaction_session_timeout = 120000;
-         SET client_min_messages = warning;
+         SET client_min_messages = error;
          SET TimeZone = 'UTC';
          SET DateStyle = 'ISO, YMD';
          SET IntervalStyle = 'iso_8601';

@@ -1,0 +1,192 @@
+//! Whole data passes, and its manifest says the same however it lies on disk.
+
+use holdfast_core::validation::{Verdict, verdict};
+
+use crate::server::{Seen, Server};
+
+const WEIRD: &str = r#""My Schema"."we""ird; drop""#;
+
+#[tokio::test]
+async fn a_whole_server_is_valid() {
+    let server = Server::start().await;
+    server.shop("shop").await;
+    server.sql("shop", "VACUUM ANALYZE").await;
+    let seen = server.verify().await;
+    seen.all_passed_but(&[]);
+    assert_eq!(verdict(&seen.outcome.checks), Verdict::Valid);
+    assert_eq!(seen.outcome.databases, ["postgres", "shop"]);
+    let names: Vec<&str> = seen.outcome.checks.iter().map(|check| &*check.name).collect();
+    let per_database = ["schema", "content", "foreign-keys", "indexes", "sequences"];
+    assert_eq!(names, [&["isolation", "inventory"][..], &per_database, &per_database].concat());
+
+    assert_eq!(seen.rows("shop", "public.customers"), 502);
+    assert_eq!(seen.rows("shop", "public.orders_2025") + seen.rows("shop", "public.orders_2026"), 2000);
+    assert_eq!(seen.rows("shop", WEIRD), 100);
+    assert_eq!(seen.rows("shop", r#""My Schema"."'); DROP TABLE customers; --""#), 1);
+    assert_eq!(seen.rows("shop", "public.no_columns"), 2);
+    assert_eq!((seen.rows("shop", "public.parent_plain"), seen.rows("shop", "public.child_plain")), (0, 1));
+    assert_eq!(seen.fingerprint("shop", "public.empty_table"), "0".repeat(32));
+    assert!(!seen.outcome.manifest.databases["shop"].tables.contains_key("public.orders"));
+    let content = seen.reason("content", "shop");
+    for part in [
+        "foreign tables not read: public.remote",
+        "without data: public.later",
+        "public.scratch",
+        "1 large object",
+    ] {
+        assert!(content.contains(part), "{content}");
+    }
+    let keys = seen.reason("foreign-keys", "shop");
+    assert!(keys.contains("doubtful_customer on public.doubtful is NOT VALID: 1 row"), "{keys}");
+    for object in [
+        "table public.orders",
+        "column public.customers.doc",
+        "view public.happy",
+        "enum public.mood",
+        "domain public.email",
+        "type public.address",
+        "policy everyone on public.tree",
+        "extension citext",
+        "function public.touch()",
+        "procedure public.tidy()",
+        "trigger touched on public.customers",
+        "sequence public.orders_id_seq",
+        "index public.lines_by_sku",
+        "rule kept on public.tree",
+        "statistics public.together",
+        "event trigger watcher",
+        "collation public.plain",
+        "publication feed",
+        "server elsewhere",
+        "foreign table public.remote",
+        "materialized view public.totals",
+        "schema \"My Schema\"",
+        "constraint \"lines of; orders\" on public.lines",
+        "aggregate public.product(double precision)",
+    ] {
+        assert!(
+            seen.outcome.manifest.databases["shop"].objects.contains_key(object),
+            "{object} is not in the catalog"
+        );
+    }
+    assert_eq!(server.value("shop", "SELECT count(*) FROM customers").await, "502");
+}
+
+/// Runs SQL in `shop` and tells whether the fingerprint of a table stayed the same.
+async fn stays(server: &Server, table: &str, sql: &str) -> bool {
+    let before = server.verify().await;
+    server.sql("shop", sql).await;
+    let after = server.verify().await;
+    after.all_passed_but(&[]);
+    before.fingerprint("shop", table) == after.fingerprint("shop", table)
+}
+
+#[tokio::test]
+async fn a_fingerprint_follows_the_rows_and_nothing_else() {
+    let server = Server::start().await;
+    let schema = "CREATE TABLE t (id int PRIMARY KEY, a text, b numeric, at timestamptz, f float8, span interval);
+        INSERT INTO t SELECT n, 'a' || n, 1.0, '2026-01-01 UTC'::timestamptz + n * interval '1 day', 1.0 / n, '1 mon -3 days'
+          FROM generate_series(1, 1000) AS n;
+        CREATE TABLE bag (v text)";
+    server.database("shop", schema).await;
+    let t = "public.t";
+    assert!(stays(&server, t, "CREATE INDEX by_a ON t (a DESC); CLUSTER t USING by_a").await);
+    assert!(
+        stays(
+            &server,
+            t,
+            "UPDATE t SET a = a; DELETE FROM t WHERE id = 7; INSERT INTO t SELECT 7, 'a7', 1.0,
+        '2026-01-08 UTC', 1.0 / 7, '1 mon -3 days'"
+        )
+        .await
+    );
+    assert!(stays(&server, t, "VACUUM FULL t").await);
+    assert!(stays(&server, t, "ALTER DATABASE shop SET TimeZone = 'Asia/Tokyo'; ALTER DATABASE shop SET DateStyle = 'SQL, DMY';
+        ALTER DATABASE shop SET IntervalStyle = 'sql_standard'; ALTER DATABASE shop SET extra_float_digits = 0;
+        ALTER ROLE postgres SET search_path = 'nowhere'; ALTER ROLE postgres SET bytea_output = 'escape'").await);
+    // Another physical order of the columns: `a` is dropped and comes back last.
+    assert!(
+        stays(
+            &server,
+            t,
+            "ALTER TABLE public.t ADD COLUMN c text; UPDATE public.t SET c = a;
+        ALTER TABLE public.t DROP COLUMN a; ALTER TABLE public.t RENAME c TO a"
+        )
+        .await
+    );
+
+    assert!(!stays(&server, t, "UPDATE public.t SET a = 'other' WHERE id = 3").await);
+    assert!(!stays(&server, t, "UPDATE public.t SET b = 1.00 WHERE id = 4").await);
+    assert!(!stays(&server, t, "UPDATE public.t SET a = '' WHERE id = 5").await);
+    assert!(!stays(&server, t, "UPDATE public.t SET a = NULL WHERE id = 5").await);
+    assert!(!stays(&server, t, "DELETE FROM public.t WHERE id = 6").await);
+    // Two equal rows do not cancel out, and neither do their deletions.
+    let bag = "public.bag";
+    assert!(!stays(&server, bag, "INSERT INTO public.bag VALUES ('x'), ('x')").await);
+    assert!(!stays(&server, bag, "INSERT INTO public.bag VALUES ('x'), ('x')").await);
+    assert!(!stays(&server, bag, "DELETE FROM public.bag").await);
+    // A value that moves to the neighbouring column is another row.
+    server
+        .sql("shop", "CREATE TABLE public.pair (a text, b text); INSERT INTO public.pair VALUES ('x', 'y')")
+        .await;
+    assert!(!stays(&server, "public.pair", "UPDATE public.pair SET a = 'y', b = 'x'").await);
+    assert!(!stays(&server, "public.pair", "UPDATE public.pair SET a = 'y,x', b = ''").await);
+}
+
+/// The objects whose hash SQL changes.
+async fn changed(server: &Server, sql: &str) -> Vec<String> {
+    let objects = |seen: &Seen| seen.outcome.manifest.databases["shop"].objects.clone();
+    let before = server.verify().await;
+    server.sql("shop", sql).await;
+    let after = server.verify().await;
+    let hash = |seen: &Seen| seen.outcome.manifest.databases["shop"].schema_hash.clone();
+    assert_ne!(hash(&before), hash(&after), "{sql}");
+    let (before, after) = (objects(&before), objects(&after));
+    let mut changed: Vec<String> = before.keys().chain(after.keys()).cloned().collect();
+    changed.retain(|name| before.get(name) != after.get(name));
+    changed.sort();
+    changed.dedup();
+    changed
+}
+
+#[tokio::test]
+async fn a_schema_hash_follows_every_object() {
+    let server = Server::start().await;
+    server.shop("shop").await;
+    for (sql, objects) in [
+        (
+            "ALTER TABLE orders ALTER total TYPE numeric(14, 2)",
+            &[
+                "column public.orders.total",
+                "column public.orders_2025.total",
+                "column public.orders_2026.total",
+            ][..],
+        ),
+        ("ALTER TABLE lines ALTER sku SET DEFAULT 'none'", &["column public.lines.sku"]),
+        ("ALTER TABLE lines ALTER sku SET NOT NULL", &["column public.lines.sku"]),
+        ("DROP INDEX lines_by_sku", &["index public.lines_by_sku"]),
+        ("ALTER TABLE customers DISABLE TRIGGER touched", &["trigger touched on public.customers"]),
+        ("DROP POLICY everyone ON tree", &["policy everyone on public.tree"]),
+        ("ALTER TABLE tree ENABLE ROW LEVEL SECURITY", &["table public.tree"]),
+        ("REVOKE SELECT ON customers FROM pg_monitor", &["table public.customers"]),
+        ("GRANT SELECT (\"Name\") ON customers TO pg_monitor", &["column public.customers.\"Name\""]),
+        ("ALTER TYPE mood ADD VALUE 'angry'", &["enum public.mood"]),
+        ("ALTER DOMAIN email ADD CONSTRAINT long CHECK (length(VALUE) > 2)", &["domain public.email"]),
+        (
+            "CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$",
+            &["function public.touch()"],
+        ),
+        (
+            "CREATE OR REPLACE VIEW happy AS SELECT id, \"Name\" FROM customers WHERE mood <> 'happy'",
+            &["view public.happy"],
+        ),
+        ("ALTER SEQUENCE countdown MAXVALUE 10", &["sequence public.countdown"]),
+        ("ALTER TABLE orders DETACH PARTITION orders_2025", &["table public.orders_2025"]),
+        ("ALTER SCHEMA \"My Schema\" OWNER TO pg_monitor", &["schema \"My Schema\""]),
+    ] {
+        let found = changed(&server, sql).await;
+        for object in objects {
+            assert!(found.iter().any(|name| name == object), "{sql} changed {found:?}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! One backup, told to a newcomer: made, proven and copied, or, with damage ordered, refused.
+
+use std::time::Instant;
+
+use holdfast_cli::{
+    backup::{
+        self, Output,
+        create::{Outcome, follow, now, report},
+    },
+    cloud::Cloud,
+    paint::Paint,
+    render::duration,
+    request::{self, Flags, TargetRegion},
+    screen::Screen,
+    summary::{Status, Summary, Verdict},
+};
+use holdfast_core::ids::{DatabaseId, OperationId, Region, RunId};
+use serde_json::json;
+
+use crate::{
+    Error, Result, Settings, Stack,
+    clients::{self, HOME_REGION},
+    deploy::{Outputs, TARGET_REGIONS},
+    http, seed,
+};
+
+/// The damage: bytes in the middle of some pages of the largest table change after the snapshot was taken.
+const DAMAGE: &str = "flipHeapBytes";
+
+/// Runs the demo; the answer is the exit code: 0 when it showed what it promised.
+///
+/// # Errors
+/// When the stage could not be set.
+pub async fn run(damage: bool) -> Result<u8> {
+    let paint = Paint::for_stdout();
+    let title = if damage { "a damaged snapshot is refused" } else { "a backup that proves itself" };
+    println!("{}\n", paint.bold(&format!("Holdfast demo: {title}")));
+
+    let (stack, outputs) = stage(paint).await?;
+    let run_id = now();
+    let operation = operation_id(&run_id)?;
+    if damage {
+        order_damage(&stack, &operation).await?;
+        step(paint, "Damage", "ordered: bytes of this run's snapshot will change after it was taken");
+    }
+    let cloud = Cloud::new(
+        &clients::config(&stack.settings.cloud_endpoint(), HOME_REGION),
+        outputs.state_table.clone(),
+    );
+    let targets = TARGET_REGIONS.join(" and ");
+    step(paint, "Backup", &format!("{} (run {run_id}), with copies to {targets}", seed::DATABASE));
+    println!();
+    let execution =
+        backup::create::start(&cloud, &outputs.backup_state_machine_arn, &input(&run_id)?).await?;
+    let outcome = follow(&cloud, &execution, Screen::for_stdout()).await?;
+    report(&outcome, &execution, &outputs.state_table, Output::Table);
+    println!();
+    let kept = kept_promise(&outcome, damage);
+    closing(paint, kept, damage, operation.as_str());
+    Ok(u8::from(!kept))
+}
+
+/// The local cloud, the database, the templates: only what is not there yet.
+async fn stage(paint: Paint) -> Result<(Stack, Outputs)> {
+    let settings = Settings::lasting()?;
+    let begun = Instant::now();
+    let (stack, how) = match Stack::attach(&settings).await {
+        Some(stack) => (stack, "already running".to_owned()),
+        None => (Stack::start(settings).await?, format!("started in {}", since(begun))),
+    };
+    step(paint, "Local cloud", &format!("{}, {how}", stack.settings.cloud_endpoint()));
+
+    let begun = Instant::now();
+    let seeded = seed::seed(&stack).await?;
+    let how =
+        if seeded.was_there { "already there".to_owned() } else { format!("created in {}", since(begun)) };
+    let facts = format!(
+        "{} in {HOME_REGION}, PostgreSQL {}, {} rows, {how}",
+        seed::DATABASE,
+        seeded.version,
+        seeded.rows
+    );
+    step(paint, "Database", &facts);
+
+    let begun = Instant::now();
+    let outputs = stack.deploy().await?;
+    stack.write_env(&outputs)?;
+    step(paint, "Deployment", &format!("template.yaml and infra/region.yaml, in {}", since(begun)));
+    Ok((stack, outputs))
+}
+
+fn step(paint: Paint, name: &str, text: &str) {
+    println!("  {} {text}", paint.bold(&format!("{name:<11}")));
+}
+
+fn since(begun: Instant) -> String {
+    duration(begun.elapsed().as_secs_f64())
+}
+
+fn input(run_id: &str) -> Result<serde_json::Value> {
+    let flags = Flags {
+        database: seed::DATABASE.to_owned(),
+        run_id: Some(run_id.to_owned()),
+        target_regions: TARGET_REGIONS
+            .iter()
+            .map(|region| TargetRegion {
+                region: (*region).to_owned(),
+                kms_key_id: "alias/holdfast".to_owned(),
+            })
+            .collect(),
+        tags: vec![("Environment".to_owned(), "demo".to_owned())],
+        ..Flags::default()
+    };
+    let assertions = json!({"validation": {"assertions": [{
+        "name": "orders have lines",
+        "sql": "select id from orders o where not exists (select 1 from order_lines l where l.order_id = o.id)",
+        "expect": "zero rows"
+    }]}});
+    Ok(request::build(Some(&assertions.to_string()), &flags, run_id)?)
+}
+
+fn operation_id(run_id: &str) -> Result<OperationId> {
+    let named = || -> holdfast_core::Result<OperationId> {
+        Ok(OperationId::derive(
+            &Region::parse(HOME_REGION)?,
+            &DatabaseId::parse(seed::DATABASE)?,
+            &RunId::parse(run_id)?,
+        ))
+    };
+    named().map_err(|error| Error::new(error.message))
+}
+
+async fn order_damage(stack: &Stack, operation: &OperationId) -> Result<()> {
+    let fault = json!({
+        "action": "CreateDBSnapshot", "resource": operation.snapshot_id(), "times": 1,
+        "effect": {"type": "damage", "kind": DAMAGE}
+    });
+    http::post(stack.settings.rds_port(), "/_local/faults", &fault.to_string()).await?;
+    Ok(())
+}
+
+/// A sound backup must succeed whole; a damaged one must be refused for being unsound, and not copied.
+fn kept_promise(outcome: &Outcome, damage: bool) -> bool {
+    match outcome {
+        Outcome::Ended { summary, .. } if damage => refused(summary),
+        Outcome::Ended { summary, .. } => {
+            summary.status == Status::Succeeded && verdict(summary) == Some(Verdict::Valid)
+        }
+        Outcome::NoSummary { .. } | Outcome::Detached { .. } => false,
+    }
+}
+
+fn refused(summary: &Summary) -> bool {
+    summary.status == Status::Failed
+        && verdict(summary) == Some(Verdict::Invalid)
+        && summary.replicas.values().all(|copy| copy.status != "AVAILABLE")
+}
+
+fn verdict(summary: &Summary) -> Option<Verdict> {
+    summary.validation.as_ref().map(|validation| validation.verdict)
+}
+
+fn closing(paint: Paint, kept: bool, damage: bool, operation: &str) {
+    match (kept, damage) {
+        (true, true) => println!(
+            "{}",
+            paint.good("Refused, as promised: a damaged backup is never called good, and never copied.")
+        ),
+        (true, false) => {}
+        (false, true) => {
+            println!("{}", paint.bad("This backup was damaged and should have been refused for it."))
+        }
+        (false, false) => println!("{}", paint.bad("This backup should have succeeded.")),
+    }
+    println!("  The local cloud still runs. Look again:  target/debug/holdfast backup describe {operation}");
+    println!("  (after: set -a; . .local/env; set +a)    Stop it:  make down");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(value: serde_json::Value) -> Outcome {
+        Outcome::Ended {
+            summary: Box::new(serde_json::from_value(value.clone()).unwrap()),
+            json: value,
+            transitions: 1,
+        }
+    }
+
+    #[test]
+    fn a_sound_backup_keeps_the_promise_only_whole_and_proven() {
+        let sound = json!({"status": "SUCCEEDED", "validation": {"verdict": "VALID"}});
+        assert!(kept_promise(&ended(sound.clone()), false) && !kept_promise(&ended(sound), true));
+        assert!(!kept_promise(
+            &ended(json!({"status": "PARTIAL", "validation": {"verdict": "VALID"}})),
+            false
+        ));
+        assert!(!kept_promise(&ended(json!({"status": "SUCCEEDED", "validation": null})), false));
+        assert!(!kept_promise(&Outcome::Detached { operation_id: None }, false));
+    }
+
+    #[test]
+    fn a_damaged_backup_keeps_the_promise_only_when_it_is_refused_as_unsound() {
+        let refused = json!({"status": "FAILED", "validation": {"verdict": "INVALID"}});
+        assert!(kept_promise(&ended(refused), true));
+        for other in [
+            json!({"status": "FAILED", "validation": {"verdict": "INCONCLUSIVE"}}),
+            json!({"status": "FAILED", "validation": null}),
+            json!({"status": "FAILED", "validation": {"verdict": "INVALID"}, "replicas": {"us-west-2": {"status": "AVAILABLE"}}}),
+        ] {
+            assert!(!kept_promise(&ended(other.clone()), true), "{other}");
+        }
+    }
+}

@@ -1,1 +1,14 @@
-//! Skeleton.
+//! Adapters: one file per AWS service, each behind a port of `holdfast-core`.
+//!
+//! No `aws_sdk_*` type leaves this crate. Errors are classified here, by variant first and by code
+//! second, because a timeout carries no code.
+
+pub mod calls;
+pub mod classify;
+pub mod config;
+pub mod dynamodb;
+pub mod kms;
+pub mod presign;
+pub mod rds;
+pub mod s3;
+pub mod sfn;

@@ -1,7 +1,6 @@
 //! What the domain needs of the world, in the domain's words.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -176,10 +175,4 @@ pub trait Documents: Send + Sync {
 pub trait Executions: Send + Sync {
     /// Whether the execution is running; `false` when it is not known any more.
     async fn is_running(&self, arn: &str) -> Result<bool>;
-}
-
-/// The time, as a port.
-pub trait Clock: Send + Sync {
-    /// Now.
-    fn now(&self) -> Timestamp;
 }

@@ -1,1 +1,169 @@
-//! placeholder
+//! `validate-backup`: make it so that this operation's snapshot is proven, and say how far it is.
+//!
+//! Restores into a temporary instance of its own, takes it over with a derived password, checks it, keeps what was
+//! found, deletes it. Every call looks at what is there and does the next thing; none waits. The verdict is
+//! kept in the metadata bucket before anything else happens to it, so that a crash afterwards never checks twice.
+
+use holdfast_core::answer::Answer;
+use holdfast_core::ids::{OperationId, Region};
+use holdfast_core::operation::{SnapshotResult, ValidationResult};
+use holdfast_core::ports::{Documents, Keys, Rds};
+use holdfast_core::request::BackupRequest;
+use holdfast_core::{Error, ErrorKind, Result};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+mod check;
+mod cleanup;
+mod prover;
+mod restore;
+mod verdict;
+
+pub use prover::{Prover, Server, ServerProver};
+
+/// What the state machine asks.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "action", rename_all = "lowercase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Input {
+    /// Bring the validation one step further.
+    Validate {
+        /// The operation.
+        operation_id: OperationId,
+        /// What was asked for.
+        request: BackupRequest,
+        /// The snapshot to prove.
+        snapshot: SnapshotResult,
+        /// The last operation of this database that was found VALID, if any.
+        #[serde(default)]
+        reference_operation_id: Option<OperationId>,
+        /// Which poll this is, from 1.
+        poll: u32,
+        /// What the last answer asked to be handed back.
+        #[serde(default)]
+        carry: Option<Carry>,
+    },
+    /// Remove what is temporary and say what stays.
+    Cleanup {
+        /// The operation.
+        operation_id: OperationId,
+        /// What was asked for.
+        request: BackupRequest,
+        /// Whether the operation failed: then the snapshot, too, is something left behind.
+        failed: bool,
+        /// Which poll this is, from 1.
+        poll: u32,
+    },
+}
+
+/// What one poll hands to the next. Lost in a crash without harm: every step can be taken again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Carry {
+    /// Which of the instance classes is tried.
+    #[serde(default)]
+    pub class_index: usize,
+    /// Whether the derived password was set.
+    #[serde(default)]
+    pub taken_over: bool,
+    /// How often the server could not be logged in to or reached since.
+    #[serde(default)]
+    pub failed_logins: u32,
+}
+
+/// What either action ends with.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Output {
+    /// The proof.
+    Validated {
+        /// What the record keeps.
+        validation: Box<ValidationResult>,
+    },
+    /// The clean-up.
+    CleanedUp {
+        /// What is still there.
+        leftovers: Vec<String>,
+    },
+}
+
+/// The deployment's settings for validation instances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The Region of the snapshot and the instance.
+    pub region: Region,
+    /// Subnet group with no way out (`HOLDFAST_VALIDATION_SUBNET_GROUP`).
+    pub subnet_group: String,
+    /// Security group that lets only this function in (`HOLDFAST_VALIDATION_SECURITY_GROUP_ID`).
+    pub security_group: String,
+    /// Bound for the checks of one invocation, under Lambda's 15 minutes (`HOLDFAST_VERIFY_BUDGET_SECONDS`).
+    pub verify_budget: std::time::Duration,
+}
+
+/// What the function works with.
+pub struct Ports<'a, R, K, D, P> {
+    /// RDS.
+    pub rds: &'a R,
+    /// KMS.
+    pub keys: &'a K,
+    /// The metadata bucket.
+    pub documents: &'a D,
+    /// The proof itself.
+    pub prover: &'a P,
+    /// The deployment's settings.
+    pub settings: &'a Settings,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Does the next thing.
+///
+/// # Errors
+/// `NameTaken`, `SnapshotGone`, `KeyUnusable`, or what a call met. A backup that is bad is not an error of this
+/// function: it is its answer.
+pub async fn handle(
+    ports: &Ports<'_, impl Rds, impl Keys, impl Documents, impl Prover>,
+    input: Input,
+) -> Result<Answer<Output>> {
+    match input {
+        Input::Validate { operation_id, request, snapshot, reference_operation_id, poll, carry } => {
+            let job = restore::Job {
+                operation: operation_id,
+                request,
+                snapshot,
+                reference: reference_operation_id,
+                poll,
+                carry: carry.unwrap_or_default(),
+            };
+            restore::step(ports, &job).await
+        }
+        Input::Cleanup { operation_id, request, failed, poll } => {
+            cleanup::step(ports.rds, &ports.settings.region, &operation_id, &request, failed, poll).await
+        }
+    }
+}
+
+/// The parameter group family of an engine version: `postgres15` for 15.4 (Amazon RDS User Guide, "Parameter groups").
+fn parameter_group_family(engine: &str, version: &str) -> Result<String> {
+    let major = version.split('.').next().filter(|major| !major.is_empty());
+    match (engine, major) {
+        ("postgres", Some(major)) => Ok(format!("postgres{major}")),
+        _ => Err(Error::new(
+            ErrorKind::InvalidInput,
+            format!(
+                "validation.enabled: {engine} {version} cannot be validated; only postgres can, set it to false"
+            ),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parameter_group_family;
+
+    #[test]
+    fn the_family_is_the_major_version() {
+        assert_eq!(parameter_group_family("postgres", "15.4").unwrap(), "postgres15");
+        assert!(parameter_group_family("mysql", "8.0.36").is_err());
+        assert!(parameter_group_family("postgres", "").is_err());
+    }
+}

@@ -1,0 +1,102 @@
+//! One SDK configuration for every client: TLS, time limits, retries, endpoints, call counting.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use holdfast_core::ids::Region;
+use holdfast_core::{Error, ErrorKind, Result};
+
+use crate::calls::CallCounter;
+
+/// The roots that AWS endpoints chain to. Parsing 145 native roots costs a fifth of a cold start.
+const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
+
+/// What every adapter is built from.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    pub(crate) config: SdkConfig,
+    pub(crate) calls: CallCounter,
+    /// Where the RDS API is, when not at its public endpoint (`AWS_ENDPOINT_URL_RDS`).
+    pub(crate) rds_endpoint: Option<String>,
+    region: Region,
+}
+
+impl Aws {
+    /// Configuration of a function: its Region, its role's credentials from the environment, endpoints
+    /// from `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_RDS` when set, more roots from `AWS_CA_BUNDLE`.
+    ///
+    /// # Errors
+    /// `Configuration` naming the variable that is missing or wrong.
+    pub fn from_env() -> Result<Self> {
+        let region = Region::parse(&required("AWS_REGION")?).map_err(|error| {
+            Error::new(ErrorKind::Configuration, format!("AWS_REGION: {}", error.message))
+        })?;
+        let endpoint = optional("AWS_ENDPOINT_URL");
+        let rds_endpoint = optional("AWS_ENDPOINT_URL_RDS").or_else(|| endpoint.clone());
+        let credentials = aws_config::environment::EnvironmentVariableCredentialsProvider::new();
+        let mut config = SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(aws_config::Region::new(region.as_str().to_owned()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(http_client()?)
+            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(Duration::from_secs(3))
+                    .operation_attempt_timeout(Duration::from_secs(10))
+                    .operation_timeout(Duration::from_secs(30))
+                    .build(),
+            );
+        config.set_endpoint_url(endpoint);
+        Ok(Aws { config: config.build(), calls: CallCounter::default(), rds_endpoint, region })
+    }
+
+    /// The Region this process runs in.
+    pub fn region(&self) -> &Region {
+        &self.region
+    }
+
+    /// The counter that every client of this configuration feeds.
+    pub fn calls(&self) -> CallCounter {
+        self.calls.clone()
+    }
+}
+
+/// A setting that must be there.
+///
+/// # Errors
+/// `Configuration` naming it.
+pub fn required(name: &str) -> Result<String> {
+    optional(name).ok_or_else(|| {
+        Error::new(ErrorKind::Configuration, format!("the environment variable {name} is not set"))
+    })
+}
+
+/// A setting that may be missing; an empty one counts as missing.
+pub fn optional(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn http_client() -> Result<SharedHttpClient> {
+    let mut roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
+    if let Some(path) = optional("AWS_CA_BUNDLE") {
+        let pem = std::fs::read(&path).map_err(|error| {
+            Error::new(ErrorKind::Configuration, format!("AWS_CA_BUNDLE: {path}: {error}"))
+        })?;
+        roots = roots.with_pem_certificate(pem);
+    }
+    let tls = TlsContext::builder()
+        .with_trust_store(roots)
+        .build()
+        .map_err(|error| Error::new(ErrorKind::Configuration, format!("TLS roots: {error}")))?;
+    Ok(aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(tls)
+        .build_https())
+}

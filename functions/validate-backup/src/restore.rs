@@ -1,0 +1,217 @@
+//! From a snapshot to a server that answers to the derived password.
+
+use holdfast_core::answer::{Answer, Progress};
+use holdfast_core::ids::OperationId;
+use holdfast_core::operation::SnapshotResult;
+use holdfast_core::polling::wait_seconds;
+use holdfast_core::ports::{Documents, Keys, NewRestore, Rds, RestoreAnswer};
+use holdfast_core::rds::{Instance, require_own};
+use holdfast_core::request::BackupRequest;
+use holdfast_core::tags::{self, Tags};
+use holdfast_core::validation::CheckResult;
+use holdfast_core::{Error, ErrorKind, Result};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::verdict::Verdicts;
+use crate::{Carry, Output, Ports, Prover, check, parameter_group_family};
+
+/// A restored copy starts with everything its source had configured: it must not take over production's
+/// replication slots, and it must refuse a connection without TLS.
+pub const PARAMETERS: [(&str, &str); 2] = [("max_logical_replication_workers", "0"), ("rds.force_ssl", "1")];
+
+/// Kept past the deadline before the sweep may take the instance.
+const GRACE_MINUTES: f64 = 120.0;
+
+/// One validation, as one poll sees it.
+pub(crate) struct Job {
+    pub operation: OperationId,
+    pub request: BackupRequest,
+    pub snapshot: SnapshotResult,
+    pub reference: Option<OperationId>,
+    pub poll: u32,
+    pub carry: Carry,
+}
+
+impl Job {
+    /// Not there yet: what is being waited for, and what the next poll must know.
+    pub fn waiting(&self, stage: &str, message: String, carry: Carry) -> Answer<Output> {
+        Answer::Waiting {
+            wait_seconds: wait_seconds(self.poll),
+            progress: Progress::new(stage, None, message),
+            carry: Some(json!(carry)),
+        }
+    }
+}
+
+/// What the status of the temporary instance means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// It gets there by itself.
+    Coming,
+    /// It can be used.
+    Up,
+    /// The snapshot did not become a database.
+    NotRestorable,
+    /// No capacity for the class after all.
+    NoCapacity,
+    /// It cannot be used, for a reason that says nothing of the snapshot.
+    Unusable,
+}
+
+/// Reads `DBInstanceStatus` (Amazon RDS User Guide, "Viewing Amazon RDS DB instance status").
+fn life(status: &str) -> Life {
+    match status {
+        "available" | "storage-optimization" => Life::Up,
+        "incompatible-restore" | "restore-error" => Life::NotRestorable,
+        "insufficient-capacity" => Life::NoCapacity,
+        "failed"
+        | "incompatible-create"
+        | "incompatible-network"
+        | "incompatible-option-group"
+        | "incompatible-parameters"
+        | "inaccessible-encryption-credentials"
+        | "stopped"
+        | "storage-full" => Life::Unusable,
+        _ => Life::Coming,
+    }
+}
+
+/// Does the next thing towards a verdict.
+pub(crate) async fn step(
+    ports: &Ports<'_, impl Rds, impl Keys, impl Documents, impl Prover>,
+    job: &Job,
+) -> Result<Answer<Output>> {
+    let verdicts = Verdicts { rds: ports.rds, documents: ports.documents, region: &ports.settings.region };
+    if let Some(known) = verdicts.known(job).await? {
+        return verdicts.conclude(job, known).await;
+    }
+    let id = job.operation.validation_instance_id();
+    let Some(instance) = ports.rds.instance(&ports.settings.region, &id).await? else {
+        return start(ports, job).await;
+    };
+    require_own(&format!("instance {id}"), &instance.tags, &job.operation)?;
+    match life(&instance.status) {
+        Life::Coming => Ok(job.waiting("restore", format!("{id} is {}", instance.status), job.carry.clone())),
+        Life::Up => {
+            if let Some(wrong) = not_as_asked(ports, &instance) {
+                return verdicts.refuse(job, CheckResult::Errored, wrong).await;
+            }
+            check::step(ports, job, &instance).await
+        }
+        Life::NotRestorable => {
+            let reason = format!("the snapshot does not restore: {id} ended as {}", instance.status);
+            verdicts.refuse(job, CheckResult::Failed, reason).await
+        }
+        Life::NoCapacity => {
+            ports.rds.delete_instance(&ports.settings.region, &id).await?;
+            let next = Carry { class_index: job.carry.class_index + 1, ..Carry::default() };
+            Ok(job.waiting(
+                "restore",
+                format!("no capacity for {}; trying the next class", instance.class),
+                next,
+            ))
+        }
+        Life::Unusable => {
+            let reason = format!("{id} ended as {}", instance.status);
+            verdicts.refuse(job, CheckResult::Errored, reason).await
+        }
+    }
+}
+
+/// Starts the restore with the first class that has capacity.
+async fn start(
+    ports: &Ports<'_, impl Rds, impl Keys, impl Documents, impl Prover>,
+    job: &Job,
+) -> Result<Answer<Output>> {
+    let region = &ports.settings.region;
+    let snapshot = ports.rds.snapshot(region, &job.snapshot.id).await?.ok_or_else(|| {
+        Error::new(
+            ErrorKind::SnapshotGone,
+            format!("snapshot {} is not in {region} any more", job.snapshot.id),
+        )
+    })?;
+    if !snapshot.is_complete(&job.operation, ErrorKind::SnapshotFailed)? {
+        return Ok(job.waiting(
+            "restore",
+            format!("{} is not available yet", snapshot.id),
+            job.carry.clone(),
+        ));
+    }
+    let family = parameter_group_family(&snapshot.engine, &snapshot.engine_version)?;
+    let parameter_group = format!("holdfast-validation-{family}");
+    ports.rds.ensure_parameter_group(region, &parameter_group, &family, &PARAMETERS).await?;
+    let classes = &job.request.validation.instance_classes;
+    for (index, class) in classes.iter().enumerate().skip(job.carry.class_index) {
+        let new = NewRestore {
+            id: job.operation.validation_instance_id(),
+            snapshot_id: snapshot.id.clone(),
+            class: class.clone(),
+            parameter_group: parameter_group.clone(),
+            subnet_group: ports.settings.subnet_group.clone(),
+            security_group: ports.settings.security_group.clone(),
+            tags: instance_tags(job, ports.now),
+        };
+        let carry = Carry { class_index: index, ..Carry::default() };
+        match ports.rds.restore(region, &new).await? {
+            RestoreAnswer::Started(_) | RestoreAnswer::AlreadyThere => {
+                return Ok(job.waiting("restore", format!("restoring to {} ({class})", new.id), carry));
+            }
+            RestoreAnswer::NotYet => {
+                return Ok(job.waiting("restore", format!("{} is busy", snapshot.id), carry));
+            }
+            RestoreAnswer::NoCapacity => {}
+        }
+    }
+    let verdicts = Verdicts { rds: ports.rds, documents: ports.documents, region };
+    let reason = format!("no capacity for any of {}", classes.join(", "));
+    verdicts.refuse(job, CheckResult::Errored, reason).await
+}
+
+fn instance_tags(job: &Job, now: Timestamp) -> Tags {
+    let minutes = job.request.deadline_minutes + GRACE_MINUTES;
+    let expires_at = now + SignedDuration::from_secs((minutes * 60.0) as i64);
+    Tags::from([
+        (tags::OPERATION.to_owned(), job.operation.to_string()),
+        (tags::DATABASE.to_owned(), job.request.database_id.to_string()),
+        (tags::TEMPORARY.to_owned(), tags::TEMPORARY_VALIDATION.to_owned()),
+        (tags::EXPIRES_AT.to_owned(), expires_at.to_string()),
+        (tags::REQUESTED_AT.to_owned(), now.to_string()),
+    ])
+}
+
+/// A restore takes the default groups unless told otherwise: what came back is held against what was asked.
+fn not_as_asked(
+    ports: &Ports<'_, impl Rds, impl Keys, impl Documents, impl Prover>,
+    instance: &Instance,
+) -> Option<String> {
+    let id = &instance.id;
+    if instance.publicly_accessible {
+        return Some(format!("{id} came back publicly accessible"));
+    }
+    if instance.security_groups != [ports.settings.security_group.clone()] {
+        return Some(format!("{id} came back with security groups {}", instance.security_groups.join(", ")));
+    }
+    if !instance.parameter_groups.iter().all(|group| group.starts_with("holdfast-validation-")) {
+        return Some(format!(
+            "{id} came back with parameter groups {}",
+            instance.parameter_groups.join(", ")
+        ));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_state_of_the_restore_is_never_waited_for() {
+        assert_eq!(life("incompatible-restore"), Life::NotRestorable);
+        assert_eq!(life("storage-full"), Life::Unusable);
+        assert_eq!(life("insufficient-capacity"), Life::NoCapacity);
+        assert_eq!(life("available"), Life::Up);
+        assert_eq!(life("creating"), Life::Coming);
+        assert_eq!(life("deleting"), Life::Coming);
+    }
+}

@@ -1,0 +1,143 @@
+//! A verdict is kept first, then acted on: a crash in between acts again, and never checks again.
+
+use holdfast_core::answer::{Answer, Progress};
+use holdfast_core::ids::Region;
+use holdfast_core::operation::ValidationResult;
+use holdfast_core::ports::{Documents, Rds};
+use holdfast_core::rds::require_own;
+use holdfast_core::tags::{self, Tags};
+use holdfast_core::validation::{Check, CheckResult, Manifest, Verdict, verdict};
+use holdfast_core::{Error, ErrorKind, Result};
+use holdfast_verify::Outcome;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::Output;
+use crate::restore::Job;
+
+/// Bytes of a validation in a payload: Step Functions takes 256 KiB, and other results travel along.
+const PAYLOAD_BYTES: usize = 64 * 1024;
+
+/// Everything a validation found, as it is kept in the metadata bucket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Kept {
+    pub verdict: Verdict,
+    pub checks: Vec<Check>,
+    pub manifest: Option<Manifest>,
+    pub databases: Vec<String>,
+    pub restore_seconds: Option<f64>,
+    pub instance_class: Option<String>,
+}
+
+impl Kept {
+    pub fn from_outcome(outcome: Outcome, restore_seconds: Option<f64>, class: &str) -> Self {
+        let restored = Check {
+            name: "restore".into(),
+            scope: "instance".into(),
+            result: CheckResult::Passed,
+            reason: Some(format!("restored to {class}")),
+            duration_ms: restore_seconds.map_or(0, |seconds| (seconds * 1000.0) as u64),
+            findings: vec![],
+        };
+        let checks: Vec<Check> = std::iter::once(restored).chain(outcome.checks).collect();
+        Kept {
+            verdict: verdict(&checks),
+            checks,
+            manifest: Some(outcome.manifest),
+            databases: outcome.databases,
+            restore_seconds,
+            instance_class: Some(class.to_owned()),
+        }
+    }
+
+    fn summary(&self) -> ValidationResult {
+        ValidationResult {
+            verdict: self.verdict,
+            issues: self.checks.iter().filter_map(Check::issue).collect(),
+            checks: self.checks.clone(),
+            restore_seconds: self.restore_seconds,
+            databases: self.databases.clone(),
+            tables: self.manifest.as_ref().map_or(0, Manifest::table_count),
+            rows: self.manifest.as_ref().map_or(0, Manifest::row_count),
+        }
+        .bounded(PAYLOAD_BYTES)
+    }
+}
+
+/// Keeps verdicts and acts on them.
+pub(crate) struct Verdicts<'a, R, D> {
+    pub rds: &'a R,
+    pub documents: &'a D,
+    pub region: &'a Region,
+}
+
+impl<R: Rds, D: Documents> Verdicts<'_, R, D> {
+    /// The verdict of an earlier attempt.
+    pub async fn known(&self, job: &Job) -> Result<Option<Kept>> {
+        let key = job.operation.validation_key();
+        let Some(document) = self.documents.get(&key).await? else { return Ok(None) };
+        serde_json::from_value(document)
+            .map(Some)
+            .map_err(|error| Error::new(ErrorKind::UnreadableRecord, format!("{key}: {error}")))
+    }
+
+    /// Keeps what was found.
+    pub async fn keep(&self, job: &Job, kept: &Kept) -> Result<()> {
+        self.documents.put(&job.operation.validation_key(), &json!(kept)).await
+    }
+
+    /// A validation that did not get as far as the data.
+    pub async fn refuse(&self, job: &Job, result: CheckResult, reason: String) -> Result<Answer<Output>> {
+        let check = Check {
+            name: "restore".into(),
+            scope: "instance".into(),
+            result,
+            reason: Some(reason),
+            duration_ms: 0,
+            findings: vec![],
+        };
+        let kept = Kept {
+            verdict: verdict(std::slice::from_ref(&check)),
+            checks: vec![check],
+            manifest: None,
+            databases: vec![],
+            restore_seconds: None,
+            instance_class: None,
+        };
+        self.keep(job, &kept).await?;
+        self.conclude(job, kept).await
+    }
+
+    /// Acts on a kept verdict: manifest, tag, and the instance is told to go. Every part may be repeated.
+    pub async fn conclude(&self, job: &Job, kept: Kept) -> Result<Answer<Output>> {
+        if let (Verdict::Valid, Some(manifest)) = (kept.verdict, &kept.manifest) {
+            self.documents.put(&job.operation.manifest_key(), &json!(manifest)).await?;
+        }
+        self.tag(job, kept.verdict).await?;
+        let instance = job.operation.validation_instance_id();
+        if let Some(found) = self.rds.instance(self.region, &instance).await? {
+            require_own(&format!("instance {instance}"), &found.tags, &job.operation)?;
+            if found.status != "deleting" {
+                self.rds.delete_instance(self.region, &instance).await?;
+            }
+        }
+        let message = format!("verdict {}", kept.verdict.as_str());
+        Ok(Answer::Final {
+            progress: Progress::new("validation", Some(100), message),
+            result: Output::Validated { validation: Box::new(kept.summary()) },
+        })
+    }
+
+    async fn tag(&self, job: &Job, verdict: Verdict) -> Result<()> {
+        let Some(snapshot) = self.rds.snapshot(self.region, &job.snapshot.id).await? else {
+            return Err(Error::new(
+                ErrorKind::SnapshotGone,
+                format!("snapshot {} is not in {} any more", job.snapshot.id, self.region),
+            ));
+        };
+        require_own(&format!("snapshot {}", snapshot.id), &snapshot.tags, &job.operation)?;
+        let tags = Tags::from([(tags::VERDICT.to_owned(), verdict.as_str().to_owned())]);
+        self.rds.tag_snapshot(&snapshot, &tags).await
+    }
+}

@@ -92,7 +92,7 @@ impl Cluster {
             fs::create_dir_all(parent)
                 .map_err(|cause| Error::io(format!("cannot create {parent:?}"), cause))?;
         }
-        user.check_reaches(directory)?;
+        user.open_way_to(directory)?;
         let port = match options.port {
             Some(port) => port,
             None => free_port()?,
@@ -225,7 +225,7 @@ impl Cluster {
     pub async fn base_backup(&self, target: &Path) -> Result<(), Error> {
         make_private_directory(target, &self.user)
             .map_err(|cause| Error::io(format!("cannot create {target:?}"), cause))?;
-        self.user.check_reaches(target)?;
+        self.user.open_way_to(target)?;
         let mut command = Command::new(self.binaries.program("pg_basebackup"));
         command
             .args(["--host=127.0.0.1", "--no-password", "--checkpoint=fast", "--wal-method=stream"])

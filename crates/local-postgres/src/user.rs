@@ -47,8 +47,9 @@ impl ServerUser {
         self.other.as_ref().map(|user| (user.uid, user.gid))
     }
 
-    /// Checks that this user can reach `path`, whose direct parent is opened to it when needed.
-    pub(crate) fn check_reaches(&self, path: &Path) -> Result<(), Error> {
+    /// Makes sure that this user can reach `path`: its direct parent is opened when needed, any other
+    /// directory above it that keeps the user out is an error.
+    pub fn open_way_to(&self, path: &Path) -> Result<(), Error> {
         let Some(user) = &self.other else {
             return Ok(());
         };

@@ -1,0 +1,95 @@
+//! ModifyDBInstance, StopDBInstance, StartDBInstance, RebootDBInstance.
+
+use super::instances::{check_parameter_group, check_password, retention};
+use super::{Answer, Call, one};
+use crate::error::RdsError;
+use crate::lifecycle::instances::{Power, apply_pending, power, reset_password};
+use crate::state::{Instance, InstanceStatus};
+use crate::{lock, render};
+
+pub(super) fn modify(call: &Call) -> Answer {
+    let params = &call.params;
+    let id = params.required("DBInstanceIdentifier")?.to_ascii_lowercase();
+    let password = params.owned("MasterUserPassword");
+    password.as_deref().map(check_password).transpose()?;
+    let retention = retention(call)?;
+    let mut world = lock(&call.app.world);
+    let region = world.region(&call.region);
+    let group = params.owned("DBParameterGroupName");
+    if let Some(name) = &group {
+        check_parameter_group(region, name, &call.app.family(), &call.app.default_group())?;
+    }
+    let instance = region.instance(&id)?;
+    if !matches!(instance.status, InstanceStatus::Available | InstanceStatus::BackingUp) {
+        return Err(RdsError::instance_state("Database instance is not in available state."));
+    }
+    at_once(call, instance)?;
+    if let Some(name) = group.filter(|name| *name != instance.parameter_group) {
+        instance.parameter_group = name;
+        instance.parameter_status = "pending-reboot";
+    }
+    let pending = &mut instance.pending;
+    pending.class = params.owned("DBInstanceClass").filter(|class| *class != instance.class);
+    pending.allocated_storage =
+        params.number("AllocatedStorage")?.filter(|size| *size != instance.allocated_storage);
+    pending.backup_retention = retention.filter(|days| *days != instance.backup_retention);
+    pending.multi_az = params.boolean("MultiAZ")?.filter(|wanted| *wanted != instance.multi_az);
+    pending.password = password.is_some();
+    let changes = pending.class.is_some()
+        || pending.allocated_storage.is_some()
+        || pending.backup_retention.is_some()
+        || pending.multi_az.is_some();
+    let key = call.key(&id, &instance.resource_id);
+    if let Some(password) = password {
+        reset_password(call.app.clone(), key.clone(), password, call.work.clone());
+    }
+    if changes {
+        apply_pending(call.app.clone(), key, call.work.clone());
+    }
+    one("DBInstance", |xml| render::instance(xml, instance))
+}
+
+/// What takes no time and leaves the status as it is.
+fn at_once(call: &Call, instance: &mut Instance) -> Result<(), RdsError> {
+    let params = &call.params;
+    let groups = params.list("VpcSecurityGroupIds");
+    if !groups.is_empty() {
+        instance.security_groups = groups;
+    }
+    for (name, field) in [
+        ("DeletionProtection", &mut instance.deletion_protection),
+        ("CopyTagsToSnapshot", &mut instance.copy_tags),
+        ("PubliclyAccessible", &mut instance.public),
+        ("AutoMinorVersionUpgrade", &mut instance.auto_minor_upgrade),
+    ] {
+        if let Some(value) = params.boolean(name)? {
+            *field = value;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn stop(call: &Call) -> Answer {
+    switch(call, Power::Off, InstanceStatus::Available, InstanceStatus::Stopping)
+}
+
+pub(super) fn start(call: &Call) -> Answer {
+    switch(call, Power::On, InstanceStatus::Stopped, InstanceStatus::Starting)
+}
+
+pub(super) fn reboot(call: &Call) -> Answer {
+    switch(call, Power::Cycle, InstanceStatus::Available, InstanceStatus::Rebooting)
+}
+
+fn switch(call: &Call, how: Power, from: InstanceStatus, through: InstanceStatus) -> Answer {
+    let id = call.params.required("DBInstanceIdentifier")?.to_ascii_lowercase();
+    let mut world = lock(&call.app.world);
+    let instance = world.region(&call.region).instance(&id)?;
+    if instance.status != from {
+        let why = format!("Instance {id} is not in {from} state.");
+        return Err(RdsError::instance_state(why));
+    }
+    instance.status = through;
+    power(call.app.clone(), call.key(&id, &instance.resource_id), how, call.work.clone());
+    one("DBInstance", |xml| render::instance(xml, instance))
+}

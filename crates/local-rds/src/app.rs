@@ -1,0 +1,101 @@
+//! What all requests share.
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use holdfast_local_postgres::{Binaries, CertificateAuthority, free_port};
+
+use crate::error::RdsError;
+use crate::faults::Faults;
+use crate::iam::Iam;
+use crate::journal::Journal;
+use crate::kms::Keys;
+use crate::lock;
+use crate::names::{Arn, Kind};
+use crate::settings::{Settings, Tuning};
+use crate::state::{Instance, Snapshot, World};
+
+pub(crate) struct App {
+    pub(crate) settings: Settings,
+    pub(crate) tuning: Mutex<Tuning>,
+    pub(crate) binaries: Binaries,
+    pub(crate) authority: CertificateAuthority,
+    /// Password of the superuser `rdsadmin` of every cluster.
+    pub(crate) admin_password: String,
+    /// Names that a parameter group may set.
+    pub(crate) known_parameters: BTreeSet<String>,
+    pub(crate) world: Mutex<World>,
+    pub(crate) faults: Faults,
+    pub(crate) journal: Journal,
+    pub(crate) iam: Option<Iam>,
+    pub(crate) keys: Option<Keys>,
+}
+
+/// Names one instance or snapshot for background work: the serial tells it from a later one of the same name.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) region: String,
+    pub(crate) id: String,
+    pub(crate) serial: String,
+}
+
+impl App {
+    pub(crate) fn arn(&self, region: &str, kind: Kind, id: &str) -> Arn {
+        Arn { region: region.to_owned(), account: self.settings.account_id.clone(), kind, id: id.to_owned() }
+    }
+
+    pub(crate) fn tuning(&self) -> Tuning {
+        lock(&self.tuning).clone()
+    }
+
+    /// The parameter group family of the installed PostgreSQL.
+    pub(crate) fn family(&self) -> String {
+        format!("postgres{}", self.binaries.major_version())
+    }
+
+    pub(crate) fn default_group(&self) -> String {
+        format!("default.{}", self.family())
+    }
+
+    pub(crate) fn default_option_group(&self) -> String {
+        format!("default:postgres-{}", self.binaries.major_version())
+    }
+
+    pub(crate) fn instance_directory(&self, resource_id: &str) -> PathBuf {
+        self.settings.data_dir.join("instances").join(resource_id)
+    }
+
+    pub(crate) fn snapshot_directory(&self, serial: &str) -> PathBuf {
+        self.settings.data_dir.join("snapshots").join(serial)
+    }
+
+    /// Does something with an instance, if it is still the same one.
+    pub(crate) fn with_instance<T>(&self, key: &Key, act: impl FnOnce(&mut Instance) -> T) -> Option<T> {
+        let mut world = lock(&self.world);
+        let instance = world.region(&key.region).instances.get_mut(&key.id)?;
+        (instance.resource_id == key.serial).then(|| act(instance))
+    }
+
+    /// Does something with a snapshot, if it is still the same one.
+    pub(crate) fn with_snapshot<T>(&self, key: &Key, act: impl FnOnce(&mut Snapshot) -> T) -> Option<T> {
+        let mut world = lock(&self.world);
+        let snapshot = world.region(&key.region).snapshots.get_mut(&key.id)?;
+        (snapshot.serial == key.serial).then(|| act(snapshot))
+    }
+
+    /// A port that no instance has and nothing else listens on. Call it with the world locked and
+    /// put the instance in before letting go.
+    pub(crate) fn choose_port(&self, world: &World) -> Result<u16, RdsError> {
+        let taken: BTreeSet<u16> = world.all_instances().map(|instance| instance.port).collect();
+        let base = self.settings.instance_port_base;
+        let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+        let chosen = if base == 0 {
+            (0..100).filter_map(|_| free_port().ok()).find(|port| !taken.contains(port))
+        } else {
+            (base..=u16::MAX).filter(|port| !taken.contains(port)).find(free)
+        };
+        chosen.ok_or_else(|| RdsError::internal("no port is free for an instance"))
+    }
+}

@@ -1,0 +1,134 @@
+//! Which permissions a call needs: each action's resources, as the service authorization reference lists them.
+
+use crate::app::App;
+use crate::lock;
+use crate::names::{Arn, Kind};
+use crate::params::Params;
+use crate::state::{DEFAULT_SUBNET_GROUP, Tags};
+
+use super::Context;
+
+/// One permission that a call needs.
+#[derive(Debug)]
+pub(crate) struct Need {
+    pub(crate) action: String,
+    pub(crate) resource: String,
+    pub(crate) context: Context,
+}
+
+/// The parameter that names what a call is about: what faults and the journal go by.
+pub(crate) fn subject(action: &str, params: &Params) -> String {
+    let name = match action {
+        "CopyDBSnapshot" => "TargetDBSnapshotIdentifier",
+        "CreateDBSnapshot" | "DeleteDBSnapshot" => "DBSnapshotIdentifier",
+        "DescribeDBSnapshots" => ["DBSnapshotIdentifier", "DBInstanceIdentifier"]
+            .into_iter()
+            .find(|name| params.text(name).is_some())
+            .unwrap_or("DBSnapshotIdentifier"),
+        "AddTagsToResource" | "RemoveTagsFromResource" | "ListTagsForResource" => "ResourceName",
+        _ if action.contains("ParameterGroup") || action.contains("DBParameters") => "DBParameterGroupName",
+        _ if action.contains("SubnetGroup") => "DBSubnetGroupName",
+        _ => "DBInstanceIdentifier",
+    };
+    let text = params.text(name).unwrap_or_default();
+    Arn::parse(text).map_or_else(|| text.to_ascii_lowercase(), |arn| arn.id)
+}
+
+/// All permissions that a call needs.
+pub(crate) fn needs(app: &App, region: &str, action: &str, params: &Params) -> Vec<Need> {
+    let tags = params.tags().ok().flatten().unwrap_or_default();
+    let arns = touched(app, region, action, params);
+    let mut needs: Vec<Need> =
+        arns.iter().map(|arn| need(app, region, action, arn.as_ref(), &tags, params)).collect();
+    let creates = action.starts_with("Create") || action.starts_with("Copy") || action.starts_with("Restore");
+    if creates && !tags.is_empty() {
+        // Tags given at creation need the permission to tag, as in RDS.
+        needs.extend(
+            arns.iter()
+                .take(1)
+                .map(|arn| need(app, region, "AddTagsToResource", arn.as_ref(), &tags, params)),
+        );
+    }
+    needs
+}
+
+/// The ARNs of the call; the first is what it makes or is about. `None` is `*`.
+fn touched(app: &App, region: &str, action: &str, params: &Params) -> Vec<Option<Arn>> {
+    let arn =
+        |kind, id: &str| Arn::parse(id).or_else(|| Some(app.arn(region, kind, &id.to_ascii_lowercase())));
+    let named = |kind, name: &str, otherwise: &str| arn(kind, params.text(name).unwrap_or(otherwise));
+    let instance = || named(Kind::Instance, "DBInstanceIdentifier", "*");
+    let snapshot = || named(Kind::Snapshot, "DBSnapshotIdentifier", "*");
+    let surroundings = || {
+        [
+            named(Kind::ParameterGroup, "DBParameterGroupName", &app.default_group()),
+            named(Kind::OptionGroup, "OptionGroupName", &app.default_option_group()),
+            named(Kind::SubnetGroup, "DBSubnetGroupName", DEFAULT_SUBNET_GROUP),
+        ]
+    };
+    match action {
+        "CreateDBInstance" => [instance()].into_iter().chain(surroundings()).collect(),
+        "RestoreDBInstanceFromDBSnapshot" => {
+            [instance(), snapshot()].into_iter().chain(surroundings()).collect()
+        }
+        "ModifyDBInstance" => {
+            let group = params.text("DBParameterGroupName").map(|name| arn(Kind::ParameterGroup, name));
+            [instance()].into_iter().chain(group).collect()
+        }
+        "CreateDBSnapshot" => [snapshot(), instance()].into(),
+        "CopyDBSnapshot" => [
+            named(Kind::Snapshot, "TargetDBSnapshotIdentifier", "*"),
+            named(Kind::Snapshot, "SourceDBSnapshotIdentifier", "*"),
+        ]
+        .into(),
+        "DeleteDBSnapshot" => [snapshot()].into(),
+        "DescribeDBSnapshots" if params.text("DBSnapshotIdentifier").is_none() => {
+            // Listing by instance is held against the instance as well.
+            let listed = params.text("DBInstanceIdentifier").map(|id| arn(Kind::Instance, id));
+            [snapshot()].into_iter().chain(listed).collect()
+        }
+        "DescribeDBSnapshots" => [snapshot()].into(),
+        "AddTagsToResource" | "RemoveTagsFromResource" | "ListTagsForResource" => {
+            [params.text("ResourceName").and_then(Arn::parse)].into()
+        }
+        "DescribeAccountAttributes" => [None].into(),
+        _ if action.contains("ParameterGroup") || action.contains("DBParameters") => {
+            [named(Kind::ParameterGroup, "DBParameterGroupName", "*")].into()
+        }
+        _ if action.contains("SubnetGroup") => [named(Kind::SubnetGroup, "DBSubnetGroupName", "*")].into(),
+        _ => [instance()].into(),
+    }
+}
+
+fn need(
+    app: &App,
+    region: &str,
+    action: &str,
+    arn: Option<&Arn>,
+    request_tags: &Tags,
+    params: &Params,
+) -> Need {
+    let mut context = Context::new();
+    context.insert("aws:requestedregion".to_owned(), vec![region.to_owned()]);
+    let removed = params.list("TagKeys");
+    let keys: Vec<String> = request_tags.keys().cloned().chain(removed).collect();
+    context.insert("aws:tagkeys".to_owned(), keys);
+    for (key, value) in request_tags {
+        let key = key.to_ascii_lowercase();
+        context.insert(format!("aws:requesttag/{key}"), vec![value.clone()]);
+        context.insert(format!("rds:req-tag/{key}"), vec![value.clone()]);
+    }
+    let tags = arn.and_then(|arn| lock(&app.world).tags(arn).cloned()).unwrap_or_default();
+    for (key, value) in tags {
+        let key = key.to_ascii_lowercase();
+        context.insert(format!("aws:resourcetag/{key}"), vec![value.clone()]);
+        if let Some(arn) = arn {
+            context.insert(format!("rds:{}-tag/{key}", arn.kind.word()), vec![value]);
+        }
+    }
+    Need {
+        action: format!("rds:{action}"),
+        resource: arn.map_or_else(|| "*".to_owned(), ToString::to_string),
+        context,
+    }
+}

@@ -1,0 +1,101 @@
+//! Keys: known to the local cloud, enabled, of the right Region.
+
+use aws_sdk_kms::error::ProvideErrorMetadata as _;
+use aws_sdk_kms::types::KeyState;
+use sha2::{Digest as _, Sha256};
+
+use crate::cloud::client;
+use crate::error::RdsError;
+
+/// The alias of the key that RDS itself manages; it needs no making.
+const MANAGED: &str = "alias/aws/rds";
+
+/// Asks the local cloud about keys.
+pub(crate) struct Keys {
+    endpoint: String,
+}
+
+impl Keys {
+    pub(crate) fn new(endpoint: &str) -> Self {
+        Self { endpoint: endpoint.to_owned() }
+    }
+
+    /// The ARN of a usable key.
+    async fn usable(&self, region: &str, key: &str) -> Result<String, RdsError> {
+        let kms = client!(aws_sdk_kms, &self.endpoint, region);
+        let described = kms.describe_key().key_id(key).send().await.map_err(|cause| match cause.code() {
+            Some("NotFoundException") => {
+                RdsError::invalid_value(format!("The KMS key [{key}] does not exist in {region}."))
+            }
+            _ => RdsError::key_not_accessible(key),
+        })?;
+        let metadata = described.key_metadata.ok_or_else(|| RdsError::key_not_accessible(key))?;
+        let usable = match &metadata.key_state {
+            Some(state) => *state == KeyState::Enabled,
+            None => metadata.enabled,
+        };
+        match (usable, metadata.arn) {
+            (true, Some(arn)) => Ok(arn),
+            _ => Err(RdsError::key_not_accessible(key)),
+        }
+    }
+}
+
+/// Resolves what a caller gave (id, ARN, alias or nothing) to a key's ARN, and holds it against the
+/// local cloud when there is one.
+pub(crate) async fn resolve(
+    keys: Option<&Keys>,
+    region: &str,
+    account: &str,
+    given: Option<&str>,
+) -> Result<String, RdsError> {
+    let given = given.unwrap_or(MANAGED);
+    if let Some(rest) = given.strip_prefix("arn:aws:kms:")
+        && rest.split(':').next() != Some(region)
+    {
+        return Err(RdsError::key_not_accessible(given));
+    }
+    let name = given.rsplit(':').next().unwrap_or(given);
+    let made_up = || {
+        let id = match name.strip_prefix("key/") {
+            Some(id) => id.to_owned(),
+            None if name.starts_with("alias/") => id_of_alias(region, name),
+            None => name.to_owned(),
+        };
+        format!("arn:aws:kms:{region}:{account}:key/{id}")
+    };
+    // The managed key resolves to an ARN that is recognised when it comes back.
+    let managed = made_up() == format!("arn:aws:kms:{region}:{account}:key/{}", id_of_alias(region, MANAGED));
+    match keys {
+        Some(keys) if !managed => keys.usable(region, given).await,
+        _ => Ok(made_up()),
+    }
+}
+
+/// Whether this is the ARN of the key that RDS manages in its Region.
+pub(crate) fn is_managed(arn: &str) -> bool {
+    let region = arn.split(':').nth(3).unwrap_or_default();
+    arn.ends_with(&format!(":key/{}", id_of_alias(region, MANAGED)))
+}
+
+fn id_of_alias(region: &str, alias: &str) -> String {
+    let hex = hex::encode(Sha256::digest(format!("{region}:{alias}")));
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_spelling_becomes_an_arn_of_the_region() {
+        let resolve = |given| resolve(None, "eu-west-1", "000000000000", given);
+        let id = resolve(Some("1234")).await.unwrap();
+        assert_eq!(id, "arn:aws:kms:eu-west-1:000000000000:key/1234");
+        assert_eq!(resolve(Some(&id)).await.unwrap(), id);
+        let managed = resolve(None).await.unwrap();
+        assert!(is_managed(&managed) && !is_managed(&id));
+        let foreign = resolve(Some("arn:aws:kms:us-east-1:000000000000:key/1234")).await;
+        assert_eq!(foreign.unwrap_err().code, "KMSKeyNotAccessibleFault");
+    }
+}

@@ -1,0 +1,213 @@
+//! Instances: creation, restore, change, stop, start, deletion.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use holdfast_local_postgres::{Error as ClusterError, StopMode};
+
+use super::{copy_files, remove_files, rest, snapshots, takes};
+use crate::app::{App, Key};
+use crate::engine::{self, Configuration, EngineError};
+use crate::faults::WorkOrders;
+use crate::lock;
+use crate::state::{InstanceStatus, Server};
+
+/// What a new instance is filled from.
+pub(crate) enum Source {
+    /// Nothing: the master password and the first database are set up.
+    Empty { password: String },
+    /// A snapshot's files.
+    Snapshot(PathBuf),
+}
+
+/// `creating` until the server runs and the time is up.
+pub(crate) fn bring_up(app: Arc<App>, key: Key, source: Source, orders: WorkOrders) {
+    tokio::spawn(async move {
+        if orders.never {
+            return;
+        }
+        let tuning = app.tuning();
+        let restored = matches!(source, Source::Snapshot(_));
+        let seconds = if restored { tuning.restore_seconds } else { tuning.create_seconds };
+        let (began, takes) = (Instant::now(), takes(&app, &orders, seconds));
+        let end = match orders.ends {
+            Some(status) => Some(status),
+            None => fill(&app, &key, &source).await.err().map(|cause| {
+                tracing::warn!(instance = %key.id, region = %key.region, %cause, "the instance has no server");
+                end_status(&cause, restored).to_owned()
+            }),
+        };
+        rest(began, takes).await;
+        if let Some(status) = end {
+            set(&app, &key, InstanceStatus::Ended(status));
+            return;
+        }
+        let backs_up = app.with_instance(&key, |instance| instance.backup_retention > 0);
+        if backs_up == Some(true) {
+            set(&app, &key, InstanceStatus::BackingUp);
+            tokio::time::sleep(tuning.scaled(tuning.create_seconds / 4.0)).await;
+        }
+        set(&app, &key, InstanceStatus::Available);
+    });
+}
+
+fn end_status(cause: &EngineError, restored: bool) -> &'static str {
+    match cause {
+        EngineError::Cluster(ClusterError::NotStarted { log }) if log.contains("configuration file") => {
+            "incompatible-parameters"
+        }
+        _ if restored => "incompatible-restore",
+        _ => "failed",
+    }
+}
+
+async fn fill(app: &App, key: &Key, source: &Source) -> Result<(), EngineError> {
+    let Some(instance) = app.with_instance(key, |instance| instance.clone()) else {
+        return Ok(());
+    };
+    let data = instance.directory.join("data");
+    let configuration = engine::configuration(app, &key.region, &instance.parameter_group);
+    // Held until the server is in its place: a deletion waits for it here.
+    let mut place = instance.server.lock().await;
+    let mut cluster = match source {
+        Source::Empty { .. } => engine::create(app, &data, instance.port, &configuration).await?,
+        Source::Snapshot(files) => {
+            copy_files(files, &data).await?;
+            engine::open(app, &data, instance.port, &configuration).await?
+        }
+    };
+    cluster.start().await?;
+    if let Source::Empty { password } = source {
+        let database = instance.database.as_deref();
+        engine::bootstrap(app, instance.port, &instance.master_user, password, database).await?;
+    }
+    *place = Some(cluster);
+    Ok(())
+}
+
+/// Sets a status unless the instance is gone or going.
+fn set(app: &App, key: &Key, status: InstanceStatus) {
+    app.with_instance(key, |instance| {
+        if instance.status != InstanceStatus::Deleting {
+            instance.status = status;
+        }
+    });
+}
+
+/// A new master password: pending at first while the status still says `available`, as in RDS.
+pub(crate) fn reset_password(app: Arc<App>, key: Key, password: String, orders: WorkOrders) {
+    tokio::spawn(async move {
+        let takes = takes(&app, &orders, app.tuning().modify_seconds);
+        tokio::time::sleep(takes / 2).await;
+        set(&app, &key, InstanceStatus::ResettingMasterCredentials);
+        let found = app.with_instance(&key, |instance| (instance.port, instance.master_user.clone()));
+        let Some((port, master)) = found else { return };
+        tokio::time::sleep(takes / 2).await;
+        if let Err(cause) = engine::set_password(&app, port, &master, &password).await {
+            tracing::warn!(instance = %key.id, %cause, "the master password was not replaced");
+        }
+        app.with_instance(&key, |instance| instance.pending.password = false);
+        set(&app, &key, InstanceStatus::Available);
+    });
+}
+
+/// Other pending changes: `modifying`, then they are made.
+pub(crate) fn apply_pending(app: Arc<App>, key: Key, orders: WorkOrders) {
+    tokio::spawn(async move {
+        let takes = takes(&app, &orders, app.tuning().modify_seconds);
+        tokio::time::sleep(takes / 5).await;
+        set(&app, &key, InstanceStatus::Modifying);
+        tokio::time::sleep(takes * 4 / 5).await;
+        app.with_instance(&key, |instance| {
+            let pending = std::mem::take(&mut instance.pending);
+            instance.pending.password = pending.password;
+            if let Some(class) = pending.class {
+                instance.class = class;
+            }
+            instance.allocated_storage = pending.allocated_storage.unwrap_or(instance.allocated_storage);
+            instance.backup_retention = pending.backup_retention.unwrap_or(instance.backup_retention);
+            instance.multi_az = pending.multi_az.unwrap_or(instance.multi_az);
+        });
+        set(&app, &key, InstanceStatus::Available);
+    });
+}
+
+/// What a stop, a start and a reboot do to the server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Power {
+    Off,
+    On,
+    Cycle,
+}
+
+/// Stops or starts the server; a start reads the parameter group again.
+pub(crate) fn power(app: Arc<App>, key: Key, power: Power, orders: WorkOrders) {
+    tokio::spawn(async move {
+        let (began, takes) = (Instant::now(), takes(&app, &orders, app.tuning().modify_seconds));
+        let found =
+            app.with_instance(&key, |instance| (instance.server.clone(), instance.parameter_group.clone()));
+        let Some((server, group)) = found else { return };
+        let configuration = engine::configuration(&app, &key.region, &group);
+        let done = switch(&server, power, &configuration).await;
+        rest(began, takes).await;
+        let status = match done {
+            Ok(()) if power == Power::Off => InstanceStatus::Stopped,
+            Ok(()) => {
+                app.with_instance(&key, |instance| instance.parameter_status = "in-sync");
+                InstanceStatus::Available
+            }
+            Err(cause) => {
+                tracing::warn!(instance = %key.id, %cause, "the server did not obey");
+                InstanceStatus::Ended(end_status(&cause, false).to_owned())
+            }
+        };
+        set(&app, &key, status);
+    });
+}
+
+async fn switch(server: &Server, power: Power, configuration: &Configuration) -> Result<(), EngineError> {
+    let mut place = server.lock().await;
+    let Some(cluster) = place.as_mut() else { return Ok(()) };
+    if power != Power::On {
+        cluster.stop(StopMode::Fast).await?;
+    }
+    if power != Power::Off {
+        engine::configure(cluster, configuration);
+        cluster.start().await?;
+    }
+    Ok(())
+}
+
+/// `deleting`, then gone, with its files; first a final snapshot when one was asked for.
+pub(crate) fn delete(app: Arc<App>, key: Key, final_snapshot: Option<Key>, orders: WorkOrders) {
+    tokio::spawn(async move {
+        let (began, takes) = (Instant::now(), takes(&app, &orders, app.tuning().delete_seconds));
+        let found = app.with_instance(&key, |instance| (instance.server.clone(), instance.directory.clone()));
+        let Some((server, directory)) = found else { return };
+        if let Some(snapshot) = final_snapshot {
+            snapshots::take(&app, &snapshot, &key, &WorkOrders::default()).await;
+        }
+        tear_down(&server, &directory).await;
+        rest(began, takes).await;
+        let mut world = lock(&app.world);
+        let instances = &mut world.region(&key.region).instances;
+        if instances.get(&key.id).is_some_and(|instance| instance.resource_id == key.serial) {
+            instances.remove(&key.id);
+        }
+    });
+}
+
+/// Stops the server at once and removes its files.
+pub(crate) async fn tear_down(server: &Server, directory: &Path) {
+    let mut place = server.lock().await;
+    if let Some(mut cluster) = place.take()
+        && let Err(cause) = cluster.stop(StopMode::Immediate).await
+    {
+        tracing::warn!(%cause, "a server did not stop");
+    }
+    remove_files(directory).await;
+}
+
+/// How long the whole process may wait for its servers at the end.
+pub(crate) const LAST_WAIT: Duration = Duration::from_secs(20);

@@ -1,0 +1,112 @@
+//! One database instance.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use holdfast_local_postgres::Cluster;
+use jiff::Timestamp;
+
+use super::Tags;
+use crate::names::Arn;
+
+/// The PostgreSQL cluster behind an instance, once there is one.
+pub(crate) type Server = Arc<tokio::sync::Mutex<Option<Cluster>>>;
+
+/// A database instance.
+#[derive(Clone)]
+pub(crate) struct Instance {
+    pub(crate) arn: Arn,
+    pub(crate) resource_id: String,
+    pub(crate) status: InstanceStatus,
+    pub(crate) class: String,
+    pub(crate) engine_version: String,
+    pub(crate) master_user: String,
+    pub(crate) database: Option<String>,
+    pub(crate) allocated_storage: i64,
+    pub(crate) storage_type: String,
+    pub(crate) encrypted: bool,
+    pub(crate) kms_key: Option<String>,
+    pub(crate) port: u16,
+    pub(crate) created: Timestamp,
+    pub(crate) backup_retention: i64,
+    pub(crate) parameter_group: String,
+    pub(crate) parameter_status: &'static str,
+    pub(crate) security_groups: Vec<String>,
+    pub(crate) subnet_group: String,
+    pub(crate) availability_zone: String,
+    pub(crate) multi_az: bool,
+    pub(crate) public: bool,
+    pub(crate) auto_minor_upgrade: bool,
+    pub(crate) deletion_protection: bool,
+    pub(crate) copy_tags: bool,
+    pub(crate) option_group: String,
+    pub(crate) pending: Pending,
+    pub(crate) tags: Tags,
+    pub(crate) directory: PathBuf,
+    pub(crate) server: Server,
+}
+
+/// Changes asked for and not yet made.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pending {
+    pub(crate) password: bool,
+    pub(crate) class: Option<String>,
+    pub(crate) allocated_storage: Option<i64>,
+    pub(crate) backup_retention: Option<i64>,
+    pub(crate) multi_az: Option<bool>,
+}
+
+/// Where an instance is in its life.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum InstanceStatus {
+    Creating,
+    BackingUp,
+    Available,
+    Modifying,
+    ResettingMasterCredentials,
+    Rebooting,
+    Stopping,
+    Stopped,
+    Starting,
+    Deleting,
+    /// An end state: a failed restore, or one that a fault ordered.
+    Ended(String),
+}
+
+impl InstanceStatus {
+    /// Whether a snapshot can be taken and changes can be made.
+    pub(crate) fn is_available(&self) -> bool {
+        match self {
+            Self::Available => true,
+            Self::Ended(status) => status == "storage-optimization",
+            Self::Creating
+            | Self::BackingUp
+            | Self::Modifying
+            | Self::ResettingMasterCredentials
+            | Self::Rebooting
+            | Self::Stopping
+            | Self::Stopped
+            | Self::Starting
+            | Self::Deleting => false,
+        }
+    }
+}
+
+impl fmt::Display for InstanceStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Creating => "creating",
+            Self::BackingUp => "backing-up",
+            Self::Available => "available",
+            Self::Modifying => "modifying",
+            Self::ResettingMasterCredentials => "resetting-master-credentials",
+            Self::Rebooting => "rebooting",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Starting => "starting",
+            Self::Deleting => "deleting",
+            Self::Ended(status) => status,
+        })
+    }
+}

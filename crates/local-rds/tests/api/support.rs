@@ -1,0 +1,173 @@
+//! A local RDS of a test's own, the real SDK, and PostgreSQL sessions with `verify-full`.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_credential_types::Credentials;
+use aws_sdk_rds::Client;
+use aws_sdk_rds::config::{BehaviorVersion, Region, retry::RetryConfig};
+use holdfast_local_rds::{Fault, LocalRds, Settings};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+
+pub const PASSWORD: &str = "first'password";
+
+pub struct Local {
+    pub rds: LocalRds,
+    directory: tempfile::TempDir,
+}
+
+impl Local {
+    pub async fn start() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut settings = Settings::new(directory.path());
+        settings.tuning.speed = 5.0;
+        change(&mut settings);
+        Self { rds: LocalRds::start(settings).await.unwrap(), directory }
+    }
+
+    /// The SDK against one Region, without retries: each call is seen once.
+    pub fn client(&self, region: &str) -> Client {
+        let config = aws_sdk_rds::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.to_owned()))
+            .endpoint_url(self.rds.url())
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .retry_config(RetryConfig::disabled())
+            .build();
+        Client::from_conf(config)
+    }
+
+    pub fn fault(&self, json: serde_json::Value) {
+        self.rds.order(serde_json::from_value::<Fault>(json).unwrap());
+    }
+
+    /// Stops it and checks that nothing of it is left.
+    pub async fn stop(self) {
+        self.rds.stop().await;
+        for part in ["instances", "snapshots"] {
+            assert!(!self.directory.path().join(part).exists(), "{part} must be removed");
+        }
+    }
+
+    pub async fn create(&self, rds: &Client, id: &str) {
+        rds.create_db_instance()
+            .db_instance_identifier(id)
+            .engine("postgres")
+            .db_instance_class("db.t4g.micro")
+            .master_username("owner")
+            .master_user_password(PASSWORD)
+            .db_name("shop")
+            .allocated_storage(20)
+            .storage_encrypted(true)
+            .send()
+            .await
+            .unwrap();
+        self.await_instance(rds, id, "available").await;
+    }
+
+    pub async fn snapshot(&self, rds: &Client, instance: &str, id: &str) -> String {
+        rds.create_db_snapshot()
+            .db_instance_identifier(instance)
+            .db_snapshot_identifier(id)
+            .send()
+            .await
+            .unwrap();
+        self.await_snapshot(rds, id, &["available", "failed"]).await
+    }
+
+    pub async fn await_snapshot(&self, rds: &Client, id: &str, wanted: &[&str]) -> String {
+        until(&format!("{id} to be {wanted:?}"), async || {
+            let found = rds.describe_db_snapshots().db_snapshot_identifier(id).send().await.unwrap();
+            let status = found.db_snapshots()[0].status().unwrap().to_owned();
+            wanted.contains(&status.as_str()).then_some(status)
+        })
+        .await
+    }
+
+    pub async fn await_instance(&self, rds: &Client, id: &str, wanted: &str) {
+        until(&format!("{id} to be {wanted}"), async || {
+            let status = self.status(rds, id).await?;
+            assert!(status != "failed", "{id} failed");
+            (status == wanted).then_some(())
+        })
+        .await;
+    }
+
+    pub async fn status(&self, rds: &Client, id: &str) -> Option<String> {
+        let found = rds.describe_db_instances().db_instance_identifier(id).send().await.ok()?;
+        found.db_instances()[0].db_instance_status().map(str::to_owned)
+    }
+
+    /// A session over TLS, chain and host name verified.
+    pub async fn connect(
+        &self,
+        rds: &Client,
+        id: &str,
+        password: &str,
+        database: &str,
+    ) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+        let found = rds.describe_db_instances().db_instance_identifier(id).send().await.unwrap();
+        let endpoint = found.db_instances()[0].endpoint().unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.rds.ca_pem().as_bytes()).unwrap()).unwrap();
+        let tls =
+            rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+        let (client, connection) = tokio_postgres::Config::new()
+            .host(endpoint.address().unwrap())
+            .port(u16::try_from(endpoint.port().unwrap()).unwrap())
+            .user("owner")
+            .password(password)
+            .dbname(database)
+            .ssl_mode(tokio_postgres::config::SslMode::Require)
+            .connect(tokio_postgres_rustls::MakeRustlsConnect::new(tls))
+            .await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// A table that is large enough to have several pages.
+    pub async fn fill(&self, rds: &Client, id: &str) {
+        let session = self.connect(rds, id, PASSWORD, "shop").await.unwrap();
+        session
+            .batch_execute(
+                "create table orders (id bigint primary key, note text not null);
+                 insert into orders select n, repeat('x', 200) from generate_series(1, 2000) n;
+                 create table small (id int)",
+            )
+            .await
+            .unwrap();
+    }
+}
+
+/// Asks until there is an answer, for at most 30 s.
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited too long for {what}");
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+}
+
+/// The code on the wire.
+pub fn code<T: std::fmt::Debug, E>(
+    result: Result<T, aws_sdk_rds::error::SdkError<E, aws_sdk_rds::config::http::HttpResponse>>,
+) -> String
+where
+    E: aws_sdk_rds::error::ProvideErrorMetadata + std::fmt::Debug,
+{
+    let error = result.expect_err("the call must be refused");
+    error.as_service_error().and_then(|error| error.code()).unwrap_or("no code").to_owned()
+}

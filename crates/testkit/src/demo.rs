@@ -113,6 +113,7 @@ fn input(run_id: &str) -> Result<serde_json::Value> {
     };
     let assertions = json!({"validation": {"assertions": [{
         "name": "orders have lines",
+        "database": seed::USER_DATABASES[0].0,
         "sql": "select id from orders o where not exists (select 1 from order_lines l where l.order_id = o.id)",
         "expect": "zero rows"
     }]}});

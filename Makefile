@@ -1,0 +1,45 @@
+# Holdfast. Each target is a few readable commands; `make` alone lists them.
+
+LOCAL := target/debug/holdfast-local
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up down test check bench deploy setup setup-check build fmt
+
+help:  ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+	  printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+demo: build  ## Back up a real database on this machine and see it proven (DAMAGE=1: damaged, and refused)
+	@$(LOCAL) demo $(if $(DAMAGE),--damage)
+
+up: build  ## Start the local cloud with Holdfast deployed, leave it running, write .local/env
+	@$(LOCAL) up
+
+down:  ## Stop the local cloud and leave nothing behind
+	@if [ -x $(LOCAL) ]; then $(LOCAL) down; else echo "Nothing was up."; fi
+
+test: setup  ## Every test, the whole-stack ones included, against a stack of their own with IAM enforced
+	cargo build --workspace --all-targets
+	@$(LOCAL) run -- tools/test --tests
+
+check: setup-check  ## The quick loop: format, clippy, unit and contract tests, validators, licences
+	tools/check
+
+bench: setup  ## Cold start, latency, memory and size against Node and Python
+	tools/bench
+
+deploy:  ## Deploy to your AWS account (needs sam, cargo-lambda and credentials; asks before it changes anything)
+	sam build
+	sam deploy --guided --stack-name holdfast --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND
+
+fmt:  ## Format everything
+	cargo fmt --all
+
+build: setup
+	@cargo build --workspace --bins
+
+setup:
+	@tools/setup
+
+setup-check:
+	@tools/setup check

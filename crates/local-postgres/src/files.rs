@@ -17,7 +17,12 @@ pub fn copy_tree(from: &Path, to: &Path, skip: &dyn Fn(&Path) -> bool) -> io::Re
 fn copy_below(root: &Path, target: &Path, below: &Path, skip: &dyn Fn(&Path) -> bool) -> io::Result<()> {
     let source = root.join(below);
     let destination = target.join(below);
-    fs::create_dir_all(&destination)?;
+    // Below the top only one level is made: a target that is removed meanwhile stays removed.
+    if below.as_os_str().is_empty() {
+        fs::create_dir_all(&destination)?;
+    } else {
+        fs::create_dir(&destination)?;
+    }
     fs::set_permissions(&destination, fs::metadata(&source)?.permissions())?;
     for entry in fs::read_dir(&source)? {
         let entry = entry?;

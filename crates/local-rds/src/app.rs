@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use holdfast_local_postgres::{Binaries, CertificateAuthority, free_port};
+use tokio::task::JoinSet;
 
 use crate::error::RdsError;
 use crate::faults::Faults;
@@ -31,6 +33,9 @@ pub(crate) struct App {
     pub(crate) journal: Journal,
     pub(crate) iam: Option<Iam>,
     pub(crate) keys: Option<Keys>,
+    pub(crate) tasks: Mutex<JoinSet<()>>,
+    /// Set at the end: file copies stop where they are.
+    pub(crate) stopping: Arc<AtomicBool>,
 }
 
 /// Names one instance or snapshot for background work: the serial tells it from a later one of the same name.
@@ -42,6 +47,22 @@ pub(crate) struct Key {
 }
 
 impl App {
+    /// Background work; it ends with the server.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = lock(&self.tasks);
+        while tasks.try_join_next().is_some() {}
+        if !self.stopping.load(Ordering::SeqCst) {
+            tasks.spawn(work);
+        }
+    }
+
+    /// Ends all background work.
+    pub(crate) async fn end_work(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        let mut tasks = std::mem::take(&mut *lock(&self.tasks));
+        tasks.shutdown().await;
+    }
+
     pub(crate) fn arn(&self, region: &str, kind: Kind, id: &str) -> Arn {
         Arn { region: region.to_owned(), account: self.settings.account_id.clone(), kind, id: id.to_owned() }
     }

@@ -90,6 +90,8 @@ impl LocalRds {
                 .filter(|_| settings.enforce_iam)
                 .map(|cloud| iam::Iam::new(cloud, &settings.account_id, &settings.home_region)),
             keys: cloud.as_deref().map(kms::Keys::new),
+            tasks: Mutex::default(),
+            stopping: Arc::default(),
             binaries,
             settings,
         });
@@ -126,10 +128,10 @@ impl LocalRds {
     /// Stops every server and removes every file.
     pub async fn stop(self) {
         self.serving.abort();
+        self.app.end_work().await;
         let instances: Vec<_> = {
             let mut world = lock(&self.app.world);
             let instances = world.all_instances().cloned().collect();
-            // Background work finds nothing any more and ends.
             for region in world.region_names() {
                 *world.region(&region) = state::Region::default();
             }
@@ -165,7 +167,18 @@ fn claim(settings: &Settings) -> std::io::Result<File> {
 fn clear(settings: &Settings) {
     for part in ["instances", "snapshots"] {
         let directory = settings.data_dir.join(part);
-        if let Err(cause) = std::fs::remove_dir_all(&directory)
+        let mut removed = std::fs::remove_dir_all(&directory);
+        // A program that was just killed may have written a last file into a directory being removed.
+        for _ in 0..50 {
+            match &removed {
+                Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                    std::thread::sleep(std::time::Duration::from_millis(100));
+                    removed = std::fs::remove_dir_all(&directory);
+                }
+                _ => break,
+            }
+        }
+        if let Err(cause) = removed
             && cause.kind() != std::io::ErrorKind::NotFound
         {
             tracing::warn!(directory = %directory.display(), %cause, "cannot remove files");

@@ -136,6 +136,6 @@ pub(super) fn delete(call: &Call) -> Answer {
     let mut gone = region.snapshots.remove(&id).ok_or_else(|| RdsError::snapshot_not_found(&id))?;
     gone.status = SnapshotStatus::Deleted;
     let directory = gone.directory.clone();
-    tokio::spawn(async move { lifecycle::remove_files(&directory).await });
+    call.app.spawn(async move { lifecycle::remove_files(&directory).await });
     one("DBSnapshot", |xml| render::snapshot(xml, &gone))
 }

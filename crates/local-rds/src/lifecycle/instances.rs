@@ -23,7 +23,7 @@ pub(crate) enum Source {
 
 /// `creating` until the server runs and the time is up.
 pub(crate) fn bring_up(app: Arc<App>, key: Key, source: Source, orders: WorkOrders) {
-    tokio::spawn(async move {
+    app.clone().spawn(async move {
         if orders.never {
             return;
         }
@@ -73,7 +73,7 @@ async fn fill(app: &App, key: &Key, source: &Source) -> Result<(), EngineError> 
     let mut cluster = match source {
         Source::Empty { .. } => engine::create(app, &data, instance.port, &configuration).await?,
         Source::Snapshot(files) => {
-            copy_files(files, &data).await?;
+            copy_files(app, files, &data).await?;
             engine::open(app, &data, instance.port, &configuration).await?
         }
     };
@@ -97,7 +97,7 @@ fn set(app: &App, key: &Key, status: InstanceStatus) {
 
 /// A new master password: pending at first while the status still says `available`, as in RDS.
 pub(crate) fn reset_password(app: Arc<App>, key: Key, password: String, orders: WorkOrders) {
-    tokio::spawn(async move {
+    app.clone().spawn(async move {
         let takes = takes(&app, &orders, app.tuning().modify_seconds);
         tokio::time::sleep(takes / 2).await;
         set(&app, &key, InstanceStatus::ResettingMasterCredentials);
@@ -114,7 +114,7 @@ pub(crate) fn reset_password(app: Arc<App>, key: Key, password: String, orders: 
 
 /// Other pending changes: `modifying`, then they are made.
 pub(crate) fn apply_pending(app: Arc<App>, key: Key, orders: WorkOrders) {
-    tokio::spawn(async move {
+    app.clone().spawn(async move {
         let takes = takes(&app, &orders, app.tuning().modify_seconds);
         tokio::time::sleep(takes / 5).await;
         set(&app, &key, InstanceStatus::Modifying);
@@ -143,7 +143,7 @@ pub(crate) enum Power {
 
 /// Stops or starts the server; a start reads the parameter group again.
 pub(crate) fn power(app: Arc<App>, key: Key, power: Power, orders: WorkOrders) {
-    tokio::spawn(async move {
+    app.clone().spawn(async move {
         let (began, takes) = (Instant::now(), takes(&app, &orders, app.tuning().modify_seconds));
         let found =
             app.with_instance(&key, |instance| (instance.server.clone(), instance.parameter_group.clone()));
@@ -181,7 +181,7 @@ async fn switch(server: &Server, power: Power, configuration: &Configuration) ->
 
 /// `deleting`, then gone, with its files; first a final snapshot when one was asked for.
 pub(crate) fn delete(app: Arc<App>, key: Key, final_snapshot: Option<Key>, orders: WorkOrders) {
-    tokio::spawn(async move {
+    app.clone().spawn(async move {
         let (began, takes) = (Instant::now(), takes(&app, &orders, app.tuning().delete_seconds));
         let found = app.with_instance(&key, |instance| (instance.server.clone(), instance.directory.clone()));
         let Some((server, directory)) = found else { return };

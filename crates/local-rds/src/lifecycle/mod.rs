@@ -4,6 +4,7 @@ pub(crate) mod instances;
 pub(crate) mod snapshots;
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::app::App;
@@ -23,9 +24,11 @@ async fn rest(began: Instant, takes: std::time::Duration) {
     tokio::time::sleep_until((began + takes).into()).await;
 }
 
-async fn copy_files(from: &Path, to: &Path) -> Result<(), EngineError> {
+async fn copy_files(app: &App, from: &Path, to: &Path) -> Result<(), EngineError> {
     let (from, to) = (from.to_owned(), to.to_owned());
-    tokio::task::spawn_blocking(move || holdfast_local_postgres::copy_tree(&from, &to, &|_| false))
+    let stopping = app.stopping.clone();
+    let skip = move |_: &Path| stopping.load(Ordering::SeqCst);
+    tokio::task::spawn_blocking(move || holdfast_local_postgres::copy_tree(&from, &to, &skip))
         .await
         .map_err(std::io::Error::from)
         .and_then(|copied| copied)

@@ -13,7 +13,7 @@ use crate::state::{InstanceStatus, SnapshotStatus};
 
 /// A snapshot of an instance, in the background.
 pub(crate) fn begin(app: Arc<App>, snapshot: Key, instance: Key, orders: WorkOrders) {
-    tokio::spawn(async move { take(&app, &snapshot, &instance, &orders).await });
+    app.clone().spawn(async move { take(&app, &snapshot, &instance, &orders).await });
 }
 
 /// Takes it: the instance is `backing-up` while its files are copied, and goes on serving.
@@ -62,14 +62,14 @@ async fn copy_instance(app: &App, snapshot: &Key, instance: &Key) -> Result<(), 
 
 /// A copy of a snapshot, in the background. It fails when the source is gone before it ends.
 pub(crate) fn copy(app: Arc<App>, source: Key, target: Key, orders: WorkOrders) {
-    tokio::spawn(async move {
+    app.clone().spawn(async move {
         let from = app.with_snapshot(&source, |snapshot| snapshot.directory.clone());
         let to =
             app.with_snapshot(&target, |snapshot| (snapshot.directory.clone(), snapshot.progress.clone()));
         let (Some(from), Some((to, progress))) = (from, to) else { return };
         tokio::time::sleep(progress.takes / 10).await;
         app.with_snapshot(&target, |snapshot| snapshot.status = SnapshotStatus::Copying);
-        let mut done = copy_files(&from, &to).await;
+        let mut done = copy_files(&app, &from, &to).await;
         for order in &orders.damage {
             if done.is_ok() {
                 done = damage::apply(&app, &to, order).await.map(drop);

@@ -69,7 +69,7 @@ impl LocalRds {
         settings.data_dir =
             std::path::absolute(&settings.data_dir).map_err(StartError::io("data directory"))?;
         let lock_file = claim(&settings).map_err(StartError::io("cannot use the data directory"))?;
-        ServerUser::find()?.open_way_to(&settings.data_dir.join("instances"))?;
+        open_shelves(&settings)?;
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", settings.port))
             .await
             .map_err(StartError::io("cannot listen on the port"))?;
@@ -147,7 +147,22 @@ impl LocalRds {
             }
         }
         clear(&self.app.settings);
+        // The directory itself goes when nothing else is in it.
+        let directory = &self.app.settings.data_dir;
+        let _ = std::fs::remove_file(directory.join("lock")).and_then(|()| std::fs::remove_dir(directory));
     }
+}
+
+/// Makes the directories of instances and snapshots, and lets the servers' user through to them.
+fn open_shelves(settings: &Settings) -> Result<(), StartError> {
+    let user = ServerUser::find()?;
+    for part in ["instances", "snapshots"] {
+        let shelf = settings.data_dir.join(part);
+        std::fs::create_dir_all(&shelf).map_err(StartError::io("cannot write to the data directory"))?;
+        user.open_way_to(&shelf)?;
+        user.open_way_to(&shelf.join("any"))?;
+    }
+    Ok(())
 }
 
 /// One process per data directory; what an earlier one left when it was killed is stopped and removed.

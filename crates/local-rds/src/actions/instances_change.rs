@@ -3,7 +3,7 @@
 use super::instances::{check_parameter_group, check_password, retention};
 use super::{Answer, Call, one};
 use crate::error::RdsError;
-use crate::lifecycle::instances::{Power, apply_pending, power, reset_password};
+use crate::lifecycle::instances::{Power, change, power};
 use crate::state::{Instance, InstanceStatus};
 use crate::{lock, render};
 
@@ -28,23 +28,21 @@ pub(super) fn modify(call: &Call) -> Answer {
         instance.parameter_group = name;
         instance.parameter_status = "pending-reboot";
     }
+    let class = params.owned("DBInstanceClass").filter(|class| *class != instance.class);
+    let storage = params.number("AllocatedStorage")?.filter(|size| *size != instance.allocated_storage);
+    let retention = retention.filter(|days| *days != instance.backup_retention);
+    let multi_az = params.boolean("MultiAZ")?.filter(|wanted| *wanted != instance.multi_az);
+    let others = class.is_some() || storage.is_some() || retention.is_some() || multi_az.is_some();
+    // What an earlier call asked for stays pending.
     let pending = &mut instance.pending;
-    pending.class = params.owned("DBInstanceClass").filter(|class| *class != instance.class);
-    pending.allocated_storage =
-        params.number("AllocatedStorage")?.filter(|size| *size != instance.allocated_storage);
-    pending.backup_retention = retention.filter(|days| *days != instance.backup_retention);
-    pending.multi_az = params.boolean("MultiAZ")?.filter(|wanted| *wanted != instance.multi_az);
-    pending.password = password.is_some();
-    let changes = pending.class.is_some()
-        || pending.allocated_storage.is_some()
-        || pending.backup_retention.is_some()
-        || pending.multi_az.is_some();
-    let key = call.key(&id, &instance.resource_id);
-    if let Some(password) = password {
-        reset_password(call.app.clone(), key.clone(), password, call.work.clone());
-    }
-    if changes {
-        apply_pending(call.app.clone(), key, call.work.clone());
+    pending.class = class.or(pending.class.take());
+    pending.allocated_storage = storage.or(pending.allocated_storage);
+    pending.backup_retention = retention.or(pending.backup_retention);
+    pending.multi_az = multi_az.or(pending.multi_az);
+    pending.password |= password.is_some();
+    if password.is_some() || others {
+        let key = call.key(&id, &instance.resource_id);
+        change(call.app.clone(), key, password, others, call.work.clone());
     }
     one("DBInstance", |xml| render::instance(xml, instance))
 }

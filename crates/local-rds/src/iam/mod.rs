@@ -65,7 +65,8 @@ impl Iam {
 
     /// Finds out whose access key it is. A worker's key follows from its function and its role.
     pub(crate) async fn identify(&self, access_key: &str, region: &str) -> Result<Principal, RdsError> {
-        if access_key == ROOT_KEY {
+        // The account's number is what workers get when the cloud itself enforces nothing.
+        if access_key == ROOT_KEY || access_key == self.account {
             return Ok(Principal::Root);
         }
         lock(&self.regions).insert(region.to_owned());

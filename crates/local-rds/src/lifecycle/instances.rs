@@ -11,7 +11,7 @@ use crate::app::{App, Key};
 use crate::engine::{self, Configuration, EngineError};
 use crate::faults::WorkOrders;
 use crate::lock;
-use crate::state::{InstanceStatus, Server};
+use crate::state::{Instance, InstanceStatus, Server};
 
 /// What a new instance is filled from.
 pub(crate) enum Source {
@@ -95,42 +95,44 @@ fn set(app: &App, key: &Key, status: InstanceStatus) {
     });
 }
 
-/// A new master password: pending at first while the status still says `available`, as in RDS.
-pub(crate) fn reset_password(app: Arc<App>, key: Key, password: String, orders: WorkOrders) {
+/// Changes that take time: a new master password first, then the other pending ones. While a password
+/// is pending the status still says `available` for a moment, as in RDS.
+pub(crate) fn change(app: Arc<App>, key: Key, password: Option<String>, others: bool, orders: WorkOrders) {
     app.clone().spawn(async move {
         let takes = takes(&app, &orders, app.tuning().modify_seconds);
         tokio::time::sleep(takes / 2).await;
-        set(&app, &key, InstanceStatus::ResettingMasterCredentials);
-        let found = app.with_instance(&key, |instance| (instance.port, instance.master_user.clone()));
-        let Some((port, master)) = found else { return };
-        tokio::time::sleep(takes / 2).await;
-        if let Err(cause) = engine::set_password(&app, port, &master, &password).await {
-            tracing::warn!(instance = %key.id, %cause, "the master password was not replaced");
+        if let Some(password) = password {
+            set(&app, &key, InstanceStatus::ResettingMasterCredentials);
+            tokio::time::sleep(takes / 2).await;
+            reset_password(&app, &key, &password).await;
         }
-        app.with_instance(&key, |instance| instance.pending.password = false);
+        if others {
+            set(&app, &key, InstanceStatus::Modifying);
+            tokio::time::sleep(takes / 2).await;
+            app.with_instance(&key, apply_pending);
+        }
         set(&app, &key, InstanceStatus::Available);
     });
 }
 
-/// Other pending changes: `modifying`, then they are made.
-pub(crate) fn apply_pending(app: Arc<App>, key: Key, orders: WorkOrders) {
-    app.clone().spawn(async move {
-        let takes = takes(&app, &orders, app.tuning().modify_seconds);
-        tokio::time::sleep(takes / 5).await;
-        set(&app, &key, InstanceStatus::Modifying);
-        tokio::time::sleep(takes * 4 / 5).await;
-        app.with_instance(&key, |instance| {
-            let pending = std::mem::take(&mut instance.pending);
-            instance.pending.password = pending.password;
-            if let Some(class) = pending.class {
-                instance.class = class;
-            }
-            instance.allocated_storage = pending.allocated_storage.unwrap_or(instance.allocated_storage);
-            instance.backup_retention = pending.backup_retention.unwrap_or(instance.backup_retention);
-            instance.multi_az = pending.multi_az.unwrap_or(instance.multi_az);
-        });
-        set(&app, &key, InstanceStatus::Available);
-    });
+async fn reset_password(app: &App, key: &Key, password: &str) {
+    let found = app.with_instance(key, |instance| (instance.port, instance.master_user.clone()));
+    let Some((port, master)) = found else { return };
+    if let Err(cause) = engine::set_password(app, port, &master, password).await {
+        tracing::warn!(instance = %key.id, %cause, "the master password was not replaced");
+    }
+    app.with_instance(key, |instance| instance.pending.password = false);
+}
+
+fn apply_pending(instance: &mut Instance) {
+    let pending = std::mem::take(&mut instance.pending);
+    instance.pending.password = pending.password;
+    if let Some(class) = pending.class {
+        instance.class = class;
+    }
+    instance.allocated_storage = pending.allocated_storage.unwrap_or(instance.allocated_storage);
+    instance.backup_retention = pending.backup_retention.unwrap_or(instance.backup_retention);
+    instance.multi_az = pending.multi_az.unwrap_or(instance.multi_az);
 }
 
 /// What a stop, a start and a reboot do to the server.

@@ -3,6 +3,8 @@
 // Tests may unwrap: a panic is the failure.
 #![allow(clippy::unwrap_used)]
 
+mod cloud;
+mod control;
 mod errors;
 mod faults;
 mod journey;

@@ -1,0 +1,162 @@
+//! Roles and keys of a cloud: a small one of the test's own, with the answers the SDKs expect.
+
+use aws_credential_types::Credentials;
+use aws_sdk_rds::Client;
+use aws_sdk_rds::error::ProvideErrorMetadata as _;
+use aws_sdk_rds::types::Tag;
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest as _, Sha256};
+
+use crate::support::{Local, code};
+
+const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:create-snapshot";
+const ROLE: &str = "arn:aws:iam::000000000000:role/service/snapshot-role";
+const INLINE: &str = r#"{"Statement":[
+  {"Effect":"Allow","Action":"rds:Describe*","Resource":"*"},
+  {"Effect":"Allow","Action":["rds:CreateDBSnapshot","rds:AddTagsToResource","rds:CopyDBSnapshot"],
+   "Resource":["arn:aws:rds:*:*:db:*","arn:aws:rds:*:*:snapshot:holdfast-*"]},
+  {"Effect":"Allow","Action":"rds:DeleteDBSnapshot","Resource":"*",
+   "Condition":{"Null":{"aws:ResourceTag/holdfast:operation":"false"}}}]}"#;
+const ATTACHED: &str =
+    r#"{"Statement":{"Effect":"Allow","Action":["kms:DescribeKey","kms:CreateGrant"],"Resource":"*"}}"#;
+
+/// Answers what the local RDS asks a cloud: Lambda's REST, IAM's query protocol, KMS's JSON.
+async fn cloud(headers: HeaderMap, uri: Uri, body: Bytes) -> Response {
+    if uri.path().contains("/functions") {
+        return format!(
+            r#"{{"Functions":[{{"FunctionName":"create-snapshot","FunctionArn":"{FUNCTION}","Role":"{ROLE}"}}]}}"#
+        )
+        .into_response();
+    }
+    let text = String::from_utf8_lossy(&body).into_owned();
+    if headers.get("x-amz-target").is_some_and(|target| target == "TrentService.DescribeKey") {
+        let described = |id: &str, state: &str| {
+            let arn = format!("arn:aws:kms:us-west-2:000000000000:key/{id}");
+            format!(r#"{{"KeyMetadata":{{"KeyId":"{id}","Arn":"{arn}","KeyState":"{state}"}}}}"#)
+                .into_response()
+        };
+        return match text.as_str() {
+            text if text.contains("alias/holdfast") => described("good", "Enabled"),
+            text if text.contains("alias/off") => described("off", "PendingDeletion"),
+            _ => {
+                (StatusCode::BAD_REQUEST, r#"{"__type":"NotFoundException","message":"no"}"#).into_response()
+            }
+        };
+    }
+    let policy = |document: &str| {
+        let document: String = url::form_urlencoded::byte_serialize(document.as_bytes()).collect();
+        document.replace('+', "%20")
+    };
+    let action = url::form_urlencoded::parse(&body)
+        .find(|(name, _)| name == "Action")
+        .map(|(_, action)| action.into_owned())
+        .unwrap_or_default();
+    let inside = match action.as_str() {
+        "ListRolePolicies" => "<PolicyNames><member>inline</member></PolicyNames><IsTruncated>false</IsTruncated>".into(),
+        "GetRolePolicy" => format!(
+            "<RoleName>snapshot-role</RoleName><PolicyName>inline</PolicyName><PolicyDocument>{}</PolicyDocument>",
+            policy(INLINE)
+        ),
+        "ListAttachedRolePolicies" => {
+            "<AttachedPolicies><member><PolicyArn>arn:aws:iam::0:policy/keys</PolicyArn></member></AttachedPolicies>".into()
+        }
+        "GetPolicy" => "<Policy><DefaultVersionId>v3</DefaultVersionId></Policy>".into(),
+        "GetPolicyVersion" => {
+            assert!(text.contains("VersionId=v3"), "the default version is the one that counts");
+            format!("<PolicyVersion><Document>{}</Document></PolicyVersion>", policy(ATTACHED))
+        }
+        other => panic!("the cloud is not expected to be asked for {other}"),
+    };
+    format!(
+        r#"<{action}Response xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><{action}Result>{inside}</{action}Result></{action}Response>"#
+    )
+    .into_response()
+}
+
+/// The key that a worker of this function and role gets.
+fn worker_key() -> Credentials {
+    let digest = hex::encode(Sha256::digest(format!("{FUNCTION}:{ROLE}")));
+    Credentials::new(
+        format!("ASIA{}", digest[..16].to_uppercase()),
+        "secret",
+        Some("token".into()),
+        None,
+        "test",
+    )
+}
+
+fn with_credentials(client: &Client, credentials: Credentials) -> Client {
+    Client::from_conf(client.config().to_builder().credentials_provider(credentials).build())
+}
+
+fn tag() -> Tag {
+    Tag::builder().key("holdfast:operation").value("op").build()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_does_what_its_policies_allow_and_keys_must_be_usable() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(cloud)).await });
+    let local = Local::with(|settings| {
+        settings.cloud_endpoint = Some(endpoint);
+        settings.enforce_iam = true;
+    })
+    .await;
+    let root = local.client("us-east-1");
+    local.create(&root, "prod-db").await;
+    let stranger = Credentials::new("AKIASTRANGER", "x", None, None, "test");
+    let stranger = with_credentials(&root, stranger);
+    assert_eq!(code(stranger.describe_db_instances().send().await), "InvalidClientTokenId");
+
+    let worker = with_credentials(&root, worker_key());
+    worker.describe_db_instances().send().await.unwrap();
+    let snapshot =
+        |id: &str| worker.create_db_snapshot().db_instance_identifier("prod-db").db_snapshot_identifier(id);
+    let denied = snapshot("mine").send().await.unwrap_err();
+    assert_eq!(denied.raw_response().map(|response| response.status().as_u16()), Some(403));
+    let denied = denied.into_service_error();
+    let message = denied.message().unwrap_or_default();
+    assert!(
+        message.contains(
+            "assumed-role/snapshot-role/create-snapshot is not authorized to perform: rds:CreateDBSnapshot \
+                          on resource: arn:aws:rds:us-east-1:000000000000:snapshot:mine"
+        ),
+        "{message}"
+    );
+    snapshot("holdfast-1").tags(tag()).send().await.unwrap();
+    local.await_snapshot(&root, "holdfast-1", &["available"]).await;
+    local.snapshot(&root, "prod-db", "untagged").await;
+    let delete = |id: &str| worker.delete_db_snapshot().db_snapshot_identifier(id);
+    assert_eq!(code(delete("untagged").send().await), "AccessDenied");
+    let drop = worker.delete_db_instance().db_instance_identifier("prod-db").skip_final_snapshot(true);
+    assert_eq!(code(drop.send().await), "AccessDenied");
+
+    keys(&local).await;
+    delete("holdfast-1").send().await.unwrap();
+    local.stop().await;
+}
+
+async fn keys(local: &Local) {
+    // In the same Region no pre-signed request is needed; the key decides.
+    let west = local.client("us-west-2");
+    local.create(&west, "west-db").await;
+    local.snapshot(&west, "west-db", "holdfast-w").await;
+    let west = with_credentials(&west, worker_key());
+    let copy = |key: &str| {
+        west.copy_db_snapshot()
+            .source_db_snapshot_identifier("holdfast-w")
+            .target_db_snapshot_identifier("holdfast-c")
+            .kms_key_id(key)
+    };
+    assert_eq!(code(copy("alias/none").send().await), "InvalidParameterValue");
+    assert_eq!(code(copy("alias/off").send().await), "KMSKeyNotAccessibleFault");
+    let east = "arn:aws:kms:us-east-1:000000000000:key/good";
+    assert_eq!(code(copy(east).send().await), "KMSKeyNotAccessibleFault");
+    let copied = copy("alias/holdfast").send().await.unwrap();
+    let key = copied.db_snapshot().unwrap().kms_key_id().unwrap().to_owned();
+    assert_eq!(key, "arn:aws:kms:us-west-2:000000000000:key/good");
+}

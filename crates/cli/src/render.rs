@@ -246,7 +246,7 @@ pub(crate) fn words(name: &str) -> String {
 }
 
 /// `1,234,567 rows`, `1 row`.
-fn count(n: u64, noun: &str) -> String {
+pub fn count(n: u64, noun: &str) -> String {
     let digits = n.to_string();
     let mut grouped = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -9,7 +9,7 @@ use holdfast_cli::{
     },
     cloud::Cloud,
     paint::Paint,
-    render::duration,
+    render::{count, duration},
     request::{self, Flags, TargetRegion},
     screen::Screen,
     summary::{Status, Summary, Verdict},
@@ -75,10 +75,10 @@ async fn stage(paint: Paint) -> Result<(Stack, Outputs)> {
     let how =
         if seeded.was_there { "already there".to_owned() } else { format!("created in {}", since(begun)) };
     let facts = format!(
-        "{} in {HOME_REGION}, PostgreSQL {}, {} rows, {how}",
+        "{} in {HOME_REGION}, PostgreSQL {}, {}, {how}",
         seed::DATABASE,
         seeded.version,
-        seeded.rows
+        count(seeded.rows, "row")
     );
     step(paint, "Database", &facts);
 

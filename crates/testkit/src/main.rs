@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::Parser;
+use holdfast_cli::render::count;
 use holdfast_testkit::{Error, Result, Settings, Stack, clients::HOME_REGION, demo, seed, stack};
 use nix::{sys::signal, unistd::Pid};
 use tokio::signal::unix::{SignalKind, signal};
@@ -83,12 +84,8 @@ async fn seeded() -> Result<ExitCode> {
     let running = Stack::attach(&settings).await.ok_or_else(|| Error::new("nothing is up: make up first"))?;
     let seeded = seed::seed(&running).await?;
     let what = if seeded.was_there { "was there" } else { "created" };
-    println!(
-        "{} {what} in {HOME_REGION}: PostgreSQL {}, {} rows",
-        seed::DATABASE,
-        seeded.version,
-        seeded.rows
-    );
+    let rows = count(seeded.rows, "row");
+    println!("{} {what} in {HOME_REGION}: PostgreSQL {}, {rows}", seed::DATABASE, seeded.version);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -13,7 +13,7 @@ use crate::{
     clients::{ACCESS_KEY, ACCOUNT, Clients, HOME_REGION, SECRET_KEY},
     deploy::{self, Outputs},
     http,
-    processes::{Leader, PidFile, this_process},
+    processes::{Leader, PidFile, this_process, wait_until},
     project,
 };
 
@@ -23,6 +23,8 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const RDS_STOPS_WITHIN: Duration = Duration::from_secs(30);
 /// How long the local cloud may take.
 const CLOUD_STOPS_WITHIN: Duration = Duration::from_secs(5);
+/// How long servers that the RDS left behind may take.
+const POSTGRES_STOPS_WITHIN: Duration = Duration::from_secs(15);
 
 /// A stack that runs.
 #[derive(Debug, Clone)]
@@ -248,7 +250,15 @@ fn stop_dir(dir: &Path) -> Result<bool> {
     // PostgreSQL servers lead groups of their own: those of a killed RDS are found by their data.
     let data = dir.join("rds");
     if data.exists() {
-        holdfast_local_postgres::stop_leftovers(&data).map_err(|cause| Error::file(&data, cause))?;
+        let gone = wait_until(POSTGRES_STOPS_WITHIN, || {
+            holdfast_local_postgres::stop_leftovers(&data).is_ok_and(|n| n == 0)
+        });
+        if !gone {
+            return Err(Error::new(format!(
+                "PostgreSQL servers below {} could not be stopped",
+                data.display()
+            )));
+        }
     }
     let env = env_file();
     if fs::read(dir.join("env")).ok() == fs::read(&env).ok() && env.exists() {

@@ -1,6 +1,7 @@
 //! Faults that a test orders: which call they meet, and what they do to it.
 
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,11 @@ pub enum Effect {
     },
     /// The background work that the call starts takes this long.
     Slow {
+        /// How long.
+        seconds: f64,
+    },
+    /// What the call makes is not seen by describe calls for this long.
+    Unseen {
         /// How long.
         seconds: f64,
     },
@@ -122,6 +128,7 @@ pub(crate) struct Orders {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WorkOrders {
     pub(crate) slow: Option<f64>,
+    pub(crate) unseen: Option<f64>,
     pub(crate) fail: bool,
     pub(crate) stuck_at: Option<u8>,
     pub(crate) ends: Option<String>,
@@ -204,6 +211,14 @@ impl Ordered {
     }
 }
 
+impl WorkOrders {
+    /// Until when describe calls do not show what is made now.
+    pub(crate) fn unseen_until(&self) -> Option<Instant> {
+        let seconds = self.unseen.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())?;
+        Some(Instant::now() + seconds)
+    }
+}
+
 impl Orders {
     /// What the journal says about them.
     pub(crate) fn named(&self) -> Option<String> {
@@ -214,6 +229,7 @@ impl Orders {
             ("answerThen503", self.answer_503),
             ("delay", self.delay.is_some()),
             ("slow", work.slow.is_some()),
+            ("unseen", work.unseen.is_some()),
             ("failSnapshot", work.fail),
             ("copyStuck", work.stuck_at.is_some()),
             ("restoreEnds", work.ends.is_some()),
@@ -234,6 +250,7 @@ impl Orders {
             Effect::AnswerThen503 => self.answer_503 = true,
             Effect::Delay { seconds } => self.delay = Some(*seconds),
             Effect::Slow { seconds } => work.slow = Some(*seconds),
+            Effect::Unseen { seconds } => work.unseen = Some(*seconds),
             Effect::FailSnapshot => work.fail = true,
             Effect::CopyStuck { percent } => work.stuck_at = Some((*percent).min(99)),
             Effect::RestoreEnds { status } => work.ends = Some(status.clone()),

@@ -93,6 +93,7 @@ fn insert(call: &Call, id: &str, source: &Snapshot, kms_key: Option<String>) -> 
         tags,
         directory: app.snapshot_directory(&serial),
         serial: serial.clone(),
+        unseen_until: call.work.unseen_until(),
         ..source.clone()
     };
     let answer = one("DBSnapshot", |xml| render::snapshot(xml, &made));

@@ -7,7 +7,7 @@ use crate::error::RdsError;
 use crate::lifecycle::instances::{Source, bring_up};
 use crate::names::{Kind, LONG, SHORT, identifier, resource_id};
 use crate::params::paged;
-use crate::state::{DEFAULT_SUBNET_GROUP, Instance, InstanceStatus, Pending, Region};
+use crate::state::{DEFAULT_SUBNET_GROUP, Instance, InstanceStatus, Pending, Region, is_seen};
 use crate::wire::Xml;
 use crate::{lifecycle, lock, render};
 
@@ -80,6 +80,7 @@ pub(super) fn blank(call: &Call, id: &str) -> Result<Instance, RdsError> {
         tags: params.tags()?.unwrap_or_default(),
         directory: app.instance_directory(&serial),
         server: std::sync::Arc::default(),
+        unseen_until: call.work.unseen_until(),
         resource_id: serial,
     })
 }
@@ -183,7 +184,10 @@ pub(super) fn describe(call: &Call) -> Answer {
     let mut world = lock(&call.app.world);
     let region = world.region(&call.region);
     if let Some(id) = wanted {
-        region.instance(&id.to_ascii_lowercase())?;
+        let found = region.instance(&id.to_ascii_lowercase())?;
+        if !is_seen(found.unseen_until) {
+            return Err(RdsError::instance_not_found(id));
+        }
     }
     let listed = |id: &str| {
         filter.as_ref().is_none_or(|ids| ids.iter().any(|listed| listed.rsplit(':').next() == Some(id)))
@@ -191,6 +195,7 @@ pub(super) fn describe(call: &Call) -> Answer {
     let found = region
         .instances
         .iter()
+        .filter(|(_, found)| is_seen(found.unseen_until))
         .filter(|(id, _)| wanted.is_none_or(|wanted| wanted.eq_ignore_ascii_case(id)) && listed(id))
         .map(|(id, instance)| (id.as_str(), instance))
         .collect();

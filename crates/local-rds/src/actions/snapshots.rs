@@ -7,7 +7,7 @@ use crate::app::Key;
 use crate::error::RdsError;
 use crate::names::{Kind, LONG, identifier, resource_id};
 use crate::params::paged;
-use crate::state::{InstanceStatus, Progress, Region, Snapshot, SnapshotStatus};
+use crate::state::{InstanceStatus, Progress, Region, Snapshot, SnapshotStatus, is_seen};
 use crate::wire::Xml;
 use crate::{lifecycle, lock, render};
 
@@ -71,6 +71,7 @@ pub(super) fn insert(call: &Call, region: &mut Region, id: &str, source: &str) -
         tags,
         directory: app.snapshot_directory(&serial),
         serial: serial.clone(),
+        unseen_until: call.work.unseen_until(),
     };
     region.snapshots.insert(id.to_owned(), made);
     Ok(call.key(id, &serial))
@@ -97,7 +98,10 @@ pub(super) fn describe(call: &Call) -> Answer {
     let mut world = lock(&call.app.world);
     let region = world.region(&call.region);
     if let Some(id) = &wanted {
-        region.snapshot(id)?;
+        let found = region.snapshot(id)?;
+        if !is_seen(found.unseen_until) {
+            return Err(RdsError::snapshot_not_found(id));
+        }
     }
     let within = |list: &Option<Vec<String>>, value: &str| {
         list.as_ref().is_none_or(|list| list.iter().any(|listed| by_arn(listed) == value))
@@ -105,6 +109,7 @@ pub(super) fn describe(call: &Call) -> Answer {
     let found = region
         .snapshots
         .iter()
+        .filter(|(_, found)| is_seen(found.unseen_until))
         // All that is made here is manual.
         .filter(|_| kind.is_none_or(|kind| kind == "manual"))
         .filter(|(id, _)| wanted.as_ref().is_none_or(|wanted| wanted == *id) && within(&by_id, id))

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use holdfast_local_postgres::Cluster;
 use jiff::Timestamp;
@@ -45,6 +46,8 @@ pub(crate) struct Instance {
     pub(crate) tags: Tags,
     pub(crate) directory: PathBuf,
     pub(crate) server: Server,
+    /// Describe calls do not show it before this time.
+    pub(crate) unseen_until: Option<Instant>,
 }
 
 /// Changes asked for and not yet made.

@@ -5,6 +5,7 @@ mod instance;
 mod snapshot;
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 pub(crate) use groups::{DEFAULT_SUBNET_GROUP, ParameterGroup, SubnetGroup};
 pub(crate) use instance::{Instance, InstanceStatus, Pending, Server};
@@ -55,6 +56,11 @@ impl World {
             Kind::OptionGroup => None,
         }
     }
+}
+
+/// Whether describe calls show it yet.
+pub(crate) fn is_seen(unseen_until: Option<Instant>) -> bool {
+    unseen_until.is_none_or(|time| time <= Instant::now())
 }
 
 impl Region {

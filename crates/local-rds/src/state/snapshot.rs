@@ -34,6 +34,8 @@ pub(crate) struct Snapshot {
     pub(crate) origin: Option<Origin>,
     pub(crate) tags: Tags,
     pub(crate) directory: PathBuf,
+    /// Describe calls do not show it before this time.
+    pub(crate) unseen_until: Option<Instant>,
 }
 
 /// What a copy was made from.

@@ -45,6 +45,14 @@ async fn calls_are_refused_cut_and_misanswered() {
     assert_eq!(code(create_snapshot(&rds, "odd").send().await), "ServiceUnavailable");
     assert_eq!(local.await_snapshot(&rds, "odd", &["available"]).await, "available");
 
+    local.await_instance(&rds, "prod-db", "available").await;
+    local.fault(json!({"action": "CreateDBSnapshot", "resource": "late", "effect": {"type": "unseen", "seconds": 0.7}}));
+    create_snapshot(&rds, "late").send().await.unwrap();
+    let find = || rds.describe_db_snapshots().db_snapshot_identifier("late").send();
+    assert_eq!(code(find().await), "DBSnapshotNotFound");
+    assert_eq!(code(create_snapshot(&rds, "late").send().await), "DBSnapshotAlreadyExists");
+    until("it to be seen", async || find().await.ok()).await;
+
     let calls = local.rds.calls();
     let errors: Vec<_> = calls
         .recent

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_sfn::types::HistoryEvent;
+use holdfast_core::ids::Region;
 use serde_json::Value;
 
 /// What an event means to somebody who follows.
@@ -53,7 +54,7 @@ impl From<&HistoryEvent> for Event {
 /// How far one task is: the snapshot, the restore, the copy to one Region.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
-    /// Its Region, where the answer names one, else its stage.
+    /// Its stage, and for a copy its Region.
     pub label: String,
     /// 0-100 where the function knows it.
     pub percent: Option<u64>,
@@ -144,8 +145,11 @@ impl View {
 fn task(answer: &Value) -> Option<Task> {
     let progress = answer.get("progress")?;
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-    let label = text(answer.get("region")).or_else(|| text(progress.get("stage")))?;
+    let stage = text(progress.get("stage"))?;
     let message = text(progress.get("message")).unwrap_or_default();
+    // Copies to several Regions go on at once; each answer names its Region.
+    let region = message.split_whitespace().find(|word| stage == "copy" && Region::parse(word).is_ok());
+    let label = region.map_or_else(|| stage.clone(), |region| format!("{stage} {region}"));
     let percent =
         progress.get("percent").and_then(Value::as_f64).map(|percent| percent.clamp(0.0, 100.0) as u64);
     Some(Task { label, percent, message })
@@ -182,29 +186,18 @@ mod tests {
     #[test]
     fn progress_is_kept_per_region_and_told_when_it_moves() {
         let mut view = View::default();
-        let at = |percent: u64| {
-            answer(
-                json!({"region": "us-west-2", "progress": {"stage": "copying", "percent": percent, "message": "copying"}}),
-            )
+        let at = |region: &str, percent: u64| {
+            let message = format!("copying to {region}");
+            answer(json!({"progress": {"stage": "copy", "percent": percent, "message": message}}))
         };
-        let told = view.absorb(&at(10));
-        assert_eq!(
-            told,
-            vec![News::Task(Task {
-                label: "us-west-2".into(),
-                percent: Some(10),
-                message: "copying".into()
-            })]
-        );
-        assert_eq!(view.absorb(&at(10)), vec![]);
-        assert_eq!(
-            view.absorb(&at(250)),
-            vec![News::Task(Task {
-                label: "us-west-2".into(),
-                percent: Some(100),
-                message: "copying".into()
-            })]
-        );
+        let task = |region: &str, percent: u64| {
+            let (label, message) = (format!("copy {region}"), format!("copying to {region}"));
+            vec![News::Task(Task { label, percent: Some(percent), message })]
+        };
+        assert_eq!(view.absorb(&at("us-west-2", 10)), task("us-west-2", 10));
+        assert_eq!(view.absorb(&at("eu-west-1", 10)), task("eu-west-1", 10));
+        assert_eq!(view.absorb(&at("us-west-2", 10)), vec![]);
+        assert_eq!(view.absorb(&at("us-west-2", 250)), task("us-west-2", 100));
     }
 
     #[test]

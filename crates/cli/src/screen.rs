@@ -108,10 +108,10 @@ impl Bars {
         });
         match task.percent {
             Some(percent) => {
-                bar.set_style(style("    {prefix:<14} {bar:24.green/dim} {pos:>3} %  {wide_msg}"));
+                bar.set_style(style("    {prefix:<20} {bar:24.green/dim} {pos:>3} %  {wide_msg}"));
                 bar.set_position(percent);
             }
-            None => bar.set_style(style("    {prefix:<14} {wide_msg}")),
+            None => bar.set_style(style("    {prefix:<20} {wide_msg}")),
         }
         bar.set_message(task.message.clone());
     }
@@ -151,7 +151,7 @@ impl Lines {
                     return;
                 }
                 let percent = task.percent.map(|percent| format!("{percent:>3} %")).unwrap_or_default();
-                format!("{:<12} {percent:>5}  {}", task.label, task.message)
+                format!("{:<20} {percent:>5}  {}", task.label, task.message)
             }
         };
         // A closed pipe must not end the backup's report: the outcome is the exit code.
@@ -193,7 +193,7 @@ mod tests {
         let text = String::from_utf8(shared.0.lock().unwrap().clone()).unwrap();
         assert_eq!(
             text,
-            "     0s  us-west-2      0 %  copied 0\n     0s  us-west-2     12 %  copied 12\n     0s  us-west-2    100 %  copied 100\n     0s  ! Holdfast.Throttled\n"
+            "     0s  us-west-2              0 %  copied 0\n     0s  us-west-2             12 %  copied 12\n     0s  us-west-2            100 %  copied 100\n     0s  ! Holdfast.Throttled\n"
         );
     }
 
@@ -201,8 +201,8 @@ mod tests {
     fn the_templates_are_well_formed() {
         for template in [
             "  {spinner} {elapsed:>4}  {msg}",
-            "    {prefix:<14} {bar:24.green/dim} {pos:>3} %  {wide_msg}",
-            "    {prefix:<14} {wide_msg}",
+            "    {prefix:<20} {bar:24.green/dim} {pos:>3} %  {wide_msg}",
+            "    {prefix:<20} {wide_msg}",
         ] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }

@@ -127,6 +127,8 @@ pub(crate) async fn admin(
         .password(&app.admin_password)
         .dbname(database)
         .application_name("holdfast-local-rds")
+        // Statements of this session hold passwords: the server's log must not have them.
+        .options("-c log_statement=none -c log_min_error_statement=panic -c log_min_duration_statement=-1")
         .connect(NoTls)
         .await
         .map_err(|cause| EngineError::Sql { what: "connect as rdsadmin", cause })?;

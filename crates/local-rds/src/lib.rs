@@ -35,7 +35,7 @@ mod settings;
 mod state;
 mod wire;
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -169,7 +169,9 @@ fn open_shelves(settings: &Settings) -> Result<(), StartError> {
 fn claim(settings: &Settings) -> std::io::Result<File> {
     std::fs::create_dir_all(&settings.data_dir)?;
     let file = File::create(settings.data_dir.join("lock"))?;
-    file.try_lock()?;
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        return Err(std::io::Error::other("another local RDS is running on it"));
+    }
     let leftovers = stop_leftovers(&settings.data_dir)?;
     if leftovers > 0 {
         tracing::warn!(leftovers, "stopped servers of an earlier run");

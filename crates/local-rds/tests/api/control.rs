@@ -119,3 +119,26 @@ async fn a_signal_leaves_nothing_and_a_kill_is_cleaned_up_next_time() {
     let status = tokio::time::timeout(Duration::from_secs(20), child.wait()).await.unwrap().unwrap();
     assert!(status.success() && !lives(server) && !data_dir.exists());
 }
+
+#[tokio::test]
+async fn what_keeps_it_from_starting_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |bindir: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast-local-rds"));
+        command.args(["--port", "0", "--data-dir"]).arg(directory.path().join("rds"));
+        if !bindir.is_empty() {
+            command.env("HOLDFAST_PG_BINDIR", bindir);
+        }
+        command.output()
+    };
+    let output = run("/nowhere").await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("HOLDFAST_PG_BINDIR=/nowhere"), "{said}");
+    assert!(said.contains("apt-get install postgresql"), "{said}");
+
+    let (mut first, _url) = program(&directory.path().join("rds")).await;
+    let output = run("").await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("another local RDS is running"), "{said}");
+    first.kill().await.unwrap();
+}

@@ -102,8 +102,28 @@ async fn snapshots_fail_copies_stick_restores_end_badly() {
     let delete = rds.delete_db_instance().db_instance_identifier("never").skip_final_snapshot(true);
     delete.send().await.unwrap();
     until("it to be gone", async || local.status(&rds, "never").await.is_none().then_some(())).await;
+    parameters_that_the_server_refuses(&local, &rds).await;
     the_source_of_a_copy_goes(&local, &rds).await;
     local.stop().await;
+}
+
+async fn parameters_that_the_server_refuses(local: &Local, rds: &Client) {
+    let groups = rds.describe_db_parameter_groups().send().await.unwrap();
+    let family = groups.db_parameter_groups()[0].db_parameter_group_family().unwrap();
+    let create =
+        rds.create_db_parameter_group().db_parameter_group_name("odd").db_parameter_group_family(family);
+    create.description("odd").send().await.unwrap();
+    let parameter = aws_sdk_rds::types::Parameter::builder()
+        .parameter_name("work_mem")
+        .parameter_value("plenty")
+        .apply_method(aws_sdk_rds::types::ApplyMethod::PendingReboot)
+        .build();
+    let modify = rds.modify_db_parameter_group().db_parameter_group_name("odd");
+    modify.parameters(parameter).send().await.unwrap();
+    restore(rds, "good", "odd").db_parameter_group_name("odd").send().await.unwrap();
+    local.await_instance(rds, "odd", "incompatible-parameters").await;
+    let delete = || rds.delete_db_parameter_group().db_parameter_group_name("odd").send();
+    assert_eq!(code(delete().await), "InvalidDBParameterGroupState");
 }
 
 async fn the_source_of_a_copy_goes(local: &Local, rds: &Client) {

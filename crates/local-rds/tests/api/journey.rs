@@ -64,7 +64,9 @@ async fn restored_with_a_new_password(local: &Local, east: &Client) {
         .send()
         .await
         .unwrap();
-    for (name, value) in [("rds.force_ssl", "1"), ("max_logical_replication_workers", "0")] {
+    for (name, value) in
+        [("rds.force_ssl", "1"), ("max_logical_replication_workers", "0"), ("log_statement", "all")]
+    {
         let parameter = Parameter::builder()
             .parameter_name(name)
             .parameter_value(value)
@@ -113,6 +115,9 @@ async fn restored_with_a_new_password(local: &Local, east: &Client) {
         .await;
     assert!(local.connect(east, "hfv-1", PASSWORD, "shop").await.is_err());
     local.await_instance(east, "hfv-1", "available").await;
+    let logs = local.server_logs();
+    assert!(logs.contains("select count(*)"), "statements are logged here: {logs}");
+    assert!(!logs.contains("a-new-password"), "but not the one with the password");
 }
 
 async fn family(east: &Client) -> String {

@@ -47,6 +47,14 @@ impl Local {
         self.rds.order(serde_json::from_value::<Fault>(json).unwrap());
     }
 
+    /// What all servers wrote.
+    pub fn server_logs(&self) -> String {
+        let instances = std::fs::read_dir(self.directory.path().join("instances")).unwrap();
+        let logs =
+            instances.map(|entry| std::fs::read_to_string(entry.unwrap().path().join("data.log")).unwrap());
+        logs.collect()
+    }
+
     /// Stops it and checks that nothing of it is left.
     pub async fn stop(self) {
         self.rds.stop().await;

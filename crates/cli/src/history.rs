@@ -132,7 +132,7 @@ impl View {
             self.operation_id = Some(id.to_owned());
             news.push(News::Operation(id.to_owned()));
         }
-        if let Some(task) = task(answer)
+        if let Some(task) = task(answer, self.operation_id.as_deref())
             && self.tasks.get(&task.label) != Some(&task)
         {
             self.tasks.insert(task.label.clone(), task.clone());
@@ -142,17 +142,26 @@ impl View {
     }
 }
 
-fn task(answer: &Value) -> Option<Task> {
+fn task(answer: &Value, operation: Option<&str>) -> Option<Task> {
     let progress = answer.get("progress")?;
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let stage = text(progress.get("stage"))?;
-    let message = text(progress.get("message")).unwrap_or_default();
+    let message = plain(&text(progress.get("message")).unwrap_or_default(), operation);
     // Copies to several Regions go on at once; each answer names its Region.
     let region = message.split_whitespace().find(|word| stage == "copy" && Region::parse(word).is_ok());
     let label = region.map_or_else(|| stage.clone(), |region| format!("{stage} {region}"));
     let percent =
         progress.get("percent").and_then(Value::as_f64).map(|percent| percent.clamp(0.0, 100.0) as u64);
     Some(Task { label, percent, message })
+}
+
+/// Names that are derived from the operation's id are long, and the same in every line.
+fn plain(message: &str, operation: Option<&str>) -> String {
+    let Some(id) = operation else { return message.to_owned() };
+    message
+        .replace(&format!("holdfast-{id}"), "the snapshot")
+        .replace(&format!("hfv-{id}"), "the temporary instance")
+        .replace(id, "the operation")
 }
 
 /// The cause of a Lambda error is JSON with `errorMessage`; a person wants the message.
@@ -208,6 +217,17 @@ mod tests {
             vec![News::Operation("op-1".into())]
         );
         assert_eq!(view.absorb(&answer(json!({"operationId": "op-1"}))), vec![]);
+    }
+
+    #[test]
+    fn derived_names_are_told_in_words() {
+        let told = |message| plain(message, Some("prod-db-1f"));
+        assert_eq!(told("holdfast-prod-db-1f is being taken"), "the snapshot is being taken");
+        assert_eq!(told("restoring to hfv-prod-db-1f"), "restoring to the temporary instance");
+        assert_eq!(
+            told("prod-db-1f is VALIDATING; prod-db is not"),
+            "the operation is VALIDATING; prod-db is not"
+        );
     }
 
     #[test]

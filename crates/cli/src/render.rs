@@ -25,7 +25,7 @@ pub fn summary(summary: &Summary, around: &Around, paint: Paint) -> String {
     let _ = writeln!(text, "{}\n", headline(summary, paint));
     row(&mut text, "Operation", &summary.operation_id);
     if let Some(failure) = &summary.failure {
-        row(&mut text, "Reason", &reason(failure));
+        row(&mut text, "Reason", &refused_by(summary).unwrap_or_else(|| reason(failure)));
         for leftover in &failure.leftovers {
             row(&mut text, "Left behind", leftover);
         }
@@ -75,6 +75,16 @@ fn headline(summary: &Summary, paint: Paint) -> String {
     }
 }
 
+/// The checks that did not pass tell the reason in full further down: here only how many they are.
+fn refused_by(summary: &Summary) -> Option<String> {
+    let (failure, validation) = (summary.failure.as_ref()?, summary.validation.as_ref()?);
+    let bad = validation.checks.iter().filter(|check| check.result != CheckResult::Passed).count();
+    let refused = matches!(validation.verdict, Verdict::Invalid | Verdict::Inconclusive);
+    (refused && bad > 0).then(|| {
+        format!("{}: {bad} of {} did not pass", failure.name, count(validation.checks.len() as u64, "check"))
+    })
+}
+
 fn reason(failure: &Failure) -> String {
     if failure.cause.is_empty() {
         failure.name.clone()
@@ -89,7 +99,7 @@ fn snapshot_line(snapshot: &Snapshot) -> String {
     facts.extend(
         snapshot.encrypted.map(|yes| if yes { "encrypted".to_owned() } else { "not encrypted".to_owned() }),
     );
-    facts.extend(snapshot.created_at.as_ref().map(|at| format!("taken {at}")));
+    facts.extend(snapshot.created_at.as_ref().map(|at| format!("taken {}", moment(at))));
     format!("{}  ({})", snapshot.id, facts.join(", "))
 }
 
@@ -258,6 +268,12 @@ pub fn count(n: u64, noun: &str) -> String {
     format!("{grouped} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
+/// A time in whole seconds; anything else as it is.
+pub(crate) fn moment(text: &str) -> String {
+    text.parse::<jiff::Timestamp>()
+        .map_or_else(|_| text.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
+}
+
 /// `87 ms`, `12.3 s`, `3 min 05 s`, `2 h 04 min`.
 pub fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
@@ -296,7 +312,7 @@ mod tests {
             "operationId": "prod-db-20261120t060000z-3f9a1c2b7d", "databaseId": "prod-db", "runId": "2026-11-20T06:00:00Z",
             "status": "SUCCEEDED",
             "snapshot": {"id": "holdfast-prod-db-20261120t060000z-3f9a1c2b7d", "arn": "arn:aws:rds:us-east-1:1:snapshot:x",
-                         "region": "us-east-1", "sizeGiB": 20, "encrypted": true, "createdAt": "2026-11-20T06:00:04Z"},
+                         "region": "us-east-1", "sizeGiB": 20, "encrypted": true, "createdAt": "2026-11-20T06:00:04.631Z"},
             "validation": {"verdict": "VALID", "restoreSeconds": 12.34, "databases": ["analytics", "shop"], "tables": 14, "rows": 345678,
                 "issues": [], "checks": [
                     {"name": "rowCounts", "scope": "shop", "result": "passed", "durationMs": 210, "findings": []},
@@ -310,7 +326,7 @@ mod tests {
             "✔ prod-db is backed up, and this backup restores.
 
   Operation   prod-db-20261120t060000z-3f9a1c2b7d
-  Snapshot    holdfast-prod-db-20261120t060000z-3f9a1c2b7d  (us-east-1, 20 GiB, encrypted, taken 2026-11-20T06:00:04Z)
+  Snapshot    holdfast-prod-db-20261120t060000z-3f9a1c2b7d  (us-east-1, 20 GiB, encrypted, taken 2026-11-20 06:00:04Z)
   Verdict     VALID  restored in 12.3 s, 2 databases (analytics, shop), 14 tables, 345,678 rows read
 
   Checks
@@ -340,7 +356,10 @@ mod tests {
             "failure": {"name": "Holdfast.ValidationFailed", "cause": "content of shop", "leftovers": ["snapshot holdfast-op, tagged INVALID"]}
         }));
         assert!(text.starts_with("✘ The backup of prod-db is refused"), "{text}");
-        assert!(text.contains("Reason      Holdfast.ValidationFailed: content of shop\n"), "{text}");
+        assert!(
+            text.contains("Reason      Holdfast.ValidationFailed: 2 of 2 checks did not pass\n"),
+            "{text}"
+        );
         assert!(text.contains("Left behind snapshot holdfast-op, tagged INVALID\n"), "{text}");
         assert!(text.contains("✘ content    shop      5 ms  failed: 2 tables differ\n        public.orders: invalid page in block 3\n"), "{text}");
         assert!(text.contains("- sequences  shop  not run: the database was lost\n"), "{text}");

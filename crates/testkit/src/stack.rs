@@ -165,6 +165,8 @@ impl Stack {
             ("AWS_ENDPOINT_URL", self.settings.cloud_endpoint()),
             ("AWS_ENDPOINT_URL_RDS", self.settings.rds_endpoint()),
             ("AWS_REGION", HOME_REGION.to_owned()),
+            // What boto3 reads instead of AWS_REGION.
+            ("AWS_DEFAULT_REGION", HOME_REGION.to_owned()),
             ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
             ("DR_STATE_TABLE_NAME", outputs.state_table.clone()),

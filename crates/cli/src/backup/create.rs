@@ -160,12 +160,12 @@ pub async fn follow(cloud: &Cloud, execution: &str, mut screen: Screen) -> Resul
         screen.close();
         return Ok(Outcome::Detached { operation_id: view.operation_id });
     };
-    let summary = match (&ended.output, &ended.view.operation_id) {
-        (Some(output), _) => serde_json::from_str(output).ok(),
-        // A failed execution has no output: its record has the summary.
-        (None, Some(id)) => describe::record(cloud, id).await?.and_then(|record| record.summary),
-        (None, None) => None,
+    // The record is what counts, and a failed execution has no output.
+    let recorded = match &ended.view.operation_id {
+        Some(id) => describe::record(cloud, id).await?.and_then(|record| record.summary),
+        None => None,
     };
+    let summary = recorded.or_else(|| serde_json::from_str(ended.output.as_deref()?).ok());
     let read = summary.and_then(|json: Value| Some((serde_json::from_value(json.clone()).ok()?, json)));
     Ok(match read {
         Some((summary, json)) => {

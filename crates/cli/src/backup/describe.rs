@@ -1,5 +1,7 @@
 //! `holdfast backup describe`: how a backup went, or how far it is.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use clap::Args;
 use serde_json::{Value, json};
@@ -13,6 +15,24 @@ use crate::{
     render::{self, Around},
     summary::Summary,
 };
+
+/// States that an operation never leaves.
+const END_STATES: [&str; 3] = ["SUCCEEDED", "PARTIAL", "FAILED"];
+
+/// The members of a summary.
+const SUMMARY: [&str; 11] = [
+    "operationId",
+    "databaseId",
+    "runId",
+    "status",
+    "snapshot",
+    "validation",
+    "replicas",
+    "timings",
+    "apiCalls",
+    "report",
+    "failure",
+];
 
 /// Say how a backup went: verdict, checks, copies, times, and where the evidence is.
 #[derive(Debug, Args)]
@@ -83,10 +103,10 @@ fn running(args: &Describe, record: &Record) {
                 "The backup of {} is going on: {}, begun {}.\n",
                 record.database_id,
                 render::words(&record.status),
-                record.started_at
+                render::moment(&record.started_at)
             );
             for [name, time, detail] in &record.checkpoints {
-                println!("  {time}  {name}  {detail}");
+                println!("  {}  {:<16} {detail}", render::moment(time), render::words(name));
             }
         }
     }
@@ -106,24 +126,91 @@ pub async fn record(cloud: &Cloud, operation_id: &str) -> Result<Option<Record>,
         .send()
         .await
         .map_err(|error| Error::aws("GetItem", &error))?;
-    let Some(item) = answer.item else { return Ok(None) };
-    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
-    let checkpoints = item
-        .get("checkpoints")
-        .and_then(|value| value.as_l().ok())
-        .map(|list| list.iter().filter_map(checkpoint).collect());
-    Ok(Some(Record {
-        status: text("status").unwrap_or_default(),
-        database_id: text("databaseId").unwrap_or_default(),
-        started_at: text("startedAt").unwrap_or_default(),
-        owner: text("owner"),
-        checkpoints: checkpoints.unwrap_or_default(),
-        summary: text("summary").and_then(|text| serde_json::from_str(&text).ok()),
-    }))
+    Ok(answer.item.map(|item| read(&json_of_map(&item))))
 }
 
-fn checkpoint(value: &AttributeValue) -> Option<[String; 3]> {
-    let map = value.as_m().ok()?;
-    let text = |name: &str| map.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
-    Some([text("name"), text("time"), text("detail")])
+/// The record as it stands in the table. What an operation ended with is spread over its attributes.
+fn read(item: &Value) -> Record {
+    let text =
+        |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let status = text(item, "status");
+    let checkpoints =
+        item.get("checkpoints").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    Record {
+        database_id: text(item, "databaseId"),
+        started_at: text(item, "startedAt"),
+        owner: item.get("owner").and_then(Value::as_str).map(str::to_owned),
+        checkpoints: checkpoints
+            .iter()
+            .map(|checkpoint| ["name", "time", "detail"].map(|name| text(checkpoint, name)))
+            .collect(),
+        summary: END_STATES.contains(&status.as_str()).then(|| summary_of(item)),
+        status,
+    }
+}
+
+/// The same members as the execution's output.
+fn summary_of(item: &Value) -> Value {
+    let members = SUMMARY.iter().filter_map(|name| Some(((*name).to_owned(), item.get(name)?.clone())));
+    Value::Object(members.collect())
+}
+
+fn json_of_map(map: &HashMap<String, AttributeValue>) -> Value {
+    Value::Object(map.iter().map(|(name, value)| (name.clone(), json_of(value))).collect())
+}
+
+fn json_of(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::S(text) => json!(text),
+        // A number of DynamoDB's is JSON's; one that is not would be a bug of the writer's.
+        AttributeValue::N(digits) => serde_json::from_str(digits).unwrap_or_else(|_| json!(digits)),
+        AttributeValue::Bool(yes) => json!(yes),
+        AttributeValue::L(list) => list.iter().map(json_of).collect(),
+        AttributeValue::M(map) => json_of_map(map),
+        AttributeValue::Ss(texts) => json!(texts),
+        // Null, and kinds that no record holds.
+        _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(status: &str) -> Value {
+        json_of_map(&HashMap::from([
+            ("operationId".to_owned(), AttributeValue::S("op".to_owned())),
+            ("databaseId".to_owned(), AttributeValue::S("prod-db".to_owned())),
+            ("status".to_owned(), AttributeValue::S(status.to_owned())),
+            ("startedAt".to_owned(), AttributeValue::S("2026-11-20T06:00:00Z".to_owned())),
+            ("version".to_owned(), AttributeValue::N("6".to_owned())),
+            ("apiCalls".to_owned(), AttributeValue::N("69".to_owned())),
+            ("failure".to_owned(), AttributeValue::Null(true)),
+            (
+                "checkpoints".to_owned(),
+                AttributeValue::L(vec![AttributeValue::M(HashMap::from([(
+                    "name".to_owned(),
+                    AttributeValue::S("SNAPSHOTTING".to_owned()),
+                )]))]),
+            ),
+        ]))
+    }
+
+    #[test]
+    fn an_ended_operation_has_a_summary_of_its_attributes() {
+        let record = read(&item("SUCCEEDED"));
+        let summary = record.summary.unwrap();
+        assert_eq!(
+            summary,
+            json!({"operationId": "op", "databaseId": "prod-db", "status": "SUCCEEDED", "apiCalls": 69, "failure": null})
+        );
+        assert!(serde_json::from_value::<Summary>(summary).is_ok());
+    }
+
+    #[test]
+    fn one_that_goes_on_has_none() {
+        let record = read(&item("VALIDATING"));
+        assert_eq!((record.summary, record.status.as_str()), (None, "VALIDATING"));
+        assert_eq!(record.checkpoints, [["SNAPSHOTTING".to_owned(), String::new(), String::new()]]);
+    }
 }

@@ -77,6 +77,7 @@ struct Bars {
     all: MultiProgress,
     head: ProgressBar,
     tasks: BTreeMap<String, ProgressBar>,
+    endless: Option<String>,
 }
 
 impl Bars {
@@ -84,7 +85,7 @@ impl Bars {
         let all = MultiProgress::with_draw_target(target);
         let head = all.add(ProgressBar::new_spinner().with_style(style("  {spinner} {elapsed:>4}  {msg}")));
         head.enable_steady_tick(Duration::from_millis(120));
-        Self { all, head, tasks: BTreeMap::new() }
+        Self { all, head, tasks: BTreeMap::new(), endless: None }
     }
 
     fn tell(&mut self, news: &News) {
@@ -101,6 +102,15 @@ impl Bars {
     }
 
     fn task(&mut self, task: &Task) {
+        // A stage that never says how far it is ends when the next one begins; copies go on side by side.
+        if self.endless.as_ref().is_some_and(|label| *label != task.label)
+            && let Some(bar) = self.endless.take().and_then(|label| self.tasks.remove(&label))
+        {
+            bar.finish_and_clear();
+        }
+        if task.percent.is_none() && !task.label.starts_with("copy ") {
+            self.endless = Some(task.label.clone());
+        }
         let bar = self.tasks.entry(task.label.clone()).or_insert_with(|| {
             let bar = self.all.add(ProgressBar::new(100));
             bar.set_prefix(task.label.clone());

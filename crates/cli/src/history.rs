@@ -102,7 +102,7 @@ impl View {
                 Vec::new()
             }
             Event::Answered(output) => self.answered(output),
-            Event::TaskFailed { error, cause } => vec![News::Trouble(trouble(error, cause))],
+            Event::TaskFailed { error, cause } => vec![News::Trouble(in_words(error, cause))],
             Event::Other => Vec::new(),
         }
     }
@@ -165,7 +165,7 @@ fn plain(message: &str, operation: Option<&str>) -> String {
 }
 
 /// The cause of a Lambda error is JSON with `errorMessage`; a person wants the message.
-fn trouble(error: &str, cause: &str) -> String {
+pub fn in_words(error: &str, cause: &str) -> String {
     let parsed: Option<Value> = serde_json::from_str(cause).ok();
     let message =
         parsed.as_ref().and_then(|value| value.get("errorMessage")).and_then(Value::as_str).unwrap_or(cause);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use aws_sdk_sfn::types::ExecutionStatus;
 use clap::Args;
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use crate::{
     Error,
     cloud::Cloud,
     exit, follow,
-    history::View,
+    history::{self, View},
     paint::Paint,
     render::{self, Around},
     request::{self, Flags, TargetRegion},
@@ -165,8 +166,13 @@ pub async fn follow(cloud: &Cloud, execution: &str, mut screen: Screen) -> Resul
         Some(id) => describe::record(cloud, id).await?.and_then(|record| record.summary),
         None => None,
     };
-    let summary = recorded.or_else(|| serde_json::from_str(ended.output.as_deref()?).ok());
-    let read = summary.and_then(|json: Value| Some((serde_json::from_value(json.clone()).ok()?, json)));
+    let output = || serde_json::from_str(ended.output.as_deref()?).ok();
+    let summary =
+        recorded.or_else(|| if ended.status == ExecutionStatus::Succeeded { output() } else { None });
+    let read = summary.and_then(|json: Value| {
+        let summary: Summary = serde_json::from_value(json.clone()).ok()?;
+        (!summary.operation_id.is_empty()).then_some((summary, json))
+    });
     Ok(match read {
         Some((summary, json)) => {
             Outcome::Ended { json, summary: Box::new(summary), transitions: ended.view.transitions }
@@ -192,7 +198,7 @@ pub fn report(outcome: &Outcome, execution: &str, table: &str, output: Output) -
             exit::of_status(summary.status)
         }
         Outcome::NoSummary { error, cause } => {
-            eprintln!("The backup failed: {error}: {cause}\nExecution: {execution}");
+            eprintln!("\nThe backup failed: {}\nExecution: {execution}", history::in_words(error, cause));
             exit::FAILED
         }
         Outcome::Detached { operation_id } => {

@@ -128,10 +128,12 @@ fn classify(error: &tokio_postgres::Error) -> ConnectError {
     let message = chain(error);
     // The variants of this error are private: its text and its sources are all there is.
     let in_tls = error.to_string().starts_with("error performing TLS handshake");
-    let cut = error
-        .source()
-        .and_then(|source| source.downcast_ref::<io::Error>())
-        .is_some_and(|io| !io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()));
+    // An I/O error during the handshake is about the network unless rustls raised it, or the host
+    // cannot be the name of a certificate at all.
+    let cut = error.source().and_then(|source| source.downcast_ref::<io::Error>()).is_some_and(|io| {
+        io.kind() != io::ErrorKind::InvalidInput
+            && !io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+    });
     if in_tls && !cut { ConnectError::Tls(message) } else { ConnectError::Unreachable(message) }
 }
 

@@ -42,7 +42,7 @@ const FOREIGN_KEYS: &str = "
           LEFT JOIN pg_namespace ln ON ln.oid = l.collnamespace) AS cols
      WHERE k.contype = 'f' AND k.conparentid = 0
        AND cn.nspname !~ '^pg_' AND cn.nspname <> 'information_schema'
-     ORDER BY child_name COLLATE \"C\", k.conname COLLATE \"C\"";
+     ORDER BY cn.nspname COLLATE \"C\", c.relname COLLATE \"C\", k.conname COLLATE \"C\"";
 
 const INDEXES: &str = "
     SELECT format('%I.%I', n.nspname, c.relname), format('%I.%I', tn.nspname, t.relname),

@@ -35,7 +35,7 @@ mod settings;
 pub use connection::{ConnectError, connect_probe};
 
 /// Names the hashing and fingerprinting; manifests of different algorithms are not comparable.
-pub const ALGORITHM: &str = "holdfast-1:md5-sum-128";
+pub const ALGORITHM: &str = "holdfast-1:hash64x2-sum-128";
 
 /// The server to check.
 #[derive(Debug, Clone)]

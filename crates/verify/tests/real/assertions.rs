@@ -62,7 +62,7 @@ async fn assertions_are_asked() {
     expect(&server, ZeroRows, "SELECT discount FROM orders", Failed, "column \"discount\" does not exist")
         .await;
     expect(&server, ZeroRows, "SELECT * FROM nowhere.orders", Failed, "does not exist").await;
-    expect(&server, ZeroRows, "SELECT FORM orders", Errored, "syntax error").await;
+    expect(&server, ZeroRows, "SELECT FROM WHERE", Errored, "syntax error").await;
     expect(&server, ZeroRows, "SELECT 1 / (total - total) FROM orders", Errored, "division by zero").await;
     expect(&server, ZeroRows, "SELECT $1::int", Errored, "parameters").await;
 

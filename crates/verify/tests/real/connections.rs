@@ -30,10 +30,9 @@ async fn every_refusal_has_its_name() {
 
     // The same server by a name its certificate does not carry.
     let mut renamed = good.clone();
-    renamed.host = "ip6-localhost.localdomain".into();
-    renamed.host = "127.0.0.2".into();
+    renamed.host = "127.1".into();
     let error = connect_probe(&renamed).await.unwrap_err();
-    assert!(matches!(error, ConnectError::Tls(_) | ConnectError::Unreachable(_)), "{error:?}");
+    assert!(matches!(error, ConnectError::Tls(_)), "{error:?}");
 
     let mut nobody = good.clone();
     nobody.port = free_port().unwrap();
@@ -54,7 +53,8 @@ async fn every_refusal_has_its_name() {
 #[tokio::test]
 async fn a_server_without_tls_is_refused() {
     let server = Server::start().await;
-    server.sql("postgres", "ALTER SYSTEM SET ssl = off; SELECT pg_reload_conf()").await;
+    server.sql("postgres", "ALTER SYSTEM SET ssl = off").await;
+    server.sql("postgres", "SELECT pg_reload_conf()").await;
     let end = Instant::now() + Duration::from_secs(10);
     loop {
         match connect_probe(&server.target()).await {

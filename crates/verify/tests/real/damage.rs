@@ -7,18 +7,22 @@ use holdfast_core::validation::{CheckResult::*, Verdict, verdict};
 use crate::server::{PAGE, Server, flip};
 
 const ROWS: &str = "INSERT INTO t SELECT n, md5(n::text) FROM generate_series(1, 5000) AS n;
-    CREATE TABLE sound AS SELECT 1 AS n; ANALYZE; VACUUM t";
+    CREATE TABLE sound AS SELECT 1 AS n";
 
 #[tokio::test]
 async fn damaged_files_are_named() {
     let mut server = Server::start().await;
-    let with_key = format!("CREATE TABLE t (id int PRIMARY KEY, v text); {}", ROWS.replace("; VACUUM t", ""));
-    let without_key = format!("CREATE TABLE t (id int, v text); {}", ROWS.replace("; VACUUM t", ""));
+    let with_key = format!("CREATE TABLE t (id int PRIMARY KEY, v text); {ROWS}");
+    let without_key = format!("CREATE TABLE t (id int, v text); {ROWS}");
     let names = ["flipped", "cut", "cut_without_index", "cut_in_a_page", "gone", "index_flipped"];
     for name in names {
         let sql = if name == "cut_without_index" { &without_key } else { &with_key };
         server.database(name, sql).await;
-        server.sql(name, "VACUUM t").await;
+        // Without a visibility map the index leads into what is missing; with one it does not.
+        // These servers commit asynchronously: pages count as all-visible once that is flushed.
+        let vacuum = if name == "cut_in_a_page" { "VACUUM (FREEZE, ANALYZE) t" } else { "ANALYZE t" };
+        server.sql(name, "CHECKPOINT").await;
+        server.sql(name, vacuum).await;
     }
     let toast = "CREATE TABLE t (id int PRIMARY KEY, v text);
         ALTER TABLE t ALTER v SET STORAGE EXTERNAL;
@@ -54,13 +58,13 @@ async fn damaged_files_are_named() {
 
     let seen = server.verify().await;
     seen.expect("content", "flipped", Failed, "public.t", "invalid page in block 3");
-    seen.expect("content", "cut", Failed, "public.t", "cut short");
+    seen.expect("content", "cut", Failed, "public.t", "could not read block 10");
     seen.expect("content", "cut_without_index", Errored, "public.t", "10 pages");
     seen.expect("content", "cut_in_a_page", Failed, "public.t", "cut short");
     seen.expect("content", "gone", Failed, "public.t", "could not open file");
     seen.expect("content", "index_flipped", Failed, "public.t", "invalid page in block 2");
     seen.expect("content", "toast_flipped", Failed, "public.t", "invalid page in block 2");
-    seen.expect("content", "toast_cut", Failed, "public.t", "chunk");
+    seen.expect("content", "toast_cut", Failed, "public.t", "could not read block 2");
     assert_eq!(verdict(&seen.outcome.checks), Verdict::Invalid);
     for name in ["flipped", "cut", "gone", "toast_flipped"] {
         assert_eq!(seen.rows(name, "public.sound"), 1, "the tables beside it are still read");

@@ -14,13 +14,13 @@ async fn what_may_not_be_seen_is_inconclusive() {
         ALTER TABLE hidden ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON hidden USING (id = 1);
         GRANT SELECT ON open, open_id_seq, hidden TO reader").await;
     server.database("private", "CREATE TABLE t ()").await;
-    server
-        .sql(
-            "postgres",
-            "REVOKE CONNECT ON DATABASE private FROM PUBLIC; CREATE DATABASE shut;
-        ALTER DATABASE shut ALLOW_CONNECTIONS false",
-        )
-        .await;
+    for sql in [
+        "REVOKE CONNECT ON DATABASE private FROM PUBLIC",
+        "CREATE DATABASE shut",
+        "ALTER DATABASE shut ALLOW_CONNECTIONS false",
+    ] {
+        server.sql("postgres", sql).await;
+    }
 
     let seen = server.verify_as("reader", "reader", &Options::default()).await;
     assert_eq!(verdict(&seen.outcome.checks), Verdict::Inconclusive);

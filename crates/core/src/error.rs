@@ -129,6 +129,11 @@ impl ErrorKind {
         }
     }
 
+    /// The kind of a name the state machine saw; `None` for a name that is not Holdfast's.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The name the state machine matches.
     pub fn name(self) -> String {
         format!("Holdfast.{}", self.short_name())

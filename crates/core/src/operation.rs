@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Leftovers, Result};
 use crate::health::{Health, NamedCause};
 use crate::ids::{OperationId, Region};
 use crate::request::{BackupRequest, Tier};
@@ -240,6 +240,23 @@ impl Results {
         self.leftovers = leftovers.or(self.leftovers.take());
     }
 
+    /// What failed copies may have left in their Regions.
+    fn copies_left(&self, operation: &OperationId) -> Vec<String> {
+        let left = |replica: &&ReplicaResult| {
+            let kind = replica.error.as_ref().and_then(|error| ErrorKind::from_name(&error.name));
+            replica.status == ReplicaStatus::Failed
+                && kind.is_none_or(|kind| kind.leftovers() != Leftovers::Nothing)
+        };
+        let line = |replica: &ReplicaResult| {
+            format!(
+                "perhaps snapshot {} in {} (its copy did not end well)",
+                operation.snapshot_id(),
+                replica.region
+            )
+        };
+        self.replicas.iter().flatten().filter(left).map(line).collect()
+    }
+
     /// The end state these results amount to. Unknown is not success: what is missing counts against it.
     pub fn end_state(&self) -> Phase {
         let proven = self
@@ -428,6 +445,10 @@ pub fn transition(current: &Operation, command: Command, now: Timestamp) -> Resu
                 ));
             }
             next.results.absorb(*results);
+            let copies = next.results.copies_left(&current.id);
+            if let Some(leftovers) = &mut next.results.leftovers {
+                leftovers.extend(copies);
+            }
             next.phase = next.results.end_state();
             next.ended_at = Some(now);
             (next.phase.as_str(), next.end_detail())

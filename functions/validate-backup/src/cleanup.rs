@@ -5,7 +5,6 @@ use holdfast_core::ids::{OperationId, Region};
 use holdfast_core::polling::wait_seconds;
 use holdfast_core::ports::Rds;
 use holdfast_core::rds::{SnapshotStatus, require_own};
-use holdfast_core::request::BackupRequest;
 use holdfast_core::{Result, tags};
 
 use crate::Output;
@@ -13,12 +12,12 @@ use crate::Output;
 /// Polls before a deletion that does not end is reported as left behind; the sweep goes on from there.
 const MAX_POLLS: u32 = 60;
 
-/// Deletes the temporary instance and looks until it is gone; then names what stays.
+/// Deletes the temporary instance and looks until it is gone; then names what stays in this Region. What a failed
+/// copy may have left in another Region is said by the record: this function's network reaches no other Region.
 pub(crate) async fn step(
     rds: &impl Rds,
     region: &Region,
     operation: &OperationId,
-    request: &BackupRequest,
     failed: bool,
     poll: u32,
 ) -> Result<Answer<Output>> {
@@ -36,15 +35,11 @@ pub(crate) async fn step(
         leftovers.push(format!("instance {id} in {region} is {}", instance.status));
     }
     if failed {
-        leftovers.extend(snapshot_left(rds, region, operation, |_| true).await);
+        leftovers.extend(snapshot_left(rds, region, operation).await);
     }
-    for target in &request.target_regions {
-        let incomplete = |status: &SnapshotStatus| *status != SnapshotStatus::Available;
-        leftovers.extend(snapshot_left(rds, &target.region, operation, incomplete).await);
-    }
-    let message = match leftovers.len() {
-        0 => "nothing temporary is left".to_owned(),
-        n => format!("{n} things stay and are named in the record"),
+    let message = match leftovers.as_slice() {
+        [] => "nothing temporary is left".to_owned(),
+        stays => format!("what stays: {}", stays.join("; ")),
     };
     Ok(Answer::Final {
         progress: Progress::new("clean-up", Some(100), message),
@@ -52,16 +47,11 @@ pub(crate) async fn step(
     })
 }
 
-/// This operation's snapshot in `region`, as one line, when its status is of interest.
-async fn snapshot_left(
-    rds: &impl Rds,
-    region: &Region,
-    operation: &OperationId,
-    of_interest: impl Fn(&SnapshotStatus) -> bool,
-) -> Option<String> {
+/// This operation's snapshot in `region`, as one line.
+async fn snapshot_left(rds: &impl Rds, region: &Region, operation: &OperationId) -> Option<String> {
     let id = operation.snapshot_id();
     match rds.snapshot(region, &id).await {
-        Ok(Some(found)) if require_own(&id, &found.tags, operation).is_ok() && of_interest(&found.status) => {
+        Ok(Some(found)) if require_own(&id, &found.tags, operation).is_ok() => {
             let verdict = found.tags.get(tags::VERDICT).map_or("unknown", String::as_str);
             let status = match &found.status {
                 SnapshotStatus::Creating => "still being made",

@@ -46,8 +46,6 @@ pub enum Input {
     Cleanup {
         /// The operation.
         operation_id: OperationId,
-        /// What was asked for.
-        request: BackupRequest,
         /// Whether the operation failed: then the snapshot, too, is something left behind.
         failed: bool,
         /// Which poll this is, from 1.
@@ -136,8 +134,8 @@ pub async fn handle(
             };
             restore::step(ports, &job).await
         }
-        Input::Cleanup { operation_id, request, failed, poll } => {
-            cleanup::step(ports.rds, &ports.settings.region, &operation_id, &request, failed, poll).await
+        Input::Cleanup { operation_id, failed, poll } => {
+            cleanup::step(ports.rds, &ports.settings.region, &operation_id, failed, poll).await
         }
     }
 }

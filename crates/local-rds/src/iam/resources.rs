@@ -110,6 +110,8 @@ fn need(
 ) -> Need {
     let mut context = Context::new();
     context.insert("aws:requestedregion".to_owned(), vec![region.to_owned()]);
+    // What RDS asks of KMS for its caller, it asks as itself (AWS KMS Developer Guide, "kms:ViaService").
+    context.insert("kms:viaservice".to_owned(), vec![format!("rds.{region}.amazonaws.com")]);
     let removed = params.list("TagKeys");
     let keys: Vec<String> = request_tags.keys().cloned().chain(removed).collect();
     context.insert("aws:tagkeys".to_owned(), keys);

@@ -48,22 +48,26 @@ fn judge(instance: &Instance, now: Timestamp) -> Judgement {
     }
 }
 
-/// Removes what has expired.
+/// Removes what has expired. One instance that refuses to go does not keep the others.
 ///
 /// # Errors
-/// What a call met; what was deleted before stays deleted.
+/// What a call met first; whatever else could be deleted was.
 pub async fn handle(rds: &impl Rds, region: &Region, now: Timestamp) -> Result<Output> {
     let (mut deleted, mut kept, mut suspicious) = (vec![], vec![], vec![]);
+    let mut failed = None;
     for instance in rds.temporary_instances(region).await? {
         match judge(&instance, now) {
             Judgement::Expired if instance.status == "deleting" => kept.push(instance.id),
-            Judgement::Expired => {
-                rds.delete_instance(region, &instance.id).await?;
-                deleted.push(instance.id);
-            }
+            Judgement::Expired => match rds.delete_instance(region, &instance.id).await {
+                Ok(()) => deleted.push(instance.id),
+                Err(error) => failed = failed.or(Some(error)),
+            },
             Judgement::Alive => kept.push(instance.id),
             Judgement::Suspicious => suspicious.push(instance.id),
         }
+    }
+    if let Some(error) = failed {
+        return Err(error);
     }
     let message = format!("{} deleted, {} kept, {} suspicious", deleted.len(), kept.len(), suspicious.len());
     Ok(Output { deleted, kept, suspicious, progress: Progress::new("sweep", None, message) })

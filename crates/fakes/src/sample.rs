@@ -1,0 +1,123 @@
+//! Values that tests begin with: one database, one run, one instance, one snapshot.
+
+use holdfast_core::ids::{OperationId, Region};
+use holdfast_core::operation::SnapshotResult;
+use holdfast_core::rds::{Endpoint, Instance, Snapshot, SnapshotStatus};
+use holdfast_core::request::{BackupRequest, Defaults};
+use holdfast_core::tags::{self, Tags};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+/// The Region code `text`.
+///
+/// # Panics
+/// When it is none.
+pub fn region(text: &str) -> Region {
+    Region::parse(text).expect("a Region code")
+}
+
+/// The Region that Holdfast runs in: `us-east-1`.
+pub fn home() -> Region {
+    region("us-east-1")
+}
+
+/// `seconds` after 2026-11-20T06:00:00Z.
+///
+/// # Panics
+/// Past the end of time.
+pub fn at(seconds: i64) -> Timestamp {
+    let begin: Timestamp = "2026-11-20T06:00:00Z".parse().expect("a time");
+    begin + SignedDuration::from_secs(seconds)
+}
+
+/// The settings of a deployment in [`home`] without target Regions of its own.
+pub fn defaults() -> Defaults {
+    Defaults { region: home(), target_regions: vec![] }
+}
+
+/// The input of a backup of `prod-db` to us-west-2 and eu-west-1, with the fields of `more` on top.
+pub fn input(more: Value) -> Value {
+    let mut input = json!({
+        "databaseId": "prod-db",
+        "runId": "2026-11-20T06:00:00Z",
+        "targetRegions": [{"region": "us-west-2"}, {"region": "eu-west-1"}],
+        "tags": {"Environment": "production"},
+    });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        input[name] = value.clone();
+    }
+    input
+}
+
+/// The request that [`input`] amounts to.
+///
+/// # Panics
+/// When `more` is not accepted.
+pub fn request(more: Value) -> BackupRequest {
+    BackupRequest::parse(&input(more), "unused", &defaults()).expect("an input")
+}
+
+/// The operation of [`request`].
+pub fn operation() -> OperationId {
+    let request = request(json!({}));
+    OperationId::derive(&home(), &request.database_id, &request.run_id)
+}
+
+/// Tags of what belongs to `operation`.
+pub fn tags_of(operation: &str) -> Tags {
+    Tags::from([(tags::OPERATION.to_owned(), operation.to_owned())])
+}
+
+/// An available, encrypted PostgreSQL instance.
+pub fn instance(id: &str) -> Instance {
+    Instance {
+        id: id.to_owned(),
+        arn: format!("arn:aws:rds:us-east-1:000000000000:db:{id}"),
+        status: "available".into(),
+        engine: "postgres".into(),
+        engine_version: "15.4".into(),
+        class: "db.m6g.large".into(),
+        endpoint: Some(Endpoint { host: format!("{id}.x.us-east-1.rds.amazonaws.com"), port: 5432 }),
+        master_username: "postgres".into(),
+        encrypted: true,
+        change_pending: false,
+        backup_retention_days: 7,
+        publicly_accessible: false,
+        parameter_groups: vec!["default.postgres15".into()],
+        security_groups: vec!["sg-default".into()],
+        tags: Tags::new(),
+    }
+}
+
+/// An available, encrypted snapshot of `prod-db` in `region`.
+pub fn snapshot(region: &Region, id: &str, tags: Tags) -> Snapshot {
+    Snapshot {
+        id: id.to_owned(),
+        arn: format!("arn:aws:rds:{region}:000000000000:snapshot:{id}"),
+        region: region.clone(),
+        instance_id: "prod-db".into(),
+        status: SnapshotStatus::Available,
+        percent: 100,
+        size_gib: 20,
+        encrypted: true,
+        kms_key_id: Some(format!("arn:aws:kms:{region}:000000000000:key/k")),
+        taken_at: Some(at(0)),
+        engine: "postgres".into(),
+        engine_version: "15.4".into(),
+        source_region: None,
+        tags,
+    }
+}
+
+/// What the record keeps of [`operation`]'s snapshot.
+pub fn snapshot_result() -> SnapshotResult {
+    let snapshot = snapshot(&home(), &operation().snapshot_id(), Tags::new());
+    SnapshotResult {
+        id: snapshot.id,
+        arn: snapshot.arn,
+        region: snapshot.region,
+        size_gib: snapshot.size_gib,
+        encrypted: snapshot.encrypted,
+        created_at: snapshot.taken_at,
+    }
+}

@@ -74,6 +74,22 @@ async fn damaged_files_are_named() {
 }
 
 #[tokio::test]
+async fn an_intact_index_does_not_hide_a_damaged_heap() {
+    let mut server = Server::start().await;
+    let sql = "CREATE TABLE t (id int PRIMARY KEY, parent int REFERENCES t);
+        INSERT INTO t SELECT n, n FROM generate_series(1, 5000) AS n; CREATE INDEX ON t (id, parent)";
+    server.database("shop", sql).await;
+    server.sql("shop", "CHECKPOINT").await;
+    server.sql("shop", "VACUUM (FREEZE, ANALYZE) t").await;
+    server.sql("shop", "ALTER DATABASE shop SET enable_seqscan = off").await;
+    let file = server.file_of("shop", "t").await;
+    server.while_stopped(|| flip(&file, 3 * PAGE + 5000)).await;
+    let seen = server.verify().await;
+    seen.expect("content", "shop", Failed, "public.t", "invalid page in block 3");
+    seen.expect("foreign-keys", "shop", Failed, "t_parent_fkey on public.t", "invalid page in block 3");
+}
+
+#[tokio::test]
 async fn a_server_that_passes_over_damage_proves_nothing() {
     let server =
         Server::start_with(&[("max_logical_replication_workers", "0"), ("zero_damaged_pages", "on")]).await;

@@ -104,6 +104,17 @@ async fn a_fingerprint_follows_the_rows_and_nothing_else() {
     assert!(stays(&server, t, "ALTER DATABASE shop SET TimeZone = 'Asia/Tokyo'; ALTER DATABASE shop SET DateStyle = 'SQL, DMY';
         ALTER DATABASE shop SET IntervalStyle = 'sql_standard'; ALTER DATABASE shop SET extra_float_digits = 0;
         ALTER ROLE postgres SET search_path = 'nowhere'; ALTER ROLE postgres SET bytea_output = 'escape'").await);
+    // A schema that the database puts before PostgreSQL's own does not answer in its place.
+    assert!(
+        stays(
+            &server,
+            t,
+            "CREATE SCHEMA evil; ALTER DATABASE shop SET search_path = evil, pg_catalog; ALTER ROLE postgres RESET ALL;
+        CREATE FUNCTION evil.hashtextextended(text, bigint) RETURNS bigint LANGUAGE sql AS 'SELECT 0::bigint';
+        CREATE TABLE evil.pg_class AS SELECT * FROM pg_class WHERE relname = 'bag'"
+        )
+        .await
+    );
     // Another physical order of the columns: `a` is dropped and comes back last.
     assert!(
         stays(

@@ -433,11 +433,11 @@ impl Rds for FakeRds {
 
     async fn delete_instance(&self, region: &Region, id: &str) -> Result<()> {
         let struck = self.troubles.strike(Call::DeleteInstance, id)?;
-        if let Some(made) = locked(&self.state).instances.get_mut(&place(region, id)) {
-            if made.thing.status != "deleting" {
-                made.thing.status = "deleting".into();
-                made.looks = 0;
-            }
+        let mut state = locked(&self.state);
+        let made = state.instances.get_mut(&place(region, id));
+        if let Some(made) = made.filter(|made| made.thing.status != "deleting") {
+            made.thing.status = "deleting".into();
+            made.looks = 0;
         }
         struck.answer(())
     }

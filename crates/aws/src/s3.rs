@@ -2,12 +2,14 @@
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use holdfast_core::ports::Documents;
+use holdfast_core::rds::Creation;
 use holdfast_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 
-use crate::classify::{classify, code};
+use crate::classify::{classify, code, message};
 use crate::config::Aws;
 
 /// JSON documents in one bucket.
@@ -32,23 +34,33 @@ impl Bucket {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    fn put_object(&self, key: &str, document: &Value) -> Result<PutObjectFluentBuilder> {
+        let body = serde_json::to_vec_pretty(document)
+            .map_err(|error| Error::new(ErrorKind::Internal, format!("document {key}: {error}")))?;
+        let put = self.client.put_object().bucket(&self.name).key(key);
+        Ok(put.content_type("application/json").body(ByteStream::from(body)))
+    }
 }
 
 #[async_trait]
 impl Documents for Bucket {
+    async fn create(&self, key: &str, document: &Value) -> Result<Creation<()>> {
+        let action = format!("PutObject s3://{}/{key}", self.name);
+        match self.put_object(key, document)?.if_none_match("*").send().await {
+            Ok(_) => Ok(Creation::Created(())),
+            Err(error) if code(&error) == Some("PreconditionFailed") => Ok(Creation::AlreadyThere),
+            // Somebody else writes it at this moment: the next attempt sees what came of it.
+            Err(error) if code(&error) == Some("ConditionalRequestConflict") => {
+                Err(Error::new(ErrorKind::OutcomeUnknown, format!("{action}: {}", message(&error))))
+            }
+            Err(error) => Err(classify(&action, &error)),
+        }
+    }
+
     async fn put(&self, key: &str, document: &Value) -> Result<()> {
         let action = format!("PutObject s3://{}/{key}", self.name);
-        let body = serde_json::to_vec_pretty(document)
-            .map_err(|error| Error::new(ErrorKind::Internal, format!("{action}: {error}")))?;
-        self.client
-            .put_object()
-            .bucket(&self.name)
-            .key(key)
-            .content_type("application/json")
-            .body(ByteStream::from(body))
-            .send()
-            .await
-            .map_err(|error| classify(&action, &error))?;
+        self.put_object(key, document)?.send().await.map_err(|error| classify(&action, &error))?;
         Ok(())
     }
 

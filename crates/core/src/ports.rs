@@ -164,6 +164,8 @@ pub trait Store: Send + Sync {
 /// The metadata bucket.
 #[async_trait]
 pub trait Documents: Send + Sync {
+    /// Writes a JSON document unless there is one.
+    async fn create(&self, key: &str, document: &Value) -> Result<Creation<()>>;
     /// Writes a JSON document.
     async fn put(&self, key: &str, document: &Value) -> Result<()>;
     /// Reads one.

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use holdfast_core::Result;
 use holdfast_core::ports::Documents;
+use holdfast_core::rds::Creation;
 use serde_json::Value;
 
 use crate::locked;
@@ -43,6 +44,16 @@ impl FakeDocuments {
 
 #[async_trait]
 impl Documents for FakeDocuments {
+    async fn create(&self, key: &str, document: &Value) -> Result<Creation<()>> {
+        let struck = self.troubles.strike(Call::PutDocument, key)?;
+        let mut documents = locked(&self.documents);
+        if documents.contains_key(key) {
+            return struck.answer(Creation::AlreadyThere);
+        }
+        documents.insert(key.to_owned(), document.clone());
+        struck.answer(Creation::Created(()))
+    }
+
     async fn put(&self, key: &str, document: &Value) -> Result<()> {
         let struck = self.troubles.strike(Call::PutDocument, key)?;
         self.lay(key, document.clone());

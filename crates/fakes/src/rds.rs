@@ -121,6 +121,13 @@ impl FakeRds {
         locked(&self.state).instances.insert(place(region, &instance.id.clone()), Made::there(instance));
     }
 
+    /// Hides an instance for as many looks.
+    pub fn hide_instance(&self, region: &Region, id: &str, looks: u32) {
+        if let Some(made) = locked(&self.state).instances.get_mut(&place(region, id)) {
+            made.unseen = looks;
+        }
+    }
+
     /// Allows `max` manual snapshots in `region`.
     pub fn allow_snapshots(&self, region: &Region, max: i64) {
         locked(&self.state).behaviour.snapshots_allowed.insert(region.clone(), max);

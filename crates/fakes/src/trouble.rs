@@ -69,6 +69,11 @@ impl Troubles {
         locked(&self.0).push(Order { call, name: None, trouble, once: true });
     }
 
+    /// The next `call` on the resource `name` meets `trouble`.
+    pub fn once_for(&self, call: Call, name: &str, trouble: Trouble) {
+        locked(&self.0).push(Order { call, name: Some(name.to_owned()), trouble, once: true });
+    }
+
     /// Every `call` meets `trouble`.
     pub fn always(&self, call: Call, trouble: Trouble) {
         locked(&self.0).push(Order { call, name: None, trouble, once: false });

@@ -51,8 +51,7 @@ pub(crate) async fn step(
     match ports.prover.prove(&server, &options).await {
         Ok(outcome) => {
             let kept = Kept::from_outcome(outcome, restore_seconds, &instance.class);
-            verdicts.keep(job, &kept).await?;
-            verdicts.conclude(job, kept).await
+            verdicts.settle(job, kept).await
         }
         Err(error) => not_connected(&verdicts, job, &error).await,
     }

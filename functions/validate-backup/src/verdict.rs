@@ -4,7 +4,7 @@ use holdfast_core::answer::{Answer, Progress};
 use holdfast_core::ids::Region;
 use holdfast_core::operation::ValidationResult;
 use holdfast_core::ports::{Documents, Rds};
-use holdfast_core::rds::require_own;
+use holdfast_core::rds::{Creation, require_own};
 use holdfast_core::tags::{self, Tags};
 use holdfast_core::validation::{Check, CheckResult, Manifest, Verdict, verdict};
 use holdfast_core::{Error, ErrorKind, Result};
@@ -82,9 +82,14 @@ impl<R: Rds, D: Documents> Verdicts<'_, R, D> {
             .map_err(|error| Error::new(ErrorKind::UnreadableRecord, format!("{key}: {error}")))
     }
 
-    /// Keeps what was found.
-    pub async fn keep(&self, job: &Job, kept: &Kept) -> Result<()> {
-        self.documents.put(&job.operation.validation_key(), &json!(kept)).await
+    /// Keeps what was found and acts on it. Of two attempts at once the first verdict stands: the other may have
+    /// lost its server to the first one's ending.
+    pub async fn settle(&self, job: &Job, found: Kept) -> Result<Answer<Output>> {
+        let kept = match self.documents.create(&job.operation.validation_key(), &json!(found)).await? {
+            Creation::Created(()) => found,
+            Creation::AlreadyThere => self.known(job).await?.unwrap_or(found),
+        };
+        self.conclude(job, kept).await
     }
 
     /// A validation that did not get as far as the data.
@@ -105,8 +110,7 @@ impl<R: Rds, D: Documents> Verdicts<'_, R, D> {
             restore_seconds: None,
             instance_class: None,
         };
-        self.keep(job, &kept).await?;
-        self.conclude(job, kept).await
+        self.settle(job, kept).await
     }
 
     /// Acts on a kept verdict: manifest, tag, and the instance is told to go. Every part may be repeated.

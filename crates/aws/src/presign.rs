@@ -26,6 +26,10 @@ const EXPIRES: Duration = Duration::from_secs(3600);
 pub fn source_endpoint(endpoint: Option<&str>, copy: &NewCopy) -> String {
     match endpoint {
         Some(url) => url.trim_end_matches('/').to_owned(),
+        // The partition of China has a domain of its own (AWS General Reference, "Amazon RDS endpoints").
+        None if copy.from.as_str().starts_with("cn-") => {
+            format!("https://rds.{}.amazonaws.com.cn", copy.from)
+        }
         None => format!("https://rds.{}.amazonaws.com", copy.from),
     }
 }
@@ -63,7 +67,10 @@ pub fn copy_snapshot_url(
         SignableRequest::new("GET", url.clone(), std::iter::once(("host", host)), SignableBody::Bytes(b""))
             .map_err(|error| failed(&error))?;
     let (instructions, _) = sign(request, &params).map_err(|error| failed(&error))?.into_parts();
-    for (name, value) in instructions.params() {
+    // botocore signs last; aws-sigv4 puts the session token behind the signature.
+    let (signature, rest): (Vec<_>, Vec<_>) =
+        instructions.params().iter().partition(|(name, _)| *name == "X-Amz-Signature");
+    for (name, value) in rest.into_iter().chain(signature) {
         url.push_str(&format!("&{name}={}", utf8_percent_encode(value, UNRESERVED)));
     }
     Ok(url)

@@ -289,6 +289,12 @@ impl Rds for RdsApi {
         match code(&error) {
             Some("DBInstanceAlreadyExists") => Ok(RestoreAnswer::AlreadyThere),
             Some("InsufficientDBInstanceCapacity") => Ok(RestoreAnswer::NoCapacity),
+            // A class that this engine version or zone does not have: the next on the list may be one it has.
+            Some("InvalidParameterCombination" | "InvalidParameterValue")
+                if message(&error).to_ascii_lowercase().contains("class") =>
+            {
+                Ok(RestoreAnswer::NoCapacity)
+            }
             Some("InvalidDBSnapshotState") => Ok(RestoreAnswer::NotYet),
             Some("DBSnapshotNotFound") => Err(Error::new(ErrorKind::SnapshotGone, said)),
             Some("KMSKeyNotAccessibleFault") => Err(Error::new(ErrorKind::KeyUnusable, said)),

@@ -26,9 +26,9 @@ pub enum Phase {
     Replicating,
     /// Temporary resources are removed.
     CleaningUp,
-    /// Snapshot, proof and every copy are there.
+    /// Snapshot and every copy are there, and the proof where one was wanted.
     Succeeded,
-    /// The snapshot is there and proven, but something named in the record is missing.
+    /// The snapshot is there, and proven where that was wanted, but something named in the record is missing.
     Partial,
     /// There is no backup to rely on; the record says why.
     Failed,
@@ -477,6 +477,9 @@ impl Operation {
             .map(|replica| replica.region.as_str())
             .collect();
         match (missing.is_empty(), self.results.leftovers.as_deref().unwrap_or_default()) {
+            (true, []) if self.results.validation.as_ref().is_some_and(|v| v.verdict == Verdict::NotRun) => {
+                "snapshot and every copy are there; nobody wanted a proof".to_owned()
+            }
             (true, []) => "snapshot, proof and every copy are there".to_owned(),
             (true, leftovers) => format!("left behind: {}", leftovers.join(", ")),
             (false, _) => format!("no copy in {}", missing.join(", ")),

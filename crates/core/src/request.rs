@@ -14,6 +14,9 @@ use crate::validation::Assertion;
 /// Tags that Holdfast sets itself, kept free under [`MAX_TAGS`].
 const RESERVED_TAGS: usize = 8;
 
+/// Largest request: it travels in every payload of the workflow, which may have 256 KiB, beside the results.
+const MAX_REQUEST_BYTES: usize = 48 * 1024;
+
 /// Which retention rule the backup falls under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -143,7 +146,7 @@ impl BackupRequest {
                 "deadlineMinutes: {deadline_minutes} is not more than 0 and at most {MAX_DEADLINE_MINUTES}"
             )));
         }
-        Ok(BackupRequest {
+        let request = BackupRequest {
             database_id: DatabaseId::parse(&raw.database_id)?,
             run_id: RunId::parse(raw.run_id.as_deref().unwrap_or(started_at))?,
             tier: raw.tier.unwrap_or_default(),
@@ -151,7 +154,14 @@ impl BackupRequest {
             tags: user_tags(raw.tags.unwrap_or_default())?,
             validation: validation(raw.validation.unwrap_or_default())?,
             deadline_minutes,
-        })
+        };
+        let bytes = serde_json::to_vec(&request).map_or(usize::MAX, |json| json.len());
+        if bytes > MAX_REQUEST_BYTES {
+            return Err(Error::invalid(format!(
+                "input: {bytes} bytes with its defaults, {MAX_REQUEST_BYTES} allowed; move long assertions into views"
+            )));
+        }
+        Ok(request)
     }
 }
 
@@ -308,6 +318,16 @@ mod tests {
         assert_eq!(request.validation.instance_classes[0], "db.r6g.large");
         let again: BackupRequest = serde_json::from_value(serde_json::to_value(&request).unwrap()).unwrap();
         assert_eq!(again, request);
+    }
+
+    #[test]
+    fn a_request_too_large_for_the_payloads_is_refused() {
+        let assertion =
+            |n: usize| json!({"name": format!("a{n}"), "sql": "s".repeat(10_000), "expect": "true"});
+        let assertions: Vec<Value> = (0..5).map(assertion).collect();
+        let error =
+            parse(json!({"databaseId": "prod-db", "validation": {"assertions": assertions}})).unwrap_err();
+        assert!(error.message.contains("allowed"), "{}", error.message);
     }
 
     #[test]

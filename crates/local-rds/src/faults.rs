@@ -48,6 +48,8 @@ pub enum Effect {
     },
     /// The call has its effect and the connection is cut without an answer.
     DropAnswer,
+    /// The call has its effect and the calling process is killed before it is answered.
+    KillCaller,
     /// The call has its effect and is answered with HTTP 503.
     AnswerThen503,
     /// The call waits this long before it is looked at.
@@ -119,6 +121,7 @@ pub enum DamageKind {
 pub(crate) struct Orders {
     pub(crate) error: Option<(String, String, u16)>,
     pub(crate) drop_answer: bool,
+    pub(crate) kill_caller: bool,
     pub(crate) answer_503: bool,
     pub(crate) delay: Option<f64>,
     pub(crate) work: WorkOrders,
@@ -226,6 +229,7 @@ impl Orders {
         let names = [
             ("error", self.error.is_some()),
             ("dropAnswer", self.drop_answer),
+            ("killCaller", self.kill_caller),
             ("answerThen503", self.answer_503),
             ("delay", self.delay.is_some()),
             ("slow", work.slow.is_some()),
@@ -247,6 +251,7 @@ impl Orders {
                 self.error = Some((code.clone(), message.clone(), *status));
             }
             Effect::DropAnswer => self.drop_answer = true,
+            Effect::KillCaller => self.kill_caller = true,
             Effect::AnswerThen503 => self.answer_503 = true,
             Effect::Delay { seconds } => self.delay = Some(*seconds),
             Effect::Slow { seconds } => work.slow = Some(*seconds),

@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::actions::{Call, KNOWN, perform};
 use crate::app::App;
+use crate::caller::kill_caller;
 use crate::control;
 use crate::error::RdsError;
 use crate::faults::Orders;
@@ -91,8 +92,14 @@ async fn api(
         "call"
     );
     app.journal.write(told.record);
-    if told.orders.drop_answer {
-        cut.0.store(true, Ordering::SeqCst);
+    if told.orders.kill_caller {
+        match kill_caller(cut.caller) {
+            Ok(pid) => tracing::info!(pid, "killed the caller, as ordered"),
+            Err(why) => tracing::warn!(%why, "the caller could not be killed"),
+        }
+    }
+    if told.orders.drop_answer || told.orders.kill_caller {
+        cut.cut.store(true, Ordering::SeqCst);
     }
     if told.orders.answer_503 {
         return failure(&RdsError::with_status("ServiceUnavailable", 503, "Service Unavailable"), &id);
@@ -155,9 +162,12 @@ async fn authorize(call: &Call, action: &str) -> Result<(), RdsError> {
     Ok(())
 }
 
-/// Whether a connection is to be cut instead of answered.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Cut(Arc<AtomicBool>);
+/// Who is at the other end of a connection, and whether it is to be cut instead of answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Cut {
+    cut: Arc<AtomicBool>,
+    caller: SocketAddr,
+}
 
 /// Accepts connections that can be cut.
 pub(crate) struct CuttingListener(pub(crate) TcpListener);
@@ -170,7 +180,7 @@ impl Listener for CuttingListener {
         let (stream, address) = Listener::accept(&mut self.0).await;
         // Answers are small and at once: waiting to fill a packet only makes them late.
         let _ = stream.set_nodelay(true);
-        (CuttableStream { stream, cut: Cut::default() }, address)
+        (CuttableStream { stream, cut: Cut { cut: Arc::default(), caller: address } }, address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -206,7 +216,7 @@ impl AsyncWrite for CuttableStream {
         context: &mut TaskContext<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.cut.0.load(Ordering::SeqCst) {
+        if self.cut.cut.load(Ordering::SeqCst) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         Pin::new(&mut self.stream).poll_write(context, buffer)

@@ -17,6 +17,7 @@
 
 mod actions;
 mod app;
+mod caller;
 mod cloud;
 mod control;
 mod damage;

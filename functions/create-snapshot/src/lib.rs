@@ -49,7 +49,9 @@ pub async fn handle(rds: &impl Rds, region: &Region, input: Input) -> Result<Ans
         tags: snapshot_tags(&input.operation_id, &input.request),
     };
     match rds.create_snapshot(region, &new).await? {
-        SnapshotAnswer::Created(made) => look(&made, &input.operation_id, wait),
+        SnapshotAnswer::Created(made) => {
+            Ok(waiting(wait, Some(made.percent), format!("{} is being taken", made.id)))
+        }
         // Made by an attempt whose answer was lost, or by somebody else: the tag tells.
         SnapshotAnswer::AlreadyThere => match rds.snapshot(region, &id).await? {
             Some(found) => look(&found, &input.operation_id, wait),

@@ -48,6 +48,12 @@ pub async fn handle(
     let source = rds.instance(region, database).await?.ok_or_else(|| {
         Error::new(ErrorKind::SourceNotFound, format!("there is no DB instance {database} in {region}"))
     })?;
+    if input.request.validation.enabled && source.engine != "postgres" {
+        return Err(Error::invalid(format!(
+            "validation.enabled: {database} is {}; only postgres can be validated, set it to false",
+            source.engine
+        )));
+    }
     let exists = rds.snapshot(region, &input.operation_id.snapshot_id()).await?.is_some();
     // A snapshot that an earlier attempt began makes its source busy and takes its place in the quota already.
     if !exists && !source_ready(&source)? {
@@ -60,7 +66,7 @@ pub async fn handle(
     }
     let mut regions = BTreeMap::new();
     for target in &input.request.target_regions {
-        regions.insert(target.region.clone(), region_health(rds, keys, target).await?);
+        regions.insert(target.region.clone(), region_health(rds, keys, target).await);
     }
     let unusable = regions.values().filter(|health| !health.usable).count();
     let message = match unusable {
@@ -84,14 +90,16 @@ pub async fn handle(
     })
 }
 
-/// One target Region. What a retry can mend is passed on as an error; the rest is a finding.
-async fn region_health(rds: &impl Rds, keys: &impl Keys, target: &TargetRegion) -> Result<RegionHealth> {
+/// One target Region. A Region that cannot be used, or looked at, is a finding and never ends the backup.
+async fn region_health(rds: &impl Rds, keys: &impl Keys, target: &TargetRegion) -> RegionHealth {
     match require_region(rds, keys, target).await {
-        Ok(kms_key_arn) => Ok(RegionHealth { usable: true, kms_key_arn: Some(kms_key_arn), error: None }),
-        Err(error) if error.kind.retryable() => Err(error),
-        Err(error) => {
-            Ok(RegionHealth { usable: false, kms_key_arn: None, error: Some(NamedCause::from(&error)) })
-        }
+        Ok(kms_key_arn) => RegionHealth { usable: true, kms_key_arn: Some(kms_key_arn), error: None },
+        // Not known is not a reason to lose the Region, nor the backup: the copy tries, with retries of its own.
+        Err(error) => RegionHealth {
+            usable: error.kind.retryable(),
+            kms_key_arn: None,
+            error: Some(NamedCause::from(&error)),
+        },
     }
 }
 

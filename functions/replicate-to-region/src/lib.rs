@@ -80,7 +80,7 @@ pub async fn handle(rds: &impl Rds, input: Input) -> Result<Answer<Output>> {
         tags: copy_tags(&input),
     };
     match rds.copy_snapshot(&new).await? {
-        CopyAnswer::Created(made) => look(&made, &input),
+        CopyAnswer::Created(made) => Ok(waiting(&input, Some(made.percent), format!("copying to {to}"))),
         CopyAnswer::AlreadyThere => match rds.snapshot(to, &id).await? {
             Some(found) => look(&found, &input),
             None => Ok(waiting(&input, None, format!("{id} is in {to} but cannot be seen yet"))),

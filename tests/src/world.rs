@@ -1,0 +1,371 @@
+//! A database of the test's own, and what can be asked about what became of it.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_kms::primitives::Blob;
+use aws_sdk_kms::types::MacAlgorithmSpec;
+use aws_sdk_rds::types::{DbInstance, DbSnapshot};
+use aws_sdk_sfn::types::ExecutionStatus;
+use holdfast_core::ids::{DatabaseId, OperationId, Region, RunId};
+use holdfast_testkit::clients::{Clients, HOME_REGION, config};
+use holdfast_testkit::{Settings, Stack, http, seed};
+use serde_json::{Value, json};
+
+/// Longest time an execution may take in a test; the slowest takes a third of it.
+const PATIENCE: Duration = Duration::from_secs(150);
+
+/// Password of the tests' databases: unlike any other text, so that it can be searched for.
+const PASSWORD: &str = "Source-secret-51c0e7";
+
+/// How an execution ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// SUCCEEDED or FAILED.
+    pub status: ExecutionStatus,
+    /// Its output, when it succeeded.
+    pub output: Value,
+    /// Its error, when it failed.
+    pub error: String,
+    /// Its cause, when it failed.
+    pub cause: String,
+}
+
+/// One test's database on the shared stack.
+pub struct World {
+    stack: Stack,
+    /// Clients in the home Region.
+    pub home: Clients,
+    /// The database's identifier.
+    pub database: String,
+    machine: String,
+    table: String,
+    bucket: String,
+}
+
+fn setting(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: whole-stack tests run by `make test`"))
+}
+
+/// Waits for `look` to give something; panics with `what` after `patience`.
+pub async fn until<T>(what: &str, patience: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + patience;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within {patience:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+impl World {
+    /// The stack, and a name for a database nobody else uses.
+    pub async fn without_database(name: &str) -> World {
+        let endpoint = setting("AWS_ENDPOINT_URL");
+        let port = endpoint.rsplit(':').next().and_then(|port| port.parse().ok());
+        let dir = PathBuf::from(setting("HOLDFAST_STACK_DIR"));
+        let settings = Settings {
+            name: dir.file_name().expect("a name").to_string_lossy().into_owned(),
+            port_base: port.expect("a port in AWS_ENDPOINT_URL"),
+            wait_scale: String::new(),
+        };
+        let stack = Stack::attach(&settings).await.expect("the stack answers");
+        let home = stack.clients(HOME_REGION);
+        World {
+            stack,
+            home,
+            database: format!("t-{name}"),
+            machine: setting("HOLDFAST_BACKUP_STATE_MACHINE_ARN"),
+            table: setting("DR_STATE_TABLE_NAME"),
+            bucket: setting("DR_METADATA_BUCKET"),
+        }
+    }
+
+    /// The stack with an encrypted database of a few thousand rows.
+    pub async fn new(name: &str) -> World {
+        let world = World::without_database(name).await;
+        let key = world.home.kms.create_key().send().await.expect("a key");
+        let key = key.key_metadata().expect("its metadata").key_id().to_owned();
+        world
+            .home
+            .rds
+            .create_db_instance()
+            .db_instance_identifier(&world.database)
+            .db_instance_class("db.t4g.medium")
+            .engine("postgres")
+            .allocated_storage(20)
+            .master_username(seed::MASTER_USER)
+            .master_user_password(PASSWORD)
+            .db_name("shop")
+            .storage_encrypted(true)
+            .kms_key_id(key)
+            .send()
+            .await
+            .expect("a database");
+        until("the database to be available", PATIENCE, async || {
+            let instance = world.instance(&world.database).await?;
+            (instance.db_instance_status() == Some("available")).then_some(())
+        })
+        .await;
+        world.sql(include_str!("../data/shop.sql")).await;
+        world
+    }
+
+    /// Runs statements in the source's database.
+    pub async fn sql(&self, statements: &str) {
+        let instance = self.instance(&self.database).await.expect("the database");
+        let client = seed::connect(&self.stack, &instance, "shop", PASSWORD).await.expect("a connection");
+        client.batch_execute(statements).await.expect("the statements run");
+    }
+
+    /// The clients of another Region.
+    pub fn region(&self, region: &str) -> Clients {
+        self.stack.clients(region)
+    }
+
+    /// The function that the template calls `logical_id`, invoked as the account's root.
+    pub async fn invoke(&self, logical_id: &str, payload: &Value) -> Value {
+        let function = self.resource(logical_id).await;
+        let lambda = aws_sdk_lambda::Client::new(&config(&self.stack.settings.cloud_endpoint(), HOME_REGION));
+        let answer = lambda
+            .invoke()
+            .function_name(function)
+            .payload(aws_sdk_lambda::primitives::Blob::new(payload.to_string()))
+            .send()
+            .await
+            .expect("the function answers");
+        assert_eq!(answer.function_error(), None, "{:?}", answer.payload());
+        serde_json::from_slice(answer.payload().expect("a payload").as_ref()).expect("JSON")
+    }
+
+    /// The physical id of a resource of the stack's template.
+    pub async fn resource(&self, logical_id: &str) -> String {
+        let answer = self
+            .home
+            .cloudformation
+            .describe_stack_resource()
+            .stack_name("holdfast")
+            .logical_resource_id(logical_id)
+            .send()
+            .await
+            .expect("the resource");
+        answer
+            .stack_resource_detail()
+            .and_then(|detail| detail.physical_resource_id())
+            .expect("an id")
+            .to_owned()
+    }
+
+    /// Orders a fault for this test's resources only.
+    pub async fn fault(&self, mut fault: Value) {
+        let resource = fault["resource"]
+            .as_str()
+            .map_or_else(|| format!("*{}-*", self.database), |suffix| format!("{suffix}{}*", self.database));
+        fault["resource"] = json!(resource);
+        http::post(self.stack.settings.rds_port(), "/_local/faults", &fault.to_string())
+            .await
+            .expect("a fault");
+    }
+
+    /// Calls to the RDS API about this test's resources: action, error code.
+    pub async fn calls(&self) -> Vec<(String, Option<String>)> {
+        let path = format!("/_local/calls?resource=*{}*", self.database);
+        let answer = http::get(self.stack.settings.rds_port(), &path).await.expect("the journal");
+        let journal: Value = serde_json::from_str(&answer.body).expect("JSON");
+        journal["recent"]
+            .as_array()
+            .expect("recent calls")
+            .iter()
+            .map(|call| {
+                (
+                    call["action"].as_str().unwrap_or_default().to_owned(),
+                    call["error"].as_str().map(str::to_owned),
+                )
+            })
+            .collect()
+    }
+
+    /// Calls of `action` that had their effect.
+    pub async fn effects(&self, action: &str) -> usize {
+        self.calls().await.iter().filter(|(name, error)| name == action && error.is_none()).count()
+    }
+
+    /// The usual input: this database, run `run`, copies to both target Regions.
+    pub fn input(&self, run: &str) -> Value {
+        json!({
+            "databaseId": self.database,
+            "runId": run,
+            "targetRegions": [{"region": "us-west-2", "kmsKeyId": "alias/holdfast"},
+                              {"region": "eu-west-1", "kmsKeyId": "alias/holdfast"}],
+            "tags": {"Environment": "test"},
+            "validation": {"assertions": [
+                {"name": "orders have lines", "database": "shop", "expect": "zero rows",
+                 "sql": "select id from public.orders o where not exists \
+                         (select 1 from public.order_lines l where l.order_id = o.id)"}]},
+            "deadlineMinutes": 10
+        })
+    }
+
+    /// The operation that a run of this database is.
+    pub fn operation(&self, run: &str) -> OperationId {
+        OperationId::derive(
+            &Region::parse(HOME_REGION).expect("a Region"),
+            &DatabaseId::parse(&self.database).expect("a database id"),
+            &RunId::parse(run).expect("a run id"),
+        )
+    }
+
+    /// Starts an execution.
+    pub async fn start(&self, input: &Value) -> String {
+        let started = self
+            .home
+            .sfn
+            .start_execution()
+            .state_machine_arn(&self.machine)
+            .input(input.to_string())
+            .send()
+            .await
+            .expect("an execution");
+        started.execution_arn().to_owned()
+    }
+
+    /// Waits for the end of an execution.
+    pub async fn ended(&self, execution: &str) -> Ended {
+        until(execution, PATIENCE, async || {
+            let answer = self
+                .home
+                .sfn
+                .describe_execution()
+                .execution_arn(execution)
+                .send()
+                .await
+                .expect("the execution");
+            (*answer.status() != ExecutionStatus::Running).then(|| Ended {
+                status: answer.status().clone(),
+                output: serde_json::from_str(answer.output().unwrap_or("null")).expect("JSON"),
+                error: answer.error().unwrap_or_default().to_owned(),
+                cause: answer.cause().unwrap_or_default().to_owned(),
+            })
+        })
+        .await
+    }
+
+    /// Starts an execution and waits for its end.
+    pub async fn run(&self, input: &Value) -> Ended {
+        let execution = self.start(input).await;
+        self.ended(&execution).await
+    }
+
+    /// The record in the state table, as JSON.
+    pub async fn record(&self, operation: &OperationId) -> Option<Value> {
+        let answer = self
+            .home
+            .dynamodb
+            .get_item()
+            .table_name(&self.table)
+            .key("operationId", AttributeValue::S(operation.to_string()))
+            .consistent_read(true)
+            .send()
+            .await
+            .expect("the table answers");
+        answer.item().map(|item| holdfast_aws::dynamodb::json(&AttributeValue::M(item.clone())))
+    }
+
+    /// A document of the metadata bucket.
+    pub async fn document(&self, key: &str) -> Option<Value> {
+        let answer = self.home.s3.get_object().bucket(&self.bucket).key(key).send().await.ok()?;
+        let body = answer.body.collect().await.expect("its body").into_bytes();
+        Some(serde_json::from_slice(&body).expect("JSON"))
+    }
+
+    /// An instance of the home Region.
+    pub async fn instance(&self, id: &str) -> Option<DbInstance> {
+        let answer = self.home.rds.describe_db_instances().db_instance_identifier(id).send().await.ok()?;
+        answer.db_instances.unwrap_or_default().into_iter().next()
+    }
+
+    /// A snapshot in a Region.
+    pub async fn snapshot(&self, region: &str, id: &str) -> Option<DbSnapshot> {
+        let answer =
+            self.region(region).rds.describe_db_snapshots().db_snapshot_identifier(id).send().await.ok()?;
+        answer.db_snapshots.unwrap_or_default().into_iter().next()
+    }
+
+    /// Asserts what must hold after every ended operation: nothing temporary, one end state, no secret anywhere.
+    pub async fn assert_clean(&self, operation: &OperationId) {
+        let id = operation.validation_instance_id();
+        assert!(self.instance(&id).await.is_none(), "{id} is still there");
+        let leftovers = self
+            .home
+            .rds
+            .describe_db_snapshots()
+            .db_instance_identifier(&id)
+            .send()
+            .await
+            .map(|answer| answer.db_snapshots.unwrap_or_default())
+            .unwrap_or_default();
+        assert!(leftovers.is_empty(), "snapshots of {id} are left: {leftovers:?}");
+        self.assert_no_secret(operation).await;
+    }
+
+    async fn assert_no_secret(&self, operation: &OperationId) {
+        let derived = self.derived_password(operation).await;
+        let record = self.record(operation).await;
+        let execution = record.as_ref().and_then(|record| record["owner"].as_str()).map(str::to_owned);
+        let mut places = vec![
+            ("the record".to_owned(), json!(record).to_string()),
+            ("the report".to_owned(), json!(self.document(&operation.report_key()).await).to_string()),
+            (
+                "the validation".to_owned(),
+                json!(self.document(&operation.validation_key()).await).to_string(),
+            ),
+            ("the manifest".to_owned(), json!(self.document(&operation.manifest_key()).await).to_string()),
+        ];
+        if let Some(execution) = execution {
+            places.push(("the execution's history".to_owned(), self.history(&execution).await));
+        }
+        let logs = self.stack.settings.dir().join("logs");
+        for entry in std::fs::read_dir(&logs).expect("logs").flatten() {
+            let text = String::from_utf8_lossy(&std::fs::read(entry.path()).expect("a log")).into_owned();
+            places.push((entry.path().display().to_string(), text));
+        }
+        for (place, text) in places {
+            for secret in [PASSWORD, &derived] {
+                assert!(!text.contains(secret), "{place} holds a password");
+            }
+        }
+    }
+
+    /// Every event of an execution, as text.
+    pub async fn history(&self, execution: &str) -> String {
+        let mut events =
+            self.home.sfn.get_execution_history().execution_arn(execution).into_paginator().items().send();
+        let mut text = String::new();
+        while let Some(event) = events.next().await {
+            text.push_str(&format!("{:?}\n", event.expect("an event")));
+        }
+        text
+    }
+
+    async fn derived_password(&self, operation: &OperationId) -> String {
+        let key = self.resource("PasswordKey").await;
+        let answer = self
+            .home
+            .kms
+            .generate_mac()
+            .key_id(key)
+            .mac_algorithm(MacAlgorithmSpec::HmacSha256)
+            .message(Blob::new(format!("holdfast/master-password/v1/{operation}")))
+            .send()
+            .await
+            .expect("a MAC");
+        hex::encode(answer.mac().expect("a MAC").as_ref())
+    }
+}
+
+/// A tag of a snapshot.
+pub fn tag<'a>(snapshot: &'a DbSnapshot, key: &str) -> Option<&'a str> {
+    snapshot.tag_list().iter().find(|tag| tag.key() == Some(key)).and_then(|tag| tag.value())
+}

@@ -26,9 +26,9 @@ pub fn summary(summary: &Summary, around: &Around, paint: Paint) -> String {
     row(&mut text, "Operation", &summary.operation_id);
     if let Some(failure) = &summary.failure {
         row(&mut text, "Reason", &refused_by(summary).unwrap_or_else(|| reason(failure)));
-        for leftover in &failure.leftovers {
-            row(&mut text, "Left behind", leftover);
-        }
+    }
+    for leftover in &summary.leftovers {
+        row(&mut text, "Left behind", leftover);
     }
     if let Some(snapshot) = &summary.snapshot {
         row(&mut text, "Snapshot", &snapshot_line(snapshot));
@@ -60,6 +60,9 @@ fn headline(summary: &Summary, paint: Paint) -> String {
                 .filter(|(_, copy)| !available(copy))
                 .map(|(region, _)| region.as_str())
                 .collect();
+            if missing.is_empty() {
+                return paint.warn(&format!("▲ {database} is backed up, but something is left behind."));
+            }
             paint.warn(&format!("▲ {database} is backed up, but without a copy in {}.", missing.join(", ")))
         }
         (Status::Failed, Verdict::Invalid) => {
@@ -353,7 +356,8 @@ mod tests {
                  "findings": [{"object": "public.orders", "message": "invalid page in block 3"}]},
                 {"name": "sequences", "scope": "shop", "result": "notRun", "reason": "the database was lost", "findings": null}]},
             "replicas": null,
-            "failure": {"name": "Holdfast.ValidationFailed", "cause": "content of shop", "leftovers": ["snapshot holdfast-op, tagged INVALID"]}
+            "failure": {"name": "Holdfast.ValidationFailed", "cause": "content of shop"},
+            "leftovers": ["snapshot holdfast-op, tagged INVALID"]
         }));
         assert!(text.starts_with("✘ The backup of prod-db is refused"), "{text}");
         assert!(
@@ -375,6 +379,17 @@ mod tests {
         }));
         assert!(text.starts_with("▲ prod-db is backed up, but without a copy in eu-west-1."), "{text}");
         assert!(text.contains("✘ eu-west-1            Holdfast.KeyUnusable: the key is disabled"), "{text}");
+    }
+
+    #[test]
+    fn a_backup_with_every_copy_and_something_left_behind_says_what() {
+        let text = show(json!({
+            "operationId": "op", "databaseId": "prod-db", "status": "PARTIAL", "validation": {"verdict": "VALID"},
+            "replicas": {"us-west-2": {"status": "AVAILABLE", "snapshotArn": "arn"}},
+            "leftovers": ["instance hfv-op in us-east-1 is deleting"]
+        }));
+        assert!(text.starts_with("▲ prod-db is backed up, but something is left behind."), "{text}");
+        assert!(text.contains("hfv-op in us-east-1 is deleting"), "{text}");
     }
 
     #[test]

@@ -99,6 +99,9 @@ pub struct Summary {
     pub report: Option<Report>,
     /// Why it failed.
     pub failure: Option<Failure>,
+    /// What is still there that should not be, or stays on purpose.
+    #[serde(deserialize_with = "null_is_default")]
+    pub leftovers: Vec<String>,
 }
 
 /// A snapshot.
@@ -215,7 +218,7 @@ pub struct Report {
     pub key: String,
 }
 
-/// A named error and what it left behind.
+/// A named error.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Failure {
@@ -223,9 +226,6 @@ pub struct Failure {
     pub name: String,
     /// In a sentence.
     pub cause: String,
-    /// What still exists because of it.
-    #[serde(deserialize_with = "null_is_default")]
-    pub leftovers: Vec<String>,
 }
 
 /// JSONata writes null where Rust has nothing to say.

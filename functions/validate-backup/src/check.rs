@@ -1,5 +1,7 @@
 //! Taking the restored server over, and checking what it holds.
 
+use std::time::Instant;
+
 use holdfast_core::Result;
 use holdfast_core::answer::Answer;
 use holdfast_core::ports::{Documents, Keys, Rds};
@@ -37,10 +39,12 @@ pub(crate) async fn step(
     };
     let server = Server { endpoint, user: instance.master_username.clone(), password };
     let verdicts = Verdicts { rds: ports.rds, documents: ports.documents, region };
+    let probe = Instant::now();
     if let Err(error) = ports.prover.probe(&server).await {
         return not_connected(&verdicts, job, &error).await;
     }
-    let restore_seconds = restore_seconds(instance, ports.now);
+    let restore_seconds =
+        restore_seconds(instance, ports.now).map(|seconds| seconds + probe.elapsed().as_secs_f64());
     let options = Options {
         assertions: job.request.validation.assertions.clone(),
         reference: reference(ports.documents, job).await?,

@@ -39,7 +39,8 @@ pub(crate) async fn step(
     }
     let message = match leftovers.as_slice() {
         [] => "nothing temporary is left".to_owned(),
-        stays => format!("what stays: {}", stays.join("; ")),
+        [_] => "one thing stays and is named in the record".to_owned(),
+        stays => format!("{} things stay and are named in the record", stays.len()),
     };
     Ok(Answer::Final {
         progress: Progress::new("clean-up", Some(100), message),

@@ -24,6 +24,7 @@ pub use prover::{Prover, Server, ServerProver};
 /// What the state machine asks.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "action", rename_all = "lowercase", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[expect(clippy::large_enum_variant, reason = "decoded once per invocation")]
 pub enum Input {
     /// Bring the validation one step further.
     Validate {

@@ -20,7 +20,8 @@ use crate::{
 const END_STATES: [&str; 3] = ["SUCCEEDED", "PARTIAL", "FAILED"];
 
 /// The members of a summary.
-const SUMMARY: [&str; 11] = [
+const SUMMARY: [&str; 12] = [
+    "leftovers",
     "operationId",
     "databaseId",
     "runId",

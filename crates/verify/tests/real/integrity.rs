@@ -71,7 +71,7 @@ async fn orphans_sequences_and_indexes_are_named() {
 async fn isolation_and_inventory_are_shown() {
     let server = Server::start_with(&[("max_logical_replication_workers", "4")]).await;
     let seen = server.verify().await;
-    seen.expect("isolation", "instance", Failed, "max_logical_replication_workers", "is 4");
+    seen.expect("isolation", "instance", Errored, "max_logical_replication_workers", "is 4");
     seen.expect("inventory", "instance", Failed, "the instance", "nothing to validate");
 
     server

@@ -31,8 +31,8 @@ const DENIED: [&str; 9] = [
 
 /// Names a failed call. `action` is the API's name and what it was called on, for the message.
 ///
-/// A connection that broke, a timeout and a 5xx answer leave it open whether the call took effect:
-/// `OutcomeUnknown`, and the next attempt looks.
+/// A connection that broke, a timeout, a 5xx answer and one that cannot be read leave it open whether the call
+/// took effect: `OutcomeUnknown`, and the next attempt looks.
 pub fn classify<E>(action: &str, error: &SdkError<E, Response>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -53,14 +53,15 @@ where
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
             let code = service.err().code().unwrap_or("no code");
-            let said = service.err().message().unwrap_or("no message");
+            let said = service.err().message().map_or_else(|| chain(service.err()), str::to_owned);
             let kind = if THROTTLING.contains(&code) {
                 ErrorKind::Throttled
             } else if DENIED.contains(&code) {
                 ErrorKind::AccessDenied
             } else if status == 503 {
                 ErrorKind::ServiceUnavailable
-            } else if status >= 500 {
+            } else if !(300..500).contains(&status) {
+                // A success whose body breaks off did take effect, and what it was is not known.
                 ErrorKind::OutcomeUnknown
             } else {
                 ErrorKind::Internal

@@ -57,6 +57,11 @@ impl Aws {
         Ok(Aws { config: config.build(), calls: CallCounter::default(), rds_endpoint, region })
     }
 
+    /// A configuration that is ready made, for the tests of the adapters.
+    pub fn with_config(config: SdkConfig, region: Region) -> Self {
+        Aws { config, calls: CallCounter::default(), rds_endpoint: None, region }
+    }
+
     /// The Region this process runs in.
     pub fn region(&self) -> &Region {
         &self.region

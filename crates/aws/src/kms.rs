@@ -30,6 +30,15 @@ impl Kms {
         Kms { aws: aws.clone(), hmac_key_id, clients: Mutex::default() }
     }
 
+    /// Keys behind given clients, for the tests of this adapter.
+    pub fn with_clients(
+        aws: &Aws,
+        hmac_key_id: Option<String>,
+        clients: impl IntoIterator<Item = (Region, Client)>,
+    ) -> Self {
+        Kms { aws: aws.clone(), hmac_key_id, clients: Mutex::new(clients.into_iter().collect()) }
+    }
+
     fn client(&self, region: &Region) -> Client {
         let mut clients = self.clients.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         clients

@@ -9,6 +9,9 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{ApplyMethod, Filter, Parameter};
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use holdfast_core::health::Quota;
 use holdfast_core::ids::Region;
 use holdfast_core::ports::{
@@ -38,6 +41,11 @@ impl RdsApi {
     /// RDS in every Region, with the endpoint of `aws` when it has one.
     pub fn new(aws: &Aws) -> Self {
         RdsApi { aws: aws.clone(), clients: Mutex::default() }
+    }
+
+    /// RDS behind given clients, for the tests of this adapter.
+    pub fn with_clients(aws: &Aws, clients: impl IntoIterator<Item = (Region, Client)>) -> Self {
+        RdsApi { aws: aws.clone(), clients: Mutex::new(clients.into_iter().collect()) }
     }
 
     fn client(&self, region: &Region) -> Client {
@@ -254,7 +262,7 @@ impl Rds for RdsApi {
             .set_parameters(Some(parameters))
             .send()
             .await
-            .map_err(|error| classify(&format!("ModifyDBParameterGroup {name} in {region}"), &error))?;
+            .map_err(|error| busy_or(&format!("ModifyDBParameterGroup {name} in {region}"), &error))?;
         Ok(())
     }
 
@@ -311,7 +319,7 @@ impl Rds for RdsApi {
             .apply_immediately(true)
             .send()
             .await
-            .map_err(|error| classify(&format!("ModifyDBInstance {id} in {region}"), &error))?;
+            .map_err(|error| busy_or(&format!("ModifyDBInstance {id} in {region}"), &error))?;
         Ok(())
     }
 
@@ -361,6 +369,19 @@ async fn require_own_parameter_group(client: &Client, region: &Region, name: &st
         ErrorKind::NameTaken,
         format!("parameter group {name} in {region} exists and is not Holdfast's; it is left alone"),
     ))
+}
+
+/// A resource that RDS or another operation changes at this moment is looked at again by the next attempt.
+fn busy_or<E>(action: &str, error: &SdkError<E, Response>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match code(error) {
+        Some("InvalidDBInstanceState" | "InvalidDBParameterGroupState") => {
+            Error::new(ErrorKind::OutcomeUnknown, format!("{action}: {}", message(error)))
+        }
+        _ => classify(action, error),
+    }
 }
 
 fn empty(action: &str) -> Error {

@@ -30,6 +30,11 @@ impl Bucket {
         Bucket { client: Client::from_conf(config), name }
     }
 
+    /// A bucket behind a given client, for the tests of this adapter.
+    pub fn with_client(client: Client, name: String) -> Self {
+        Bucket { client, name }
+    }
+
     /// The bucket's name.
     pub fn name(&self) -> &str {
         &self.name

@@ -21,6 +21,11 @@ impl StepFunctions {
         let config = aws_sdk_sfn::config::Builder::from(&aws.config).interceptor(aws.calls.clone()).build();
         StepFunctions { client: Client::from_conf(config) }
     }
+
+    /// Executions behind a given client, for the tests of this adapter.
+    pub fn with_client(client: Client) -> Self {
+        StepFunctions { client }
+    }
 }
 
 #[async_trait]

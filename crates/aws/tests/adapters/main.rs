@@ -1,0 +1,12 @@
+//! The adapters against what AWS answers on the wire: which of the port's words each answer becomes.
+
+// Tests may unwrap: a panic is the failure.
+#![allow(clippy::unwrap_used)]
+
+mod documents;
+mod keys;
+mod outages;
+mod rds;
+mod rds_facts;
+mod records;
+mod support;

@@ -134,18 +134,52 @@ async fn a_key_that_cannot_be_used_marks_only_its_own_region() {
 }
 
 #[tokio::test]
-async fn what_a_retry_can_mend_is_an_error_and_not_a_finding() {
+async fn what_a_retry_can_mend_does_not_cost_a_region() {
     for call in [Call::Key, Call::RequirePermission] {
         for kind in [ErrorKind::Throttled, ErrorKind::ServiceUnavailable, ErrorKind::OutcomeUnknown] {
-            // GIVEN a Region whose KMS answers badly once
+            // GIVEN a Region whose KMS does not answer now
             let world = World::ready();
-            world.keys.troubles.once(call, Trouble::refused(kind));
-            // WHEN it is asked, THEN the error passes on by its name
-            assert_eq!(world.error().await, kind);
-            // AND asked again, the Region is usable: it was not written off for a moment's trouble
-            assert_eq!(unusable(&world.health().await), []);
+            world.keys.troubles.always_for(call, "us-west-2", Trouble::refused(kind));
+            // WHEN it is asked, THEN the Region is not written off: the copy is tried, and the trouble is named
+            let health = world.health().await;
+            assert_eq!(unusable(&health), []);
+            let west = &health.regions[&west()];
+            assert_eq!(west.error.as_ref().unwrap().name, kind.name());
+            assert_eq!(west.kms_key_arn, None);
+            // AND nothing is said of the other
+            assert_eq!(health.regions[&ireland()].error, None);
         }
     }
+}
+
+#[tokio::test]
+async fn trouble_at_home_is_an_error_by_its_name() {
+    for call in [Call::Instance, Call::Snapshot, Call::SnapshotQuota] {
+        // GIVEN an RDS at home that is throttled once
+        let world = World::ready();
+        world.rds.troubles.once(call, Trouble::refused(ErrorKind::Throttled));
+        // WHEN it is asked, THEN the state machine is told to ask again, and then it is fine
+        assert_eq!(world.error().await, ErrorKind::Throttled, "{call:?}");
+        assert_eq!(unusable(&world.health().await), []);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_validated_is_said_before_anything_is_made() {
+    // GIVEN a source of another engine
+    let world = World::ready();
+    let mut source = instance("prod-db");
+    source.engine = "mysql".into();
+    world.rds.lay_instance(&home(), source);
+    // WHEN its proof is wanted, THEN the field to change is named
+    let error = world.ask().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InvalidInput);
+    assert!(error.message.contains("validation.enabled"), "{}", error.message);
+    // AND when it is not, the backup may begin
+    let request = request(json!({"validation": {"enabled": false}}));
+    let input = Input { operation_id: operation(), request, poll: 1 };
+    let answer = handle(&world.rds, &world.keys, &home(), input).await;
+    assert!(matches!(answer, Ok(Answer::Final { .. })));
 }
 
 #[tokio::test]

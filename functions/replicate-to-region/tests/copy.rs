@@ -108,9 +108,12 @@ async fn a_refused_backup_is_never_copied() {
 
 #[tokio::test]
 async fn the_limit_of_copies_in_flight_waits_and_starts_nothing() {
-    // GIVEN as many copies of others on their way to the Region as are allowed
+    // GIVEN as many copies of others on their way to the Region as are allowed, and an RDS that would take one more
     let rds = rds();
-    rds.set(|rds| rds.snapshot_fate = Fate::Stuck);
+    rds.set(|rds| {
+        rds.snapshot_fate = Fate::Stuck;
+        rds.copies_in_flight_allowed = MAX_COPIES_IN_FLIGHT + 1;
+    });
     let other = |n: usize| {
         let mut copy = snapshot(&west(), &format!("other-{n}"), Tags::new());
         copy.status = SnapshotStatus::Creating;

@@ -123,6 +123,9 @@ async fn anothers_instance_of_that_name_is_left_alone() {
         let world = World::whole();
         let mut theirs = instance(&operation().validation_instance_id());
         theirs.tags = tags_of("other-db-r1-0123456789");
+        // It looks like ours in everything else.
+        theirs.security_groups = vec!["sg-validation".into()];
+        theirs.parameter_groups = vec!["holdfast-validation-postgres15".into()];
         world.rds.lay_instance(&home(), theirs.clone());
         let mut carry = json!({});
         if unseen {

@@ -13,6 +13,7 @@ use holdfast_core::operation::{Operation, Phase, ReplicaResult, Results};
 use holdfast_core::ports::{Store, Write};
 use holdfast_core::rds::Creation;
 use holdfast_core::{Error, ErrorKind, Result};
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -116,7 +117,7 @@ impl Store for StateTable {
         }
     }
 
-    async fn latest_valid(&self, database: &DatabaseId) -> Result<Option<OperationId>> {
+    async fn latest_valid(&self, database: &DatabaseId, before: Timestamp) -> Result<Option<OperationId>> {
         let mut start: Option<Item> = None;
         for _ in 0..PAGES_FOR_LATEST_VALID {
             let page = self
@@ -124,7 +125,8 @@ impl Store for StateTable {
                 .query()
                 .table_name(&self.name)
                 .index_name(DATABASE_INDEX)
-                .key_condition_expression("databaseId = :database")
+                .key_condition_expression("databaseId = :database AND startedAt < :before")
+                .expression_attribute_values(":before", AttributeValue::S(sortable(before)))
                 .filter_expression("verdict = :valid")
                 .expression_attribute_values(":database", AttributeValue::S(database.to_string()))
                 .expression_attribute_values(":valid", AttributeValue::S("VALID".to_owned()))
@@ -160,7 +162,7 @@ fn item(operation: &Operation, summary: &Value) -> Result<Item> {
     let health = serde_json::to_value(&operation.results.health)
         .map_err(|error| Error::new(ErrorKind::Internal, format!("health of {}: {error}", operation.id)))?;
     item.insert("type".into(), AttributeValue::S(TYPE_BACKUP.into()));
-    item.insert("startedAt".into(), AttributeValue::S(operation.started_at.to_string()));
+    item.insert("startedAt".into(), AttributeValue::S(sortable(operation.started_at)));
     item.insert("version".into(), AttributeValue::N(operation.version.to_string()));
     item.insert("owner".into(), AttributeValue::S(operation.owner.clone()));
     item.insert("request".into(), AttributeValue::S(request));
@@ -210,6 +212,11 @@ fn read(item: &Item) -> Result<Operation> {
         checkpoints: part(item, "checkpoints")?.unwrap_or_default(),
         api_calls: part(item, "apiCalls")?.unwrap_or_default(),
     })
+}
+
+/// A time as text that sorts as the time does: always nine digits after the second.
+fn sortable(time: Timestamp) -> String {
+    format!("{time:.9}")
 }
 
 fn unreadable(attribute: &str, why: &dyn std::fmt::Display) -> Error {

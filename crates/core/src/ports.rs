@@ -1,6 +1,7 @@
 //! What the domain needs of the world, in the domain's words.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -157,8 +158,9 @@ pub trait Store: Send + Sync {
     async fn get(&self, id: &OperationId) -> Result<Option<Operation>>;
     /// Writes `next` if what is there still has `current`'s version and owner.
     async fn replace(&self, current: &Operation, next: &Operation, summary: &Value) -> Result<Write>;
-    /// The newest operation of the database whose backup was found VALID.
-    async fn latest_valid(&self, database: &DatabaseId) -> Result<Option<OperationId>>;
+    /// The newest operation of the database that began before `before` and whose backup was found VALID: a run that is
+    /// resumed late is not held against one that came after it.
+    async fn latest_valid(&self, database: &DatabaseId, before: Timestamp) -> Result<Option<OperationId>>;
 }
 
 /// The metadata bucket.

@@ -10,6 +10,7 @@ use holdfast_core::ports::{Store, Write};
 use holdfast_core::rds::Creation;
 use holdfast_core::validation::Verdict;
 use holdfast_core::{Error, ErrorKind, Result};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::locked;
@@ -87,12 +88,14 @@ impl Store for FakeStore {
         struck.answer(Write::Done)
     }
 
-    async fn latest_valid(&self, database: &DatabaseId) -> Result<Option<OperationId>> {
+    async fn latest_valid(&self, database: &DatabaseId, before: Timestamp) -> Result<Option<OperationId>> {
         let struck = self.troubles.strike(Call::LatestValid, database.as_str())?;
         let records = locked(&self.records);
         let valid = records.values().map(|(operation, _)| operation).filter(|operation| {
             let verdict = operation.results.validation.as_ref().map(|validation| validation.verdict);
-            operation.request.database_id == *database && verdict == Some(Verdict::Valid)
+            operation.request.database_id == *database
+                && operation.started_at < before
+                && verdict == Some(Verdict::Valid)
         });
         struck
             .answer(valid.max_by_key(|operation| operation.started_at).map(|operation| operation.id.clone()))

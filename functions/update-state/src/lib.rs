@@ -151,14 +151,15 @@ async fn begin(
     execution: String,
 ) -> Result<Output> {
     let id = OperationId::derive(&ports.defaults.region, &request.database_id, &request.run_id);
-    let reference = ports.store.latest_valid(&request.database_id).await?;
     let new = Operation::begin(id.clone(), request.clone(), execution.clone(), ports.now);
     if let Creation::Created(()) = ports.store.create(&new, &new.summary(ports.bucket)).await? {
+        let reference = ports.store.latest_valid(&request.database_id, new.started_at).await?;
         return output(ports, new, Disposition::Run, reference).await;
     }
     let found = ports.store.get(&id).await?.ok_or_else(|| {
         Error::new(ErrorKind::OutcomeUnknown, format!("the record of {id} was there and cannot be read"))
     })?;
+    let reference = ports.store.latest_valid(&request.database_id, found.started_at).await?;
     if found.request != request {
         return Err(Error::new(
             ErrorKind::RequestMismatch,

@@ -160,11 +160,12 @@ async fn the_last_valid_operation_is_looked_for_newest_first_over_pages() {
         });
     // WHEN it is asked for, THEN it is the first of them
     let database = request(json!({})).database_id;
-    let found = table(&[&first, &second]).latest_valid(&database).await.unwrap().unwrap();
+    let before = "2026-11-20T06:00:00Z".parse().unwrap();
+    let found = table(&[&first, &second]).latest_valid(&database, before).await.unwrap().unwrap();
     assert_eq!(found.as_str(), "prod-db-r2-0123456789");
     // GIVEN no page with any, THEN there is none
     let none = mock!(Client::query).then_http_response(|| response(200, json!({"Items": []}).to_string()));
-    assert_eq!(table(&[&none]).latest_valid(&database).await, Ok(None));
+    assert_eq!(table(&[&none]).latest_valid(&database, before).await, Ok(None));
 }
 
 #[tokio::test(start_paused = true)]

@@ -203,4 +203,11 @@ async fn the_last_valid_backup_of_the_database_is_what_to_compare_with() {
     // THEN the VALID one is named
     let r1 = world.begin_with(FIRST, input(json!({"runId": "r1"}))).await.unwrap().operation_id;
     assert_eq!(output.reference_operation_id, Some(r1));
+    // THEN an older one that is resumed now is not held against it
+    let old = world.begin_with(FIRST, input(json!({"runId": "r0"}))).await.unwrap().operation_id;
+    let mut old = world.store.now(&old).unwrap();
+    old.started_at = at(-2000);
+    world.store.lay(&old);
+    let resumed = world.begin_with(FIRST, input(json!({"runId": "r0"}))).await.unwrap();
+    assert_eq!(resumed.reference_operation_id, None);
 }

@@ -198,6 +198,25 @@ async fn an_assertion_that_does_not_hold_refuses_the_backup() {
     world.assert_clean(&world.operation("run-1")).await;
 }
 
+/// Runs a script with the project's own Python, which has boto3, against the stack.
+async fn python(script: &str, arguments: &[&str]) {
+    let output = tokio::process::Command::new(holdfast_tests::files::project(".venv/bin/python"))
+        .arg(holdfast_tests::files::project(script))
+        .args(arguments)
+        .output()
+        .await
+        .expect("python of the project's environment");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn boto3_finds_the_local_rds_to_be_rds() {
+    let world = World::without_database("boto3").await;
+    python("tests/data/rds_smoke.py", &[&world.database]).await;
+    assert_eq!(world.effects("CopyDBSnapshot").await, 1);
+    assert!(world.instance(&world.database).await.is_none());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_schedules_event_starts_a_run_named_after_its_time() {
     let world = World::new("schedule").await;

@@ -296,7 +296,9 @@ impl Rds for RdsApi {
             format!("RestoreDBInstanceFromDBSnapshot {} in {region}: {}", new.snapshot_id, message(&error));
         match code(&error) {
             Some("DBInstanceAlreadyExists") => Ok(RestoreAnswer::AlreadyThere),
-            Some("InsufficientDBInstanceCapacity") => Ok(RestoreAnswer::NoCapacity),
+            Some("InsufficientDBInstanceCapacity" | "InstanceQuotaExceeded" | "StorageQuotaExceeded") => {
+                Ok(RestoreAnswer::NoCapacity)
+            }
             // A class that this engine version or zone does not have: the next on the list may be one it has.
             Some("InvalidParameterCombination" | "InvalidParameterValue")
                 if message(&error).to_ascii_lowercase().contains("class") =>

@@ -47,7 +47,7 @@ pub enum RestoreAnswer {
     Started(Box<Instance>),
     /// The name was taken already.
     AlreadyThere,
-    /// No capacity for this class in any zone: try the next.
+    /// No capacity or quota for this class, or it is not offered: try the next.
     NoCapacity,
     /// The snapshot cannot be restored from now (`creating`, being modified).
     NotYet,

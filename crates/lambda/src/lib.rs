@@ -104,6 +104,7 @@ fn start_log() {
         .json()
         .flatten_event(true)
         .with_current_span(false)
+        .with_span_list(false)
         .with_target(false)
         .with_env_filter(filter)
         .try_init();

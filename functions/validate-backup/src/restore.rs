@@ -164,7 +164,7 @@ async fn start(
         }
     }
     let verdicts = Verdicts { rds: ports.rds, documents: ports.documents, region };
-    let reason = format!("no capacity for any of {}", classes.join(", "));
+    let reason = format!("no capacity or quota for any of {}", classes.join(", "));
     verdicts.refuse(job, CheckResult::Errored, reason).await
 }
 

@@ -1,0 +1,226 @@
+//! What an operation has found out so far, and the end state it amounts to.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Phase;
+use crate::error::{ErrorKind, Leftovers};
+use crate::health::{Health, NamedCause};
+use crate::ids::{OperationId, Region};
+use crate::validation::{Check, CheckResult, Verdict};
+
+/// The snapshot an operation made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotResult {
+    /// Identifier.
+    pub id: String,
+    /// ARN.
+    pub arn: String,
+    /// Region.
+    pub region: Region,
+    /// Allocated storage, GiB.
+    #[serde(rename = "sizeGiB")]
+    pub size_gib: u32,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// When the data is from.
+    pub created_at: Option<Timestamp>,
+}
+
+/// What validation found, small enough for a payload; the whole lies in the metadata bucket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidationResult {
+    /// The sum of the checks.
+    pub verdict: Verdict,
+    /// Every check, findings cut where they would not fit.
+    pub checks: Vec<Check>,
+    /// One sentence per check that did not pass.
+    pub issues: Vec<String>,
+    /// From asking for the restore until the data could be read: the measured part of the RTO.
+    pub restore_seconds: Option<f64>,
+    /// Databases that were looked at.
+    pub databases: Vec<String>,
+    /// Tables read.
+    pub tables: u64,
+    /// Rows read.
+    pub rows: u64,
+}
+
+impl ValidationResult {
+    /// The result when validation was not asked for.
+    pub fn not_run() -> Self {
+        ValidationResult {
+            verdict: Verdict::NotRun,
+            checks: vec![],
+            issues: vec![],
+            restore_seconds: None,
+            databases: vec![],
+            tables: 0,
+            rows: 0,
+        }
+    }
+
+    /// Cuts findings, then issues, then checks that passed, until the JSON fits into `bytes`: a Step Functions payload
+    /// is limited to 256 KiB and a DynamoDB item to 400 KB. The verdict is never touched.
+    pub fn bounded(mut self, bytes: usize) -> Self {
+        let size = |result: &Self| serde_json::to_vec(result).map_or(usize::MAX, |json| json.len());
+        for keep in [20, 5, 1, 0] {
+            if size(&self) <= bytes {
+                return self;
+            }
+            for check in &mut self.checks {
+                if check.findings.len() > keep {
+                    let cut = check.findings.len() - keep;
+                    check.findings.truncate(keep);
+                    check.reason = Some(format!(
+                        "{cut} more findings in the report; {}",
+                        check.reason.take().unwrap_or_default()
+                    ));
+                }
+            }
+        }
+        if size(&self) > bytes {
+            self.issues.truncate(20);
+            self.checks.retain(|check| check.result != CheckResult::Passed);
+            self.checks.truncate(50);
+            for check in &mut self.checks {
+                check.reason = check.reason.take().map(|reason| reason.chars().take(300).collect());
+            }
+            for issue in &mut self.issues {
+                *issue = issue.chars().take(500).collect();
+            }
+            self.databases.truncate(100);
+        }
+        self
+    }
+}
+
+/// How one target Region ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplicaResult {
+    /// The Region.
+    pub region: Region,
+    /// AVAILABLE or FAILED.
+    pub status: ReplicaStatus,
+    /// The copy.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub snapshot_arn: Option<String>,
+    /// The key it is encrypted with.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub kms_key_id: Option<String>,
+    /// Why there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<NamedCause>,
+    /// From the start of the replication to the copy's end, by the state machine's clock.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub seconds: Option<f64>,
+}
+
+/// Whether a copy is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ReplicaStatus {
+    /// Complete in its Region.
+    Available,
+    /// Not there; the error says why.
+    Failed,
+}
+
+/// What has been found out so far; each part is set once, when its phase ends.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Results {
+    /// From the health check.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub health: Option<Health>,
+    /// From the snapshot.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub snapshot: Option<SnapshotResult>,
+    /// From the validation.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub validation: Option<ValidationResult>,
+    /// From the replication, one per target Region.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub replicas: Option<Vec<ReplicaResult>>,
+    /// What ended the operation early.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failure: Option<NamedCause>,
+    /// What is still there that should not be, or stays on purpose.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub leftovers: Option<Vec<String>>,
+}
+
+impl Results {
+    pub(super) fn absorb(&mut self, newer: Results) {
+        let Results { health, snapshot, validation, replicas, failure, leftovers } = newer;
+        self.health = health.or(self.health.take());
+        self.snapshot = snapshot.or(self.snapshot.take());
+        self.validation = validation.or(self.validation.take());
+        self.replicas = replicas.or(self.replicas.take());
+        // The first failure is the cause; a later one is its consequence.
+        self.failure = self.failure.take().or(failure);
+        self.leftovers = leftovers.or(self.leftovers.take());
+    }
+
+    /// What failed copies may have left in their Regions.
+    pub(super) fn copies_left(&self, operation: &OperationId) -> Vec<String> {
+        let left = |replica: &&ReplicaResult| {
+            let kind = replica.error.as_ref().and_then(|error| ErrorKind::from_name(&error.name));
+            replica.status == ReplicaStatus::Failed
+                && kind.is_none_or(|kind| kind.leftovers() != Leftovers::Nothing)
+        };
+        let line = |replica: &ReplicaResult| {
+            format!(
+                "perhaps snapshot {} in {} (its copy did not end well)",
+                operation.snapshot_id(),
+                replica.region
+            )
+        };
+        self.replicas.iter().flatten().filter(left).map(line).collect()
+    }
+
+    /// The end state these results amount to. Unknown is not success: what is missing counts against it.
+    pub fn end_state(&self) -> Phase {
+        let proven = self
+            .validation
+            .as_ref()
+            .is_some_and(|validation| matches!(validation.verdict, Verdict::Valid | Verdict::NotRun));
+        if self.failure.is_some() || self.snapshot.is_none() || !proven {
+            return Phase::Failed;
+        }
+        let all_copied = self.replicas.as_ref().is_some_and(|replicas| {
+            replicas.iter().all(|replica| replica.status == ReplicaStatus::Available)
+        });
+        let nothing_left = self.leftovers.as_ref().is_some_and(Vec::is_empty);
+        if all_copied && nothing_left { Phase::Succeeded } else { Phase::Partial }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_validation_is_cut_to_size_and_keeps_its_verdict() {
+        let finding = crate::validation::Finding { object: "o".repeat(50), message: "m".repeat(200) };
+        let check = Check {
+            name: "content".into(),
+            scope: "shop".into(),
+            result: CheckResult::Failed,
+            reason: Some("r".repeat(500)),
+            duration_ms: 1,
+            findings: vec![finding; 200],
+        };
+        let mut large = ValidationResult::not_run();
+        large.verdict = Verdict::Invalid;
+        large.issues = vec!["i".repeat(600); 300];
+        large.checks = vec![check; 300];
+        let cut = large.bounded(100_000);
+        assert!(serde_json::to_vec(&cut).unwrap().len() <= 100_000);
+        assert_eq!(cut.verdict, Verdict::Invalid);
+        assert!(!cut.checks.is_empty());
+    }
+}

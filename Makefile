@@ -3,16 +3,16 @@
 LOCAL := target/debug/holdfast-local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check bench deploy setup setup-check build fmt
+.PHONY: help demo up down test check bench deploy setup setup-check build port fmt
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
 	  printf '  make %-8s %s\n' "$$name" "$$text"; done
 
-demo: build  ## Back up a real database on this machine and see it proven (DAMAGE=1: damaged, and refused)
+demo: port build  ## Back up a real database on this machine and see it proven (DAMAGE=1: damaged, and refused)
 	@$(LOCAL) demo $(if $(DAMAGE),--damage)
 
-up: build  ## Start the local cloud with Holdfast deployed, leave it running, write .local/env
+up: port build  ## Start the local cloud with Holdfast deployed, leave it running, write .local/env
 	@$(LOCAL) up
 
 down:  ## Stop the local cloud and leave nothing behind
@@ -36,7 +36,11 @@ fmt:  ## Format everything
 	cargo fmt --all
 
 build: setup
-	@cargo build --workspace --bins
+	@[ -x $(LOCAL) ] || echo "building: some minutes the first time"
+	@cargo build --quiet --workspace --bins
+
+port:
+	@python3 tools/port
 
 setup:
 	@tools/setup

@@ -55,8 +55,11 @@ pub async fn run(damage: bool) -> Result<u8> {
     let outcome = follow(&cloud, &execution, Screen::for_stdout()).await?;
     report(&outcome, &execution, &outputs.state_table, Output::Table);
     println!();
+    if matches!(outcome, Outcome::Detached { .. }) {
+        return Ok(holdfast_cli::exit::DETACHED);
+    }
     let kept = kept_promise(&outcome, damage);
-    closing(paint, kept, damage, operation.as_str());
+    closing(paint, kept, damage, operation.as_str(), &stack.settings);
     Ok(u8::from(!kept))
 }
 
@@ -161,7 +164,7 @@ fn verdict(summary: &Summary) -> Option<Verdict> {
     summary.validation.as_ref().map(|validation| validation.verdict)
 }
 
-fn closing(paint: Paint, kept: bool, damage: bool, operation: &str) {
+fn closing(paint: Paint, kept: bool, damage: bool, operation: &str, settings: &Settings) {
     match (kept, damage) {
         (true, true) => println!(
             "{}",
@@ -174,7 +177,7 @@ fn closing(paint: Paint, kept: bool, damage: bool, operation: &str) {
         (false, false) => println!("{}", paint.bad("This backup should have succeeded.")),
     }
     println!("  The local cloud still runs. Look again:  target/debug/holdfast backup describe {operation}");
-    println!("  (after: set -a; . .local/env; set +a)    Stop it:  make down");
+    println!("  (after: set -a; . .local/env; set +a)    Stop it:  {}", settings.make("down"));
 }
 
 #[cfg(test)]

@@ -76,6 +76,9 @@ fn down() -> Result<ExitCode> {
     let settings = Settings::lasting()?;
     let stopped = stack::stop(&settings)?;
     println!("{}", if stopped { "Down: nothing left behind." } else { "Nothing was up." });
+    for other in stack::others(&settings) {
+        println!("Still up: {}. Stop it:  {}", other.name, other.make("down"));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -49,6 +49,23 @@ impl Settings {
             .ok_or_else(|| Error::new(format!("no free block of {PORTS_PER_STACK} ports from {first} on")))
     }
 
+    /// The command line that runs `target` for this stack.
+    pub fn make(&self, target: &str) -> String {
+        match self.port_base {
+            DEFAULT_PORT_BASE => format!("make {target}"),
+            port_base => format!("make {target} HOLDFAST_PORT_BASE={port_base}"),
+        }
+    }
+
+    /// The lasting stack whose folder has this name.
+    pub(crate) fn of_folder(name: &str) -> Option<Self> {
+        let port_base = match name.strip_prefix("stack")? {
+            "" => DEFAULT_PORT_BASE,
+            rest => rest.strip_prefix('-')?.parse().ok()?,
+        };
+        Some(Self { name: name.to_owned(), port_base, wait_scale: wait_scale() })
+    }
+
     /// Where it keeps its data.
     pub fn dir(&self) -> PathBuf {
         project::local().join(&self.name)

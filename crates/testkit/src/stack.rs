@@ -215,6 +215,17 @@ pub fn stop(settings: &Settings) -> Result<bool> {
     stop_dir(&settings.dir())
 }
 
+/// The lasting stacks of this project that are up beside `settings`.
+pub fn others(settings: &Settings) -> Vec<Settings> {
+    let Ok(entries) = fs::read_dir(project::local()) else { return Vec::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| Settings::of_folder(&entry.file_name().to_string_lossy()))
+        .filter(|other| other.name != settings.name)
+        .filter(|other| PidFile::of(&other.dir()).read().iter().any(Leader::is_alive))
+        .collect()
+}
+
 /// Stops the stacks of commands that were killed before they could.
 ///
 /// # Errors

@@ -70,9 +70,9 @@ pub async fn handle(
     }
     let unusable = regions.values().filter(|health| !health.usable).count();
     let message = match unusable {
-        0 => format!("{database} is {}; {} target Regions are ready", source.status, regions.len()),
+        0 => format!("{database} is {}; target Regions ready: {}", source.status, regions.len()),
         n => {
-            format!("{database} is {}; {n} of {} target Regions are not usable", source.status, regions.len())
+            format!("{database} is {}; target Regions not usable: {n} of {}", source.status, regions.len())
         }
     };
     Ok(Answer::Final {

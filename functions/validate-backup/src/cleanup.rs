@@ -37,11 +37,8 @@ pub(crate) async fn step(
     if failed {
         leftovers.extend(snapshot_left(rds, region, operation).await);
     }
-    let message = match leftovers.as_slice() {
-        [] => "nothing temporary is left".to_owned(),
-        [_] => "one thing stays and is named in the record".to_owned(),
-        stays => format!("{} things stay and are named in the record", stays.len()),
-    };
+    let message =
+        if leftovers.is_empty() { "nothing temporary is left" } else { "done; the record names what stays" };
     Ok(Answer::Final {
         progress: Progress::new("clean-up", Some(100), message),
         result: Output::CleanedUp { leftovers },

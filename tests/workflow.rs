@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_rds::types::DbInstance;
 use aws_sdk_sfn::types::ExecutionStatus;
 use holdfast_tests::World;
-use holdfast_tests::world::{tag, until};
+use holdfast_tests::world::{python, tag, until};
 use serde_json::{Value, json};
 
 /// The source without the one thing that moves by itself.
@@ -196,17 +196,6 @@ async fn an_assertion_that_does_not_hold_refuses_the_backup() {
     assert_eq!(ended.error, "Holdfast.ValidationFailed", "{ended:?}");
     assert!(ended.cause.contains("no order is free"), "{}", ended.cause);
     world.assert_clean(&world.operation("run-1")).await;
-}
-
-/// Runs a script with the project's own Python, which has boto3, against the stack.
-async fn python(script: &str, arguments: &[&str]) {
-    let output = tokio::process::Command::new(holdfast_tests::files::project(".venv/bin/python"))
-        .arg(holdfast_tests::files::project(script))
-        .args(arguments)
-        .output()
-        .await
-        .expect("python of the project's environment");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,8 @@ use holdfast_testkit::clients::{Clients, HOME_REGION, config};
 use holdfast_testkit::{Settings, Stack, http, seed};
 use serde_json::{Value, json};
 
+use crate::files::project;
+
 /// Longest time an execution may take in a test; the slowest takes a third of it.
 const PATIENCE: Duration = Duration::from_secs(150);
 
@@ -326,6 +328,9 @@ impl World {
         if let Some(execution) = execution {
             places.push(("the execution's history".to_owned(), self.history(&execution).await));
         }
+        let functions = python("tests/data/function_logs.py", &[]).await;
+        assert!(functions.contains(operation.as_str()), "the functions' logs do not speak of {operation}");
+        places.push(("the functions' logs".to_owned(), functions));
         let logs = self.stack.settings.dir().join("logs");
         for entry in std::fs::read_dir(&logs).expect("logs").flatten() {
             let text = String::from_utf8_lossy(&std::fs::read(entry.path()).expect("a log")).into_owned();
@@ -363,6 +368,18 @@ impl World {
             .expect("a MAC");
         hex::encode(answer.mac().expect("a MAC").as_ref())
     }
+}
+
+/// Runs a script with the project's own Python, which has boto3, against the stack; what it printed.
+pub async fn python(script: &str, arguments: &[&str]) -> String {
+    let output = tokio::process::Command::new(project(".venv/bin/python"))
+        .arg(project(script))
+        .args(arguments)
+        .output()
+        .await
+        .expect("python of the project's environment");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// A tag of a snapshot.

@@ -14,6 +14,11 @@ use aws_smithy_types::config_bag::ConfigBag;
 pub struct CallCounter(Arc<AtomicU64>);
 
 impl CallCounter {
+    /// Counts one call.
+    pub fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Calls since the last `take`, and starts again from 0.
     pub fn take(&self) -> u64 {
         self.0.swap(0, Ordering::Relaxed)
@@ -31,7 +36,7 @@ impl Intercept for CallCounter {
         _components: &RuntimeComponents,
         _bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.count();
         Ok(())
     }
 }

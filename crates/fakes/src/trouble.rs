@@ -8,7 +8,7 @@ use crate::locked;
 
 /// The calls of all ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "each is a method of a port, documented there")]
 pub enum Call {
     Instance,
     TemporaryInstances,

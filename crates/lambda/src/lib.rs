@@ -7,42 +7,38 @@ use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use futures::FutureExt;
+use holdfast_aws::calls::CallCounter;
+use holdfast_aws::config::Aws;
 use holdfast_core::{Error, ErrorKind, Result};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// What a function is wired with.
-pub trait Dependencies {
-    /// AWS API calls since the last time it was asked; reported in every answer as `apiCalls`.
-    fn take_api_calls(&self) -> u64;
-}
-
 /// Serves invocations until the environment ends.
 ///
-/// `dependencies` may be an error (a missing setting): every invocation then fails with its name, instead of
-/// an initialisation that dies without one.
+/// `wire` makes what the handler works with, once. When it fails (a missing setting), every invocation fails with its
+/// name, instead of an initialisation that dies without one.
 ///
 /// # Errors
 /// Only what the Lambda runtime API itself fails with.
-pub async fn serve<D, I, O, H>(
+pub async fn serve<P, I, O, H>(
     function: &'static str,
-    dependencies: Result<D>,
+    wire: impl FnOnce(&Aws) -> Result<P>,
     handler: H,
 ) -> std::result::Result<(), lambda_runtime::Error>
 where
-    D: Dependencies,
     I: DeserializeOwned,
     O: Serialize,
-    H: AsyncFn(&D, I) -> Result<O>,
+    H: AsyncFn(&P, I) -> Result<O>,
 {
     start_log();
-    let (dependencies, handler) = (&dependencies, &handler);
+    let wired = Aws::from_env().and_then(|aws| Ok((wire(&aws)?, aws.calls())));
+    let (wired, handler) = (&wired, &handler);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let started = Instant::now();
         let operation = event.payload["operationId"].as_str().unwrap_or_default().to_owned();
-        let answer = invoke(dependencies, handler, event.payload).await;
+        let answer = invoke(wired, handler, event.payload).await;
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match answer {
             Ok(answer) => {
@@ -73,25 +69,25 @@ where
     .await
 }
 
-async fn invoke<D, I, O, H>(dependencies: &Result<D>, handler: &H, payload: Value) -> Result<Value>
+/// One invocation; its answer says in `apiCalls` how many AWS calls it took.
+async fn invoke<P, I, O, H>(wired: &Result<(P, CallCounter)>, handler: &H, payload: Value) -> Result<Value>
 where
-    D: Dependencies,
     I: DeserializeOwned,
     O: Serialize,
-    H: AsyncFn(&D, I) -> Result<O>,
+    H: AsyncFn(&P, I) -> Result<O>,
 {
-    let dependencies = dependencies.as_ref().map_err(Clone::clone)?;
+    let (ports, calls) = wired.as_ref().map_err(Clone::clone)?;
     let input: I = serde_path_to_error::deserialize(payload)
         .map_err(|error| Error::invalid(format!("payload.{}: {}", error.path(), error.inner())))?;
     // Whatever an earlier, failed invocation counted is not this one's.
-    dependencies.take_api_calls();
-    let answer = AssertUnwindSafe(handler(dependencies, input))
+    calls.take();
+    let answer = AssertUnwindSafe(handler(ports, input))
         .catch_unwind()
         .await
         .map_err(|_| Error::new(ErrorKind::Internal, "the function panicked; its log has the place"))??;
     let mut answer = serde_json::to_value(answer)
         .map_err(|error| Error::new(ErrorKind::Internal, format!("answer: {error}")))?;
-    answer["apiCalls"] = dependencies.take_api_calls().into();
+    answer["apiCalls"] = calls.take().into();
     Ok(answer)
 }
 
@@ -117,36 +113,42 @@ mod tests {
 
     use super::*;
 
-    struct Fake;
-
-    impl Dependencies for Fake {
-        fn take_api_calls(&self) -> u64 {
-            3
-        }
-    }
-
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Input {
         n: u32,
     }
 
-    async fn double(_: &Fake, input: Input) -> Result<Value> {
+    /// Works with the counter itself, as the SDK's clients do, and calls AWS three times.
+    async fn double(calls: &CallCounter, input: Input) -> Result<Value> {
+        for _ in 0..3 {
+            calls.count();
+        }
         assert!(input.n < 100, "too large for this test");
         Ok(json!({"n": input.n * 2}))
     }
 
+    fn answer(wired: &Result<(CallCounter, CallCounter)>, payload: Value) -> Result<Value> {
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime")
+            .block_on(invoke(wired, &double, payload))
+    }
+
+    fn wired() -> Result<(CallCounter, CallCounter)> {
+        let calls = CallCounter::default();
+        Ok((calls.clone(), calls))
+    }
+
     fn run(payload: Value) -> Result<Value> {
-        tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(invoke(
-            &Ok(Fake),
-            &double,
-            payload,
-        ))
+        answer(&wired(), payload)
     }
 
     #[test]
-    fn an_answer_carries_its_calls() {
-        assert_eq!(run(json!({"n": 2})).unwrap(), json!({"n": 4, "apiCalls": 3}));
+    fn an_answer_carries_its_own_calls_and_not_those_of_one_that_failed() {
+        let wired = wired();
+        assert!(answer(&wired, json!({"n": 200})).is_err());
+        assert_eq!(answer(&wired, json!({"n": 2})).unwrap(), json!({"n": 4, "apiCalls": 3}));
     }
 
     #[test]
@@ -159,11 +161,7 @@ mod tests {
 
     #[test]
     fn a_missing_setting_is_named_at_every_invocation() {
-        let missing: Result<Fake> = Err(Error::new(ErrorKind::Configuration, "X is not set"));
-        let answer = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .expect("a runtime")
-            .block_on(invoke(&missing, &double, json!({"n": 1})));
-        assert_eq!(answer.unwrap_err().kind, ErrorKind::Configuration);
+        let missing = Err(Error::new(ErrorKind::Configuration, "X is not set"));
+        assert_eq!(answer(&missing, json!({"n": 1})).unwrap_err().kind, ErrorKind::Configuration);
     }
 }

@@ -176,7 +176,6 @@ fn claim(settings: &Settings) -> std::io::Result<File> {
     let leftovers = stop_leftovers(&settings.data_dir)?;
     if leftovers > 0 {
         tracing::warn!(leftovers, "stopped servers of an earlier run");
-        std::thread::sleep(std::time::Duration::from_millis(500));
     }
     clear(settings);
     Ok(file)

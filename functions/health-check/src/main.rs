@@ -1,40 +1,25 @@
 //! Wires `health-check`.
 
 use health_check::handle;
-use holdfast_aws::calls::CallCounter;
 use holdfast_aws::config::Aws;
 use holdfast_aws::kms::Kms;
 use holdfast_aws::rds::RdsApi;
 use holdfast_core::Result;
 use holdfast_core::ids::Region;
-use holdfast_lambda::Dependencies;
 
 struct Wired {
     rds: RdsApi,
     keys: Kms,
     region: Region,
-    calls: CallCounter,
 }
 
-impl Dependencies for Wired {
-    fn take_api_calls(&self) -> u64 {
-        self.calls.take()
-    }
-}
-
-fn wire() -> Result<Wired> {
-    let aws = Aws::from_env()?;
-    Ok(Wired {
-        rds: RdsApi::new(&aws),
-        keys: Kms::new(&aws, None),
-        region: aws.region().clone(),
-        calls: aws.calls(),
-    })
+fn wire(aws: &Aws) -> Result<Wired> {
+    Ok(Wired { rds: RdsApi::new(aws), keys: Kms::new(aws, None), region: aws.region().clone() })
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::result::Result<(), lambda_runtime::Error> {
-    holdfast_lambda::serve("health-check", wire(), async |wired: &Wired, input| {
+    holdfast_lambda::serve("health-check", wire, async |wired: &Wired, input| {
         handle(&wired.rds, &wired.keys, &wired.region, input).await
     })
     .await

@@ -1,34 +1,24 @@
 //! Wires `sweep-temporary`.
 
-use holdfast_aws::calls::CallCounter;
 use holdfast_aws::config::Aws;
 use holdfast_aws::rds::RdsApi;
 use holdfast_core::Result;
 use holdfast_core::ids::Region;
-use holdfast_lambda::Dependencies;
 use jiff::Timestamp;
 use sweep_temporary::{Input, handle};
 
 struct Wired {
     rds: RdsApi,
     region: Region,
-    calls: CallCounter,
 }
 
-impl Dependencies for Wired {
-    fn take_api_calls(&self) -> u64 {
-        self.calls.take()
-    }
-}
-
-fn wire() -> Result<Wired> {
-    let aws = Aws::from_env()?;
-    Ok(Wired { rds: RdsApi::new(&aws), region: aws.region().clone(), calls: aws.calls() })
+fn wire(aws: &Aws) -> Result<Wired> {
+    Ok(Wired { rds: RdsApi::new(aws), region: aws.region().clone() })
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::result::Result<(), lambda_runtime::Error> {
-    holdfast_lambda::serve("sweep-temporary", wire(), async |wired: &Wired, _input: Input| {
+    holdfast_lambda::serve("sweep-temporary", wire, async |wired: &Wired, _input: Input| {
         handle(&wired.rds, &wired.region, Timestamp::now()).await
     })
     .await

@@ -1,6 +1,5 @@
 //! Wires `update-state`.
 
-use holdfast_aws::calls::CallCounter;
 use holdfast_aws::config::{Aws, optional, required};
 use holdfast_aws::dynamodb::StateTable;
 use holdfast_aws::s3::Bucket;
@@ -8,7 +7,6 @@ use holdfast_aws::sfn::StepFunctions;
 use holdfast_core::ids::Region;
 use holdfast_core::request::{Defaults, TargetRegion};
 use holdfast_core::{Error, ErrorKind, Result};
-use holdfast_lambda::Dependencies;
 use jiff::Timestamp;
 use update_state::{Ports, handle};
 
@@ -17,23 +15,14 @@ struct Wired {
     documents: Bucket,
     executions: StepFunctions,
     defaults: Defaults,
-    calls: CallCounter,
 }
 
-impl Dependencies for Wired {
-    fn take_api_calls(&self) -> u64 {
-        self.calls.take()
-    }
-}
-
-fn wire() -> Result<Wired> {
-    let aws = Aws::from_env()?;
+fn wire(aws: &Aws) -> Result<Wired> {
     Ok(Wired {
-        store: StateTable::new(&aws, required("DR_STATE_TABLE_NAME")?),
-        documents: Bucket::new(&aws, required("DR_METADATA_BUCKET")?),
-        executions: StepFunctions::new(&aws),
+        store: StateTable::new(aws, required("DR_STATE_TABLE_NAME")?),
+        documents: Bucket::new(aws, required("DR_METADATA_BUCKET")?),
+        executions: StepFunctions::new(aws),
         defaults: Defaults { region: aws.region().clone(), target_regions: default_targets()? },
-        calls: aws.calls(),
     })
 }
 
@@ -56,7 +45,7 @@ fn default_targets() -> Result<Vec<TargetRegion>> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::result::Result<(), lambda_runtime::Error> {
-    holdfast_lambda::serve("update-state", wire(), async |wired: &Wired, input| {
+    holdfast_lambda::serve("update-state", wire, async |wired: &Wired, input| {
         let ports = Ports {
             store: &wired.store,
             documents: &wired.documents,

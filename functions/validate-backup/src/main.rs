@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use holdfast_aws::calls::CallCounter;
 use holdfast_aws::config::{Aws, optional, required};
 use holdfast_aws::kms::Kms;
 use holdfast_aws::rds::RdsApi;
 use holdfast_aws::s3::Bucket;
 use holdfast_core::{Error, ErrorKind, Result};
-use holdfast_lambda::Dependencies;
 use jiff::Timestamp;
 use validate_backup::{Ports, ServerProver, Settings, handle};
 
@@ -21,17 +19,9 @@ struct Wired {
     documents: Bucket,
     prover: ServerProver,
     settings: Settings,
-    calls: CallCounter,
 }
 
-impl Dependencies for Wired {
-    fn take_api_calls(&self) -> u64 {
-        self.calls.take()
-    }
-}
-
-fn wire() -> Result<Wired> {
-    let aws = Aws::from_env()?;
+fn wire(aws: &Aws) -> Result<Wired> {
     let configuration = |name: &str, why: &dyn std::fmt::Display| {
         Error::new(ErrorKind::Configuration, format!("{name}: {why}"))
     };
@@ -44,9 +34,9 @@ fn wire() -> Result<Wired> {
     let budget: u64 =
         budget.parse().map_err(|error| configuration("HOLDFAST_VERIFY_BUDGET_SECONDS", &error))?;
     Ok(Wired {
-        rds: RdsApi::new(&aws),
-        keys: Kms::new(&aws, Some(required("HOLDFAST_HMAC_KEY_ID")?)),
-        documents: Bucket::new(&aws, required("DR_METADATA_BUCKET")?),
+        rds: RdsApi::new(aws),
+        keys: Kms::new(aws, Some(required("HOLDFAST_HMAC_KEY_ID")?)),
+        documents: Bucket::new(aws, required("DR_METADATA_BUCKET")?),
         prover: ServerProver::new(ca_pem),
         settings: Settings {
             region: aws.region().clone(),
@@ -54,13 +44,12 @@ fn wire() -> Result<Wired> {
             security_group: required("HOLDFAST_VALIDATION_SECURITY_GROUP_ID")?,
             verify_budget: Duration::from_secs(budget),
         },
-        calls: aws.calls(),
     })
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::result::Result<(), lambda_runtime::Error> {
-    holdfast_lambda::serve("validate-backup", wire(), async |wired: &Wired, input| {
+    holdfast_lambda::serve("validate-backup", wire, async |wired: &Wired, input| {
         let ports = Ports {
             rds: &wired.rds,
             keys: &wired.keys,

@@ -41,6 +41,7 @@ pub struct Cluster {
     user: ServerUser,
     options: ClusterOptions,
     port: u16,
+    program: Option<PathBuf>,
     server: Option<Child>,
 }
 
@@ -97,7 +98,7 @@ impl Cluster {
             Some(port) => port,
             None => free_port()?,
         };
-        Ok(Self { binaries, authority, user, options, port, server: None })
+        Ok(Self { binaries, authority, user, options, port, program: None, server: None })
     }
 
     async fn initdb(&self) -> Result<(), Error> {
@@ -149,12 +150,15 @@ impl Cluster {
             .open(self.log_file())
             .map_err(|cause| Error::io("cannot open the server's log", cause))?;
         let errors = log.try_clone().map_err(|cause| Error::io("cannot open the server's log", cause))?;
-        let mut command = Command::new(self.binaries.program("postgres"));
+        let program = self.program.clone().unwrap_or_else(|| self.binaries.program("postgres"));
+        let mut command = Command::new(program);
         command
             .arg("-D")
             .arg(&self.options.data_dir)
             .current_dir("/")
             .env_remove("PGDATA")
+            // It may run as another user, whose home this is not: libpq looks there for certificates.
+            .env_remove("HOME")
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
@@ -221,7 +225,8 @@ impl Cluster {
     }
 
     /// Copies the running server's files into `target` (made by this call): a physical backup that
-    /// [`Cluster::open`] starts from. Pages are copied as they are, checksums unseen.
+    /// [`Cluster::open`] starts from. Pages are copied as they are, checksums unseen. Needs
+    /// `pg_basebackup`, which what `tools/postgres-majors` installs does not have.
     pub async fn base_backup(&self, target: &Path) -> Result<(), Error> {
         make_private_directory(target, &self.user)
             .map_err(|cause| Error::io(format!("cannot create {target:?}"), cause))?;
@@ -229,7 +234,9 @@ impl Cluster {
         let mut command = Command::new(self.binaries.program("pg_basebackup"));
         command
             .args(["--host=127.0.0.1", "--no-password", "--checkpoint=fast", "--wal-method=stream"])
-            .args(["--no-sync", "--no-verify-checksums", "--no-manifest"])
+            .args(["--no-sync", "--no-verify-checksums"])
+            // PostgreSQL 12 writes no manifest, and does not know how to leave it out.
+            .args((self.binaries.major_version() != "12").then_some("--no-manifest"))
             .args(["--port", &self.port.to_string()])
             .args(["--username", &self.options.superuser])
             .arg("--pgdata")
@@ -248,6 +255,11 @@ impl Cluster {
             status: output.status.to_string(),
             output: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         })
+    }
+
+    /// Runs this program in place of the installation's `postgres`, from the next start.
+    pub fn set_server(&mut self, program: &Path) {
+        self.program = Some(program.to_owned());
     }
 
     /// Replaces the settings given earlier; they count from the next start.

@@ -16,15 +16,26 @@ pub enum Error {
         /// Where they were looked for.
         looked: String,
     },
+    /// A major that was named or is required is not where it should be.
+    #[error(
+        "no PostgreSQL {major} server found (looked in {looked}): `tools/postgres-majors {major}` installs one, \
+         or set HOLDFAST_PG{major}_BINDIR to the folder of `postgres` and `initdb`"
+    )]
+    MajorNotFound {
+        /// The major version.
+        major: u32,
+        /// Where it was looked for.
+        looked: String,
+    },
     /// This process is root and there is no other user to run the server.
     #[error(
         "PostgreSQL refuses to run as root and the user `{0}` does not exist: set HOLDFAST_PG_USER to one that does"
     )]
     NoServerUser(String),
-    /// A directory above the data directory keeps the server's user out.
+    /// A directory above the data directory or the server binaries keeps the server's user out.
     #[error(
         "the PostgreSQL user `{user}` cannot enter {}: allow it (`chmod o+x`), set HOLDFAST_PG_USER, \
-         or choose another data directory", directory.display()
+         or use another directory", directory.display()
     )]
     NotTraversable {
         /// The directory that keeps it out.

@@ -69,6 +69,34 @@ async fn a_cluster_lives_is_copied_and_dies() {
 }
 
 #[tokio::test]
+async fn every_installed_major_runs() {
+    let authority = CertificateAuthority::new().unwrap();
+    let majors = Binaries::majors().await.unwrap_or_else(|error| panic!("{error}"));
+    for binaries in majors {
+        let directory = tempfile::tempdir().unwrap();
+        let version = binaries.version().to_owned();
+        let options = options(&directory.path().join("data"));
+        let mut cluster = Cluster::create(binaries, authority.clone(), options).await.unwrap();
+        cluster.start().await.unwrap();
+        let client = connect(&cluster).await;
+        let row = client
+            .query_one(
+                "select version(), current_setting('data_checksums'), ssl from pg_stat_ssl \
+                 where pid = pg_backend_pid()",
+                &[],
+            )
+            .await
+            .unwrap();
+        let says: &str = row.get(0);
+        assert!(says.starts_with(&format!("PostgreSQL {version} ")), "{version}: {says}");
+        assert_eq!((row.get::<_, &str>(1), row.get::<_, bool>(2)), ("on", true), "{version}");
+        let pid = cluster.pid().unwrap();
+        cluster.stop(StopMode::Fast).await.unwrap();
+        assert!(!lives(pid), "{version}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_cannot_start_says_why() {
     let directory = tempfile::tempdir().unwrap();
     let binaries = Binaries::find().await.unwrap();

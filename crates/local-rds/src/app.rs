@@ -23,6 +23,8 @@ pub(crate) struct App {
     pub(crate) settings: Settings,
     pub(crate) tuning: Mutex<Tuning>,
     pub(crate) binaries: Binaries,
+    /// The server program with RDS's extensions; the installed one when there is none.
+    pub(crate) server: Option<PathBuf>,
     pub(crate) authority: CertificateAuthority,
     /// Password of the superuser `rdsadmin` of every cluster.
     pub(crate) admin_password: String,

@@ -12,8 +12,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::damage;
-use crate::faults::{Damage, Fault};
+use crate::damage::{self, Damage};
+use crate::engine;
+use crate::faults::Fault;
 use crate::lock;
 use crate::settings::Tuning;
 use crate::state::SnapshotStatus;
@@ -28,6 +29,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/tuning", get(tuning).put(set_tuning))
         .route("/damage", axum::routing::post(damage_now))
         .route("/servers", get(servers))
+        .route("/sql", axum::routing::post(sql))
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Json<Value> {
@@ -59,7 +61,10 @@ fn refuse(why: impl std::fmt::Display) -> Response {
 
 async fn order_fault(State(app): State<Arc<App>>, body: Bytes) -> Response {
     match serde_json::from_slice::<Fault>(&body) {
-        Ok(fault) => (StatusCode::CREATED, Json(json!({"id": app.faults.order(fault)}))).into_response(),
+        Ok(fault) => match fault.refusal() {
+            Some(why) => refuse(why),
+            None => (StatusCode::CREATED, Json(json!({"id": app.faults.order(fault)}))).into_response(),
+        },
         Err(cause) => refuse(cause),
     }
 }
@@ -96,25 +101,25 @@ async fn set_tuning(State(app): State<Arc<App>>, Json(change): Json<Value>) -> R
     }
 }
 
-#[derive(Deserialize)]
-struct DamageNow {
-    region: String,
-    snapshot: String,
-    #[serde(flatten)]
-    damage: Damage,
+/// Which snapshot, and what is to happen to it. Not flattened by serde: that lets unknown keys pass.
+fn damage_order(body: &[u8]) -> Result<(String, String, Damage), serde_json::Error> {
+    let mut fields: serde_json::Map<String, Value> = serde_json::from_slice(body)?;
+    let mut take = |name| serde_json::from_value(fields.remove(name).unwrap_or_default());
+    let (region, snapshot) = (take("region")?, take("snapshot")?);
+    Ok((region, snapshot, serde_json::from_value(fields.into())?))
 }
 
 /// Damages a snapshot that is available already.
 async fn damage_now(State(app): State<Arc<App>>, body: Bytes) -> Response {
-    let order: DamageNow = match serde_json::from_slice(&body) {
+    let (region, snapshot, order) = match damage_order(&body) {
         Ok(order) => order,
         Err(cause) => return refuse(cause),
     };
-    let found = lock(&app.world).region(&order.region).snapshots.get(&order.snapshot).cloned();
+    let found = lock(&app.world).region(&region).snapshots.get(&snapshot).cloned();
     match found {
         Some(found) if found.status == SnapshotStatus::Available => {
-            match damage::apply(&app, &found.directory, &order.damage).await {
-                Ok(relation) => Json(json!({"damaged": relation})).into_response(),
+            match damage::apply(&app, &found.directory, &order).await {
+                Ok(done) => Json(done).into_response(),
                 Err(cause) => refuse(cause),
             }
         }
@@ -135,4 +140,27 @@ async fn servers(State(app): State<Arc<App>>) -> Json<Value> {
         }));
     }
     Json(json!(shown))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sql {
+    region: String,
+    instance: String,
+    database: String,
+    sql: String,
+}
+
+/// Runs SQL on an instance as `rdsadmin`, for what RDS lets its master user do and PostgreSQL does not.
+async fn sql(State(app): State<Arc<App>>, body: Bytes) -> Response {
+    let order: Sql = match serde_json::from_slice(&body) {
+        Ok(order) => order,
+        Err(cause) => return refuse(cause),
+    };
+    let port = lock(&app.world).region(&order.region).instances.get(&order.instance).map(|found| found.port);
+    let Some(port) = port else { return refuse("no such instance") };
+    match engine::run(&app, port, &order.database, &order.sql).await {
+        Ok(rows) => Json(json!({"rows": rows})).into_response(),
+        Err(cause) => refuse(cause),
+    }
 }

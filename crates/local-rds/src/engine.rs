@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use holdfast_local_postgres::{Binaries, Cluster, ClusterOptions, Error as ClusterError};
-use tokio_postgres::NoTls;
+use tokio_postgres::{NoTls, SimpleQueryMessage, SimpleQueryRow};
 
 use crate::app::App;
 use crate::lock;
@@ -23,6 +23,14 @@ pub(crate) enum EngineError {
     Files { what: &'static str, cause: std::io::Error },
     #[error("{0}")]
     Refused(String),
+}
+
+/// An error with what the server said: only for statements that hold no secret.
+pub(crate) fn said(what: &'static str) -> impl Fn(tokio_postgres::Error) -> EngineError {
+    move |cause| match cause.as_db_error() {
+        Some(error) => EngineError::Refused(format!("cannot {what}: {}", error.message())),
+        None => EngineError::Sql { what, cause },
+    }
 }
 
 /// Settings for postgresql.conf, and whether clients must use TLS.
@@ -45,9 +53,7 @@ pub(crate) fn configuration(app: &App, region: &str, group: &str) -> Configurati
     for (name, (value, _)) in parameters {
         match name.as_str() {
             "rds.force_ssl" => configuration.force_ssl = value == "1",
-            "rds.logical_replication" if value == "1" => {
-                configuration.settings.insert("wal_level".to_owned(), "logical".to_owned());
-            }
+            "rds.logical_replication" if value == "1" => replicate(&mut configuration.settings),
             "shared_preload_libraries" => {
                 // What only RDS ships cannot be loaded here.
                 let ours =
@@ -63,15 +69,31 @@ pub(crate) fn configuration(app: &App, region: &str, group: &str) -> Configurati
     configuration
 }
 
+/// What `rds.logical_replication` stands for; numbers that the group names itself stay.
+fn replicate(settings: &mut BTreeMap<String, String>) {
+    settings.insert("wal_level".to_owned(), "logical".to_owned());
+    for name in ["max_replication_slots", "max_wal_senders"] {
+        settings.entry(name.to_owned()).or_insert_with(|| "20".to_owned());
+    }
+}
+
+/// For a server that nobody is to notice: a subscription in it would take the slot of the one that
+/// it was copied from.
+pub(crate) fn alone() -> Configuration {
+    let settings = [("max_logical_replication_workers", "0"), ("autovacuum", "off")];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Configuration { settings: settings.into(), force_ssl: false }
+}
+
 /// Who may connect how: `rdsadmin` from here, nobody else to its database, all others as the group says.
 fn hba(configuration: &Configuration) -> Vec<String> {
     let kind = if configuration.force_ssl { "hostssl" } else { "host" };
     [
         format!("host all {ADMIN} 127.0.0.1/32 scram-sha-256"),
+        // Physical replication is RDS's own; logical replication names a database and falls under the last line.
         format!("host replication {ADMIN} 127.0.0.1/32 scram-sha-256"),
         format!("host {ADMIN} all 127.0.0.1/32 reject"),
         format!("{kind} all all 127.0.0.1/32 scram-sha-256"),
-        format!("{kind} replication all 127.0.0.1/32 scram-sha-256"),
     ]
     .to_vec()
 }
@@ -94,7 +116,8 @@ pub(crate) async fn create(
     configuration: &Configuration,
 ) -> Result<Cluster, EngineError> {
     let options = options(app, directory, port, configuration);
-    Ok(Cluster::create(app.binaries.clone(), app.authority.clone(), options).await?)
+    let cluster = Cluster::create(app.binaries.clone(), app.authority.clone(), options).await?;
+    Ok(with_server(app, cluster))
 }
 
 /// A cluster on files that exist, not started.
@@ -105,7 +128,15 @@ pub(crate) async fn open(
     configuration: &Configuration,
 ) -> Result<Cluster, EngineError> {
     let options = options(app, directory, port, configuration);
-    Ok(Cluster::open(app.binaries.clone(), app.authority.clone(), options).await?)
+    let cluster = Cluster::open(app.binaries.clone(), app.authority.clone(), options).await?;
+    Ok(with_server(app, cluster))
+}
+
+fn with_server(app: &App, mut cluster: Cluster) -> Cluster {
+    if let Some(program) = &app.server {
+        cluster.set_server(program);
+    }
+    cluster
 }
 
 /// Gives a cluster that exists the settings of its parameter group; they count from the next start.
@@ -140,6 +171,35 @@ async fn execute(client: &tokio_postgres::Client, what: &'static str, sql: &str)
     client.batch_execute(sql).await.map_err(|cause| EngineError::Sql { what, cause })
 }
 
+/// Runs statements as the superuser. Answers the rows, as text.
+pub(crate) async fn run(
+    app: &App,
+    port: u16,
+    database: &str,
+    sql: &str,
+) -> Result<Vec<Vec<Option<String>>>, EngineError> {
+    let messages = admin(app, port, database).await?.simple_query(sql).await;
+    let messages = messages.map_err(said("run the SQL"))?;
+    let texts = |row: &SimpleQueryRow| (0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect();
+    let rows = messages.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(texts(row)),
+        _ => None,
+    });
+    Ok(rows.collect())
+}
+
+/// PostgreSQL's own roles that `rds_superuser` has, as far as this major knows them.
+const GRANTS: &str = "do $$
+    declare known name;
+    begin
+        for known in select rolname from pg_roles where rolname in (
+            'pg_monitor', 'pg_signal_backend', 'pg_read_all_data', 'pg_write_all_data', 'pg_checkpoint',
+            'pg_use_reserved_connections', 'pg_create_subscription', 'pg_maintain')
+        loop
+            execute format('grant %I to rds_superuser with admin option', known);
+        end loop;
+    end $$";
+
 /// What RDS sets up in a new instance: its roles, the master user, its own database.
 pub(crate) async fn bootstrap(
     app: &App,
@@ -153,12 +213,12 @@ pub(crate) async fn bootstrap(
     let roles = format!(
         "create role rds_superuser nologin; create role rds_replication nologin;
          create role rds_password nologin; create role rds_iam nologin;
-         grant pg_monitor, pg_signal_backend, pg_read_all_data, rds_replication, rds_password
-           to rds_superuser with admin option;
-         create role {name} login createdb createrole password {secret} in role rds_superuser;
+         grant rds_replication, rds_password to rds_superuser with admin option;
+         create role {name} login createdb createrole replication password {secret} in role rds_superuser;
          alter database postgres owner to {name}"
     );
     execute(&client, "make the master user", &roles).await?;
+    execute(&client, "grant PostgreSQL's own roles", GRANTS).await?;
     execute(&client, "make the database rdsadmin", "create database rdsadmin").await?;
     execute(&client, "close the database rdsadmin", "revoke connect on database rdsadmin from public")
         .await?;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::damage::Damage;
 use crate::lock;
 use crate::names::glob;
 
@@ -87,33 +88,6 @@ pub enum Effect {
 
 fn bad_request() -> u16 {
     400
-}
-
-/// Damage to the files of a snapshot.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Damage {
-    /// What happens to it.
-    pub kind: DamageKind,
-    /// `schema.table`; the largest user table when absent.
-    #[serde(default)]
-    pub relation: Option<String>,
-}
-
-/// Kinds of damage.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum DamageKind {
-    /// Bytes in the middle of some pages change: data checksums catch it when the pages are read.
-    FlipHeapBytes,
-    /// The second half of the relation's file is gone.
-    TruncateRelation,
-    /// The table is dropped, with what depends on it.
-    DropTable,
-    /// One row in ten is deleted, properly: only a comparison with the source can tell.
-    DeleteRows,
-    /// The control file is garbage: a restore ends `incompatible-restore`.
-    CorruptControlFile,
 }
 
 /// What the faults that met a call ask of it.
@@ -199,6 +173,11 @@ impl Faults {
 }
 
 impl Fault {
+    /// Why it could never be done.
+    pub(crate) fn refusal(&self) -> Option<&'static str> {
+        if let Effect::Damage(damage) = &self.effect { damage.refusal() } else { None }
+    }
+
     fn meets(&self, action: &str, region: &str, resource: &str) -> bool {
         self.times != Some(0)
             && glob(&self.action, action)

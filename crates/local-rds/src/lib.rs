@@ -12,7 +12,8 @@
 //! - `http`: requests, answers, cut connections; `control`: `/_local/` for tests
 //! - `actions`: one file per family; `params` and `wire`: the query protocol
 //! - `state`: what exists; `lifecycle`: work that goes on in the background
-//! - `engine`: PostgreSQL behind an instance; `damage`: spoiling a snapshot's files
+//! - `engine`: PostgreSQL behind an instance; `server`: its extensions as RDS has them
+//! - `damage`: spoiling a snapshot
 //! - `faults`, `journal`, `kms`, `iam`
 
 mod actions;
@@ -32,6 +33,7 @@ mod lifecycle;
 mod names;
 mod params;
 mod render;
+mod server;
 mod settings;
 mod state;
 mod wire;
@@ -43,8 +45,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use holdfast_local_postgres::{Binaries, CertificateAuthority, ServerUser, stop_leftovers};
 use tokio::task::JoinHandle;
 
+pub use damage::{Damage, DamageKind};
 pub use error::{RdsError, StartError};
-pub use faults::{Damage, DamageKind, Effect, Fault, Ordered};
+pub use faults::{Effect, Fault, Ordered};
 pub use journal::{CallRecord, Calls};
 pub use settings::{Settings, Tuning};
 
@@ -76,6 +79,7 @@ impl LocalRds {
             .map_err(StartError::io("cannot listen on the port"))?;
         let address = listener.local_addr().map_err(StartError::io("cannot read the port"))?;
         let cloud = settings.cloud_endpoint.clone();
+        let server = server::prepare(&binaries, &settings.data_dir.join(server::FOLDER)).await;
         let app = Arc::new(App {
             tuning: Mutex::new(settings.tuning.clone()),
             known_parameters: engine::known_parameters(&binaries)
@@ -94,6 +98,7 @@ impl LocalRds {
             tasks: Mutex::default(),
             stopping: Arc::default(),
             binaries,
+            server,
             settings,
         });
         let service = http::router(app.clone()).into_make_service_with_connect_info::<http::Cut>();
@@ -182,7 +187,7 @@ fn claim(settings: &Settings) -> std::io::Result<File> {
 }
 
 fn clear(settings: &Settings) {
-    for part in ["instances", "snapshots"] {
+    for part in ["instances", "snapshots", server::FOLDER] {
         let directory = settings.data_dir.join(part);
         let mut removed = std::fs::remove_dir_all(&directory);
         // A program that was just killed may have written a last file into a directory being removed.

@@ -1,12 +1,13 @@
 //! Snapshots and copies.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::{copy_files, rest};
 use crate::app::{App, Key};
-use crate::damage;
+use crate::damage::{self, Damage};
 use crate::engine::EngineError;
 use crate::faults::WorkOrders;
 use crate::state::{InstanceStatus, SnapshotStatus};
@@ -32,13 +33,17 @@ pub(crate) async fn take(app: &App, snapshot: &Key, instance: &Key, orders: &Wor
     let mut done = copied;
     for order in &orders.damage {
         if done.is_ok() {
-            done = damage::apply(app, &directory, order).await.map(|relation| {
-                tracing::info!(snapshot = %snapshot.id, %relation, kind = ?order.kind, "damaged as ordered");
-            });
+            done = damage(app, snapshot, &directory, order).await;
         }
     }
     rest(progress.began, progress.takes).await;
     finish(app, snapshot, done, orders);
+}
+
+async fn damage(app: &App, snapshot: &Key, directory: &Path, order: &Damage) -> Result<(), EngineError> {
+    let done = damage::apply(app, directory, order).await?;
+    tracing::info!(snapshot = %snapshot.id, kind = ?order.kind, ?done, "damaged as ordered");
+    Ok(())
 }
 
 async fn copy_instance(app: &App, snapshot: &Key, instance: &Key) -> Result<(), EngineError> {
@@ -72,7 +77,7 @@ pub(crate) fn copy(app: Arc<App>, source: Key, target: Key, orders: WorkOrders) 
         let mut done = copy_files(&app, &from, &to).await;
         for order in &orders.damage {
             if done.is_ok() {
-                done = damage::apply(&app, &to, order).await.map(drop);
+                done = damage(&app, &target, &to, order).await;
             }
         }
         rest(progress.began, progress.takes).await;

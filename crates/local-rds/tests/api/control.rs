@@ -4,31 +4,11 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::support::{Local, until};
-
-/// One HTTP request; answers status and body.
-async fn ask(url: &str, method: &str, path: &str, body: &str) -> (u16, String) {
-    let address = url.trim_start_matches("http://");
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let length = body.len();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
-         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-    );
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-}
-
-fn parse(answer: (u16, String)) -> Value {
-    serde_json::from_str(&answer.1).unwrap()
-}
+use crate::support::{Local, ask, parse, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_tuning_and_damage_are_ordered_over_http() {
@@ -60,6 +40,15 @@ async fn faults_tuning_and_damage_are_ordered_over_http() {
     let damage = json!({"region": "us-east-1", "snapshot": "s", "kind": "flipHeapBytes"}).to_string();
     let damaged = parse(ask(&url, "POST", "/_local/damage", &damage).await);
     assert_eq!(damaged["damaged"], "shop.public.orders");
+    let damage =
+        json!({"region": "us-east-1", "snapshot": "s", "kind": "flipHeapBytes", "typing": 1}).to_string();
+    assert_eq!(ask(&url, "POST", "/_local/damage", &damage).await.0, 400);
+    let fault = json!({"action": "X", "effect": {"type": "damage", "kind": "runSql"}}).to_string();
+    assert_eq!(ask(&url, "POST", "/_local/faults", &fault).await.0, 400, "there is no SQL in it");
+    assert_eq!(
+        local.sql("prod-db", "shop", "select 1, null; select current_user").await,
+        json!([["1", null], ["rdsadmin"]])
+    );
     let servers = parse(ask(&url, "GET", "/_local/servers", "").await);
     assert!(servers[0]["pid"].as_u64().is_some(), "{servers}");
     let calls = parse(ask(&url, "GET", "/_local/calls?resource=s", "").await);

@@ -5,7 +5,10 @@
 
 mod cloud;
 mod control;
+mod damage;
 mod errors;
+mod extensions;
 mod faults;
 mod journey;
+mod replication;
 mod support;

@@ -9,6 +9,8 @@ use aws_sdk_rds::Client;
 use aws_sdk_rds::config::{BehaviorVersion, Region, retry::RetryConfig};
 use holdfast_local_rds::{Fault, LocalRds, Settings};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 pub const PASSWORD: &str = "first'password";
 
@@ -58,7 +60,7 @@ impl Local {
     /// Stops it and checks that nothing of it is left.
     pub async fn stop(self) {
         self.rds.stop().await;
-        for part in ["instances", "snapshots"] {
+        for part in ["instances", "snapshots", "server"] {
             assert!(!self.directory.path().join(part).exists(), "{part} must be removed");
         }
     }
@@ -143,6 +145,36 @@ impl Local {
         Ok(client)
     }
 
+    /// Damages a snapshot of us-east-1; answers what was damaged and how, or why it was not.
+    pub async fn damage(&self, snapshot: &str, mut order: Value) -> Result<(String, String), String> {
+        order["region"] = json!("us-east-1");
+        order["snapshot"] = json!(snapshot);
+        let (status, body) = ask(&self.rds.url(), "POST", "/_local/damage", &order.to_string()).await;
+        let answer: Value = serde_json::from_str(&body).unwrap();
+        let text = |name: &str| answer[name].as_str().unwrap().to_owned();
+        if status == 200 { Ok((text("damaged"), text("detail"))) } else { Err(text("error")) }
+    }
+
+    /// Runs SQL on an instance of us-east-1 as its superuser; answers the rows.
+    pub async fn sql(&self, instance: &str, database: &str, sql: &str) -> Value {
+        let order = json!({"region": "us-east-1", "instance": instance, "database": database, "sql": sql});
+        let (status, body) = ask(&self.rds.url(), "POST", "/_local/sql", &order.to_string()).await;
+        assert_eq!(status, 200, "{body}");
+        parse((status, body))["rows"].clone()
+    }
+
+    /// Restores under the snapshot's own name, with a parameter group or the default one.
+    pub async fn restore(&self, rds: &Client, snapshot: &str, group: Option<&str>) {
+        rds.restore_db_instance_from_db_snapshot()
+            .db_snapshot_identifier(snapshot)
+            .db_instance_identifier(snapshot)
+            .set_db_parameter_group_name(group.map(str::to_owned))
+            .send()
+            .await
+            .unwrap();
+        self.await_instance(rds, snapshot, "available").await;
+    }
+
     /// A table that is large enough to have several pages.
     pub async fn fill(&self, rds: &Client, id: &str) {
         let session = self.connect(rds, id, PASSWORD, "shop").await.unwrap();
@@ -155,6 +187,26 @@ impl Local {
             .await
             .unwrap();
     }
+}
+
+/// One HTTP request; answers status and body.
+pub async fn ask(url: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+    let address = url.trim_start_matches("http://");
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+pub fn parse(answer: (u16, String)) -> Value {
+    serde_json::from_str(&answer.1).unwrap()
 }
 
 /// Asks until there is an answer, for at most 30 s.

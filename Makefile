@@ -9,8 +9,8 @@ help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
 	  printf '  make %-8s %s\n' "$$name" "$$text"; done
 
-demo: port build  ## Back up a real database on this machine and see it proven (DAMAGE=1: damaged, and refused)
-	@$(LOCAL) demo $(if $(DAMAGE),--damage)
+demo: port build  ## Back up a real database on this machine and see it proven (DAMAGE=heap, index, rows, schema or fk: damaged, and refused)
+	@$(LOCAL) demo $(if $(DAMAGE),--damage $(DAMAGE))
 
 up: port build  ## Start the local cloud with Holdfast deployed, leave it running, write .local/env
 	@$(LOCAL) up
@@ -19,14 +19,18 @@ down:  ## Stop the local cloud and leave nothing behind
 	@if [ -x $(LOCAL) ]; then $(LOCAL) down; else echo "Nothing was up."; fi
 
 test: setup  ## Every test, the whole-stack ones included, against a stack of their own with IAM enforced
+	@tools/postgres-majors
+	@tools/setup chromium
 	cargo build --workspace --all-targets
-	@$(LOCAL) run -- tools/test --tests
+	@if tools/postgres-majors --complete; then export HOLDFAST_REQUIRE_PG_MAJORS=1; fi; \
+	  if tools/setup chromium --there; then export HOLDFAST_REQUIRE_CHROMIUM=1; fi; $(LOCAL) run -- tools/test --tests
 
 check: setup-check  ## The quick loop: format, clippy, unit and contract tests, validators, licences
 	tools/check
 
-bench: setup  ## Cold start, latency, memory and size against Node and Python
+bench: setup  ## Cold start, latency, memory and size against Node and Python; the speed of the proof
 	tools/bench
+	tools/bench-proof
 
 deploy:  ## Deploy to your AWS account (needs sam, cargo-lambda and credentials; asks before it changes anything)
 	sam build

@@ -155,8 +155,12 @@ fn every_failing_state_leads_to_a_record_or_a_named_end() {
         "NotRecorded",
         "RecordFailure",
         "RegionFailed",
+        "WorkerFailed",
         "CleanUpUnrecorded",
         "FinishOperation",
+        // A baseline that cannot be taken does not keep the snapshot from being taken.
+        "CreateSnapshot",
+        "BaselineNotTaken",
     ];
     for (name, task) in tasks() {
         for catch in task["Catch"].as_array().expect("a catch") {
@@ -257,7 +261,7 @@ fn settings_that_functions_read_are_settings_that_the_template_gives() {
 
 /// The RDS, KMS, S3, DynamoDB and Step Functions calls that each function's code can make, by binary. The
 /// adapters' methods are the words; a whole-stack run with IAM enforced shows that none is missing.
-const CALLS: [(&str, &str); 19] = [
+const CALLS: [(&str, &str); 23] = [
     ("rds.instance(", "rds:DescribeDBInstances"),
     ("rds.temporary_instances(", "rds:DescribeDBInstances"),
     ("rds.snapshot(", "rds:DescribeDBSnapshots"),
@@ -266,6 +270,7 @@ const CALLS: [(&str, &str); 19] = [
     ("rds.create_snapshot(", "rds:CreateDBSnapshot"),
     ("rds.copy_snapshot(", "rds:CopyDBSnapshot"),
     ("rds.tag_snapshot(", "rds:AddTagsToResource"),
+    ("rds.tag_instance(", "rds:AddTagsToResource"),
     ("rds.ensure_parameter_group(", "rds:ModifyDBParameterGroup"),
     ("rds.restore(", "rds:RestoreDBInstanceFromDBSnapshot"),
     ("rds.take_over_instance(", "rds:ModifyDBInstance"),
@@ -273,9 +278,12 @@ const CALLS: [(&str, &str); 19] = [
     ("keys.key(", "kms:DescribeKey"),
     ("keys.require_permission(", "kms:GenerateDataKeyWithoutPlaintext"),
     ("keys.derive_password(", "kms:GenerateMac"),
+    ("logins.secret(", "secretsmanager:GetSecretValue"),
+    ("logins.iam_token(", "rds-db:connect"),
     ("store.replace(", "dynamodb:PutItem"),
     ("store.latest_valid(", "dynamodb:Query"),
     ("documents.put(", "s3:PutObject"),
+    ("documents.create(", "s3:PutObject"),
     ("executions.is_running(", "states:DescribeExecution"),
 ];
 

@@ -342,3 +342,73 @@ async fn the_sweep_removes_what_expired_and_nothing_else() {
         assert!(world.instance(kept).await.is_some(), "{kept} was removed");
     }
 }
+
+/// Processes of this machine with a connection to `port` of it, from `/proc` (proc(5)).
+fn clients_of(port: i32) -> Vec<u32> {
+    let remote = format!(":{port:04X}");
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the connections");
+    let sockets: Vec<String> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|fields| fields.get(2).is_some_and(|address| address.ends_with(&remote)))
+        .filter_map(|fields| fields.get(9).map(|inode| format!("socket:[{inode}]")))
+        .collect();
+    let holds = |process: &std::fs::DirEntry| {
+        std::fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten().any(|descriptor| {
+            std::fs::read_link(descriptor.path())
+                .is_ok_and(|link| sockets.iter().any(|socket| link.as_os_str() == socket.as_str()))
+        })
+    };
+    std::fs::read_dir("/proc")
+        .expect("processes")
+        .flatten()
+        .filter_map(|process| Some((process.file_name().to_str()?.parse().ok()?, process)))
+        .filter(|(pid, process)| *pid != std::process::id() && holds(process))
+        .map(|(pid, _)| pid)
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_killed_in_the_middle_repeats_nothing_that_was_finished() {
+    let world = World::new("mid-work").await;
+    world
+        .sql(
+            "create table public.readings (id bigint primary key, note text not null);
+             insert into public.readings select n, repeat(md5(n::text), 8) from generate_series(1, 100000) n",
+        )
+        .await;
+    let mut input = world.input("run-1");
+    input["validation"]["chunkMib"] = json!(1);
+    input["validation"]["parallelism"] = json!(2);
+    // One unit that lasts, so that there is a middle.
+    input["validation"]["assertions"] = json!([{"name": "takes long", "database": "shop", "expect": "zero rows",
+        "sql": "select 1 from pg_sleep(8) offset 1"}]);
+    let execution = world.start(&input).await;
+    let operation = world.operation("run-1");
+    let finished = until("units to be finished", Duration::from_secs(90), async || {
+        let writes = world.writes(&operation.units_prefix()).await;
+        (writes.len() >= 4).then_some(writes)
+    })
+    .await;
+    let port = world.instance(&operation.validation_instance_id()).await.expect("the server");
+    let port = port.endpoint().and_then(|endpoint| endpoint.port()).expect("its port");
+    let workers = clients_of(port);
+    assert!(!workers.is_empty(), "nobody works on it");
+    for worker in &workers {
+        let killed = std::process::Command::new("kill").args(["-KILL", &worker.to_string()]).status();
+        assert!(killed.expect("kill").success(), "worker {worker} was gone already");
+    }
+
+    let ended = world.ended(&execution).await;
+    assert_one_of_each(&world, &ended).await;
+    assert_eq!(ended.output["validation"]["verdict"], "VALID");
+    let plan = world.document(&operation.plan_key()).await.expect("a plan");
+    assert_eq!(world.writes(&operation.plan_key()).await.into_values().collect::<Vec<_>>(), [1]);
+    let writes = world.writes(&operation.units_prefix()).await;
+    assert_eq!(writes.len(), plan["plan"]["units"].as_array().expect("units").len());
+    assert!(finished.len() < writes.len(), "everything was finished before anybody was killed");
+    for unit in finished.keys() {
+        assert_eq!(writes[unit], 1, "{unit} was done again");
+    }
+}

@@ -1,5 +1,6 @@
 //! Whole-stack tests: the real template, the real state machine and the real binaries, with IAM enforced.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_rds::types::DbInstance;
@@ -242,4 +243,111 @@ async fn the_schedules_event_starts_a_run_named_after_its_time() {
     assert!(run.starts_with("20") && run.ends_with('Z'), "{run} is not the scheduled time");
     // The template's default target Region.
     assert_eq!(ended.output["replicas"]["us-west-2"]["status"], "AVAILABLE", "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_database_is_validated_by_several_workers() {
+    let world = World::new("workers").await;
+    world
+        .sql(
+            "create table public.readings (id bigint primary key, note text not null);
+             insert into public.readings select n, repeat(md5(n::text), 8) from generate_series(1, 100000) n",
+        )
+        .await;
+    let mut input = world.input("run-1");
+    // Pieces so small that 30 MB are as many as hundreds of gigabytes else.
+    input["validation"]["chunkMib"] = json!(1);
+    input["validation"]["parallelism"] = json!(3);
+    let execution = world.start(&input).await;
+    let ended = world.ended(&execution).await;
+    assert_eq!(ended.output["status"], "SUCCEEDED", "{ended:?}");
+    assert_eq!(ended.output["validation"]["verdict"], "VALID");
+    assert_eq!(ended.output["validation"]["rows"], 500 + 3000 + 9000 + 10 + 100_000);
+
+    // The workflow fanned out, and every worker did its share.
+    let history = world.history(&execution).await;
+    assert!(history.contains("WorkOnUnits"), "no Map in {history}");
+    let operation = world.operation("run-1");
+    let logs = python("tests/data/function_logs.py", &[]).await;
+    for worker in 0..3 {
+        let share = format!("worker {worker}: nothing is left of ");
+        assert!(
+            logs.lines().any(|line| line.contains(operation.as_str()) && line.contains(&share)),
+            "worker {worker} did not end"
+        );
+    }
+
+    // Every unit of the one plan was done once.
+    let plan = world.document(&operation.plan_key()).await.expect("a plan");
+    let units = plan["plan"]["units"].as_array().expect("units").len();
+    assert!(units >= 10, "only {units} units");
+    let expected: BTreeMap<String, usize> =
+        (0..u32::try_from(units).unwrap()).map(|unit| (operation.unit_key(unit), 1)).collect();
+    assert_eq!(world.writes(&operation.units_prefix()).await, expected);
+    assert_eq!(world.writes(&operation.plan_key()).await.into_values().collect::<Vec<_>>(), [1]);
+    world.assert_clean(&operation).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_held_against_its_source() {
+    // GIVEN a live source on which nothing happens, and a user that may read it
+    let world = World::new("baseline").await;
+    let mut input = world.input("run-1");
+    input["baseline"] = json!({"secretArn": world.reader(true).await, "depth": "full"});
+    // WHEN it is backed up, THEN the backup is proven against the source as well
+    let ended = world.run(&input).await;
+    assert_eq!(ended.status, ExecutionStatus::Succeeded, "{ended:?}");
+    let summary = &ended.output;
+    assert_eq!(summary["baseline"], json!({"status": "TAKEN", "depth": "full"}), "{summary:#}");
+    let checks = summary["validation"]["checks"].as_array().unwrap();
+    let against = checks.iter().find(|check| check["name"] == "against-baseline").expect("held against it");
+    assert_eq!(against["result"], "passed", "{against:#}");
+    // AND what was read lies there: both readings, and every row between them
+    let operation = world.operation("run-1");
+    let baseline = world.document(&operation.baseline_key()).await.expect("a baseline");
+    assert_eq!(
+        baseline["manifest"]["databases"]["shop"]["tables"]["public.orders"]["rows"], 3000,
+        "{baseline:#}"
+    );
+    for side in ["before", "after"] {
+        let counters = &baseline[side]["databases"]["shop"]["counters"]["public.orders"];
+        assert!(counters["inserted"].as_u64().unwrap() >= 3000, "{side}: {counters}");
+    }
+    assert!(baseline["before"]["at"].as_str() < baseline["after"]["at"].as_str());
+    let snapshot = &summary["snapshot"]["createdAt"];
+    assert!(snapshot.as_str() < baseline["after"]["at"].as_str(), "{snapshot}");
+    assert_eq!(world.record(&operation).await.unwrap()["baseline"], summary["baseline"]);
+    world.assert_clean(&operation).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_cannot_be_read_costs_the_proof_and_not_the_snapshot() {
+    // GIVEN a secret that is not the one the database knows
+    let world = World::new("unreadable").await;
+    let secret = world.reader(false).await;
+    let mut input = world.input("run-1");
+    input["baseline"] = json!({"secretArn": secret});
+    // WHEN it is backed up, THEN the snapshot is there, nothing is proven, and the reason is named
+    let ended = world.run(&input).await;
+    assert_eq!(ended.error, "Holdfast.ValidationInconclusive", "{ended:?}");
+    assert!(ended.cause.contains("wrong credentials"), "{}", ended.cause);
+    let operation = world.operation("run-1");
+    let snapshot = world.snapshot("us-east-1", &operation.snapshot_id()).await.expect("the snapshot");
+    assert_eq!(tag(&snapshot, "holdfast:verdict"), Some("INCONCLUSIVE"));
+    let baseline = &world.record(&operation).await.unwrap()["baseline"];
+    assert_eq!(baseline["status"], "UNREADABLE", "{baseline:#}");
+    assert_eq!(baseline["reason"]["name"], "Holdfast.BaselineUnreadable");
+    assert_eq!(
+        world.document(&operation.baseline_key()).await.expect("a document")["reason"],
+        baseline["reason"]
+    );
+    world.assert_clean(&operation).await;
+    // GIVEN a baseline that may be missing, THEN the backup is proven without it, and the report says so
+    let mut input = world.input("run-2");
+    input["baseline"] = json!({"secretArn": secret, "required": false});
+    let ended = world.run(&input).await;
+    assert_eq!(ended.output["status"], "SUCCEEDED", "{ended:?}");
+    let not_checked = ended.output["validation"]["notChecked"].to_string();
+    assert!(not_checked.contains("wrong credentials"), "{not_checked}");
+    world.assert_clean(&world.operation("run-2")).await;
 }

@@ -1,5 +1,6 @@
 //! A database of the test's own, and what can be asked about what became of it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(150);
 
 /// Password of the tests' databases: unlike any other text, so that it can be searched for.
 const PASSWORD: &str = "Source-secret-51c0e7";
+
+/// Password of the users that read the sources for their baselines.
+const READER_PASSWORD: &str = "Reader-secret-9d3b42";
 
 /// How an execution ended.
 #[derive(Debug)]
@@ -88,13 +92,19 @@ impl World {
     /// The stack with an encrypted database of a few thousand rows.
     pub async fn new(name: &str) -> World {
         let world = World::without_database(name).await;
-        let key = world.home.kms.create_key().send().await.expect("a key");
-        let key = key.key_metadata().expect("its metadata").key_id().to_owned();
+        world.create_instance(&world.database, None).await;
+        world.sql(include_str!("../data/shop.sql")).await;
         world
-            .home
+    }
+
+    /// Makes an instance with the tests' password and waits until it is available.
+    pub async fn create_instance(&self, id: &str, parameter_group: Option<&str>) {
+        let key = self.home.kms.create_key().send().await.expect("a key");
+        let key = key.key_metadata().expect("its metadata").key_id().to_owned();
+        self.home
             .rds
             .create_db_instance()
-            .db_instance_identifier(&world.database)
+            .db_instance_identifier(id)
             .db_instance_class("db.t4g.medium")
             .engine("postgres")
             .allocated_storage(20)
@@ -103,23 +113,65 @@ impl World {
             .db_name("shop")
             .storage_encrypted(true)
             .kms_key_id(key)
+            .set_db_parameter_group_name(parameter_group.map(str::to_owned))
             .send()
             .await
             .expect("a database");
         until("the database to be available", PATIENCE, async || {
-            let instance = world.instance(&world.database).await?;
+            let instance = self.instance(id).await?;
             (instance.db_instance_status() == Some("available")).then_some(())
         })
         .await;
-        world.sql(include_str!("../data/shop.sql")).await;
-        world
     }
 
     /// Runs statements in the source's database.
     pub async fn sql(&self, statements: &str) {
-        let instance = self.instance(&self.database).await.expect("the database");
-        let client = seed::connect(&self.stack, &instance, "shop", PASSWORD).await.expect("a connection");
-        client.batch_execute(statements).await.expect("the statements run");
+        self.sql_on(&self.database, statements).await;
+    }
+
+    /// Runs statements in an instance's database `shop`, as the master user.
+    pub async fn sql_on(&self, instance: &str, statements: &str) {
+        self.connect(instance).await.batch_execute(statements).await.expect("the statements run");
+    }
+
+    /// What a query of one whole number answers.
+    pub async fn number(&self, instance: &str, query: &str) -> i64 {
+        self.connect(instance).await.query_one(query, &[]).await.expect("an answer").get(0)
+    }
+
+    async fn connect(&self, instance: &str) -> tokio_postgres::Client {
+        let instance = self.instance(instance).await.expect("the database");
+        seed::connect(&self.stack, &instance, "shop", PASSWORD).await.expect("a connection")
+    }
+
+    /// How another server would log in to an instance as its master user.
+    pub async fn connection_string(&self, instance: &str) -> String {
+        let instance = self.instance(instance).await.expect("the database");
+        let endpoint = instance.endpoint().expect("an endpoint");
+        let (host, port) = (endpoint.address().expect("a host"), endpoint.port().expect("a port"));
+        format!("host={host} port={port} user={} dbname=shop password='{PASSWORD}'", seed::MASTER_USER)
+    }
+
+    /// Runs a statement as what RDS itself would be: a superuser.
+    pub async fn sql_as_admin(&self, instance: &str, sql: &str) {
+        let order = json!({"region": HOME_REGION, "instance": instance, "database": "shop", "sql": sql});
+        http::post(self.stack.settings.rds_port(), "/_local/sql", &order.to_string())
+            .await
+            .expect("the statement runs");
+    }
+
+    /// Makes the user that reads the source for its baseline; the answer is the ARN of its secret. With `right` false the
+    /// secret is not the one that the database knows.
+    pub async fn reader(&self, right: bool) -> String {
+        let there = format!("Another-{READER_PASSWORD}");
+        let there = if right { READER_PASSWORD } else { &there };
+        self.sql(&format!(
+            "create role {0} login password '{there}'; grant pg_read_all_data to {0}",
+            seed::READER
+        ))
+        .await;
+        let name = format!("holdfast/{}", self.database);
+        seed::keep_secret(&self.home, &name, seed::READER, READER_PASSWORD).await.expect("a secret")
     }
 
     /// The clients of another Region.
@@ -277,9 +329,24 @@ impl World {
 
     /// A document of the metadata bucket.
     pub async fn document(&self, key: &str) -> Option<Value> {
+        Some(serde_json::from_str(&self.text(key).await?).expect("JSON"))
+    }
+
+    /// An object of the metadata bucket, as text.
+    pub async fn text(&self, key: &str) -> Option<String> {
         let answer = self.home.s3.get_object().bucket(&self.bucket).key(key).send().await.ok()?;
         let body = answer.body.collect().await.expect("its body").into_bytes();
-        Some(serde_json::from_slice(&body).expect("JSON"))
+        Some(String::from_utf8(body.to_vec()).expect("UTF-8"))
+    }
+
+    /// How often each document of a folder of the metadata bucket was written: the bucket keeps every version.
+    pub async fn writes(&self, folder: &str) -> BTreeMap<String, usize> {
+        let answer = self.home.s3.list_object_versions().bucket(&self.bucket).prefix(folder).send().await;
+        let mut writes = BTreeMap::new();
+        for version in answer.expect("the bucket's versions").versions() {
+            *writes.entry(version.key().expect("a key").to_owned()).or_default() += 1;
+        }
+        writes
     }
 
     /// An instance of the home Region.
@@ -309,7 +376,30 @@ impl World {
             .map(|answer| answer.db_snapshots.unwrap_or_default())
             .unwrap_or_default();
         assert!(leftovers.is_empty(), "snapshots of {id} are left: {leftovers:?}");
+        self.assert_report(operation).await;
         self.assert_no_secret(operation).await;
+    }
+
+    /// Asserts that an ended operation has a report as `docs/report.schema.json` describes it, and a page that says the
+    /// same.
+    async fn assert_report(&self, operation: &OperationId) {
+        let record = self.record(operation).await.expect("a record");
+        let report = self.document(&operation.report_key()).await.expect("a report");
+        assert_eq!(report["status"], record["status"], "{report:#}");
+        let schema = include_str!("../../docs/report.schema.json").parse().expect("JSON");
+        let schema = jsonschema::draft202012::options()
+            .should_validate_formats(true)
+            .build(&schema)
+            .expect("a schema");
+        let wrong: Vec<String> =
+            schema.iter_errors(&report).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        let page = self.text(&operation.report_page_key()).await.expect("a page");
+        let recorded =
+            report["validation"]["verdict"].as_str().or(report["validationDetails"]["verdict"].as_str());
+        let verdict = recorded.unwrap_or("NO VERDICT").replace('_', " ");
+        assert!(page.contains(&format!("<h1>{verdict}</h1>")), "{page}");
+        assert!(page.contains(operation.as_str()), "{page}");
     }
 
     async fn assert_no_secret(&self, operation: &OperationId) {
@@ -319,11 +409,13 @@ impl World {
         let mut places = vec![
             ("the record".to_owned(), json!(record).to_string()),
             ("the report".to_owned(), json!(self.document(&operation.report_key()).await).to_string()),
+            ("the page".to_owned(), self.text(&operation.report_page_key()).await.unwrap_or_default()),
             (
                 "the validation".to_owned(),
                 json!(self.document(&operation.validation_key()).await).to_string(),
             ),
             ("the manifest".to_owned(), json!(self.document(&operation.manifest_key()).await).to_string()),
+            ("the baseline".to_owned(), json!(self.document(&operation.baseline_key()).await).to_string()),
         ];
         if let Some(execution) = execution {
             places.push(("the execution's history".to_owned(), self.history(&execution).await));
@@ -337,7 +429,7 @@ impl World {
             places.push((entry.path().display().to_string(), text));
         }
         for (place, text) in places {
-            for secret in [PASSWORD, &derived] {
+            for secret in [PASSWORD, READER_PASSWORD, &derived] {
                 assert!(!text.contains(secret), "{place} holds a password");
             }
         }

@@ -193,6 +193,7 @@ fn read(item: &Item) -> Result<Operation> {
     let results = Results {
         health: part(item, "health")?,
         snapshot: part(item, "snapshot")?,
+        baseline: part(item, "baseline")?,
         validation: part(item, "validation")?,
         replicas: replicas.map(|replicas| replicas.into_values().collect()),
         failure: part(item, "failure")?,

@@ -10,5 +10,7 @@ pub mod dynamodb;
 pub mod kms;
 pub mod presign;
 pub mod rds;
+pub mod rds_auth;
 pub mod s3;
+pub mod secrets;
 pub mod sfn;

@@ -62,6 +62,13 @@ impl RdsApi {
             .clone()
     }
 
+    async fn add_tags(&self, region: &Region, arn: &str, tags: &Tags) -> Result<()> {
+        let add = self.client(region).add_tags_to_resource().resource_name(arn);
+        let added = add.set_tags(Some(sdk_tags(tags))).send().await;
+        added.map_err(|error| classify(&format!("AddTagsToResource {arn}"), &error))?;
+        Ok(())
+    }
+
     async fn credentials(&self) -> Result<Credentials> {
         let failed = |why: String| Error::new(ErrorKind::Configuration, format!("credentials: {why}"));
         let provider = self.aws.config.credentials_provider().ok_or_else(|| failed("no provider".into()))?;
@@ -209,14 +216,11 @@ impl Rds for RdsApi {
     }
 
     async fn tag_snapshot(&self, snapshot: &Snapshot, tags: &Tags) -> Result<()> {
-        self.client(&snapshot.region)
-            .add_tags_to_resource()
-            .resource_name(&snapshot.arn)
-            .set_tags(Some(sdk_tags(tags)))
-            .send()
-            .await
-            .map_err(|error| classify(&format!("AddTagsToResource {}", snapshot.arn), &error))?;
-        Ok(())
+        self.add_tags(&snapshot.region, &snapshot.arn, tags).await
+    }
+
+    async fn tag_instance(&self, region: &Region, instance: &Instance, tags: &Tags) -> Result<()> {
+        self.add_tags(region, &instance.arn, tags).await
     }
 
     async fn ensure_parameter_group(

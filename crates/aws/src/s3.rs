@@ -69,6 +69,15 @@ impl Documents for Bucket {
         Ok(())
     }
 
+    async fn put_page(&self, key: &str, html: &str) -> Result<()> {
+        let action = format!("PutObject s3://{}/{key}", self.name);
+        let put =
+            self.client.put_object().bucket(&self.name).key(key).content_type("text/html; charset=utf-8");
+        let body = ByteStream::from(html.as_bytes().to_vec());
+        put.body(body).send().await.map_err(|error| classify(&action, &error))?;
+        Ok(())
+    }
+
     async fn get(&self, key: &str) -> Result<Option<Value>> {
         let action = format!("GetObject s3://{}/{key}", self.name);
         let answer = match self.client.get_object().bucket(&self.name).key(key).send().await {
@@ -84,5 +93,17 @@ impl Documents for Bucket {
         serde_json::from_slice(&body.into_bytes())
             .map(Some)
             .map_err(|error| Error::new(ErrorKind::UnreadableRecord, format!("{action}: {error}")))
+    }
+
+    async fn keys(&self, prefix: &str) -> Result<Vec<String>> {
+        let action = format!("ListObjectsV2 s3://{}/{prefix}", self.name);
+        let list = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+        let mut pages = list.into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| classify(&action, &error))?;
+            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
+        }
+        Ok(keys)
     }
 }

@@ -15,6 +15,8 @@ pub struct Cloud {
     pub sfn: aws_sdk_sfn::Client,
     /// DynamoDB: where records are.
     pub dynamodb: aws_sdk_dynamodb::Client,
+    /// S3: where reports are.
+    pub s3: aws_sdk_s3::Client,
     /// The state table's name.
     pub table: String,
 }
@@ -42,6 +44,15 @@ impl Cloud {
 
     /// Clients from a configuration made elsewhere.
     pub fn new(config: &SdkConfig, table: String) -> Self {
-        Self { sfn: aws_sdk_sfn::Client::new(config), dynamodb: aws_sdk_dynamodb::Client::new(config), table }
+        let s3 = aws_sdk_s3::config::Builder::from(config)
+            // A cloud behind an endpoint of its own has no bucket host names; AWS accepts both forms.
+            .force_path_style(config.endpoint_url().is_some())
+            .build();
+        Self {
+            sfn: aws_sdk_sfn::Client::new(config),
+            dynamodb: aws_sdk_dynamodb::Client::new(config),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            table,
+        }
     }
 }

@@ -27,6 +27,12 @@ pub enum Error {
     /// AWS answered with something that this version does not understand.
     #[error("{0}")]
     Unreadable(String),
+    /// A database server lets nobody in.
+    #[error("{0}")]
+    NotConnected(String),
+    /// What was found could not be written to a file.
+    #[error("{0}")]
+    NotWritten(String),
 }
 
 impl Error {

@@ -1,5 +1,7 @@
 //! Exit codes: part of the interface, so scripts can rely on them.
 
+use holdfast_core::validation::Verdict;
+
 use crate::{Error, summary::Status};
 
 /// The backup succeeded, or was started and left to itself (`--no-wait`).
@@ -12,8 +14,12 @@ pub const USAGE: u8 = 2;
 pub const PARTIAL: u8 = 3;
 /// `describe`: the backup is still going on.
 pub const RUNNING: u8 = 4;
-/// Ctrl-C: the command detached, the backup goes on.
+/// `verify`: nothing is wrong as far as was seen, but not everything could be looked at, or nobody was let in.
+pub const INCONCLUSIVE: u8 = 5;
+/// Ctrl-C: a backup goes on without the command; a verification has stopped.
 pub const DETACHED: u8 = 130;
+/// `verify`: SIGTERM, by the shells' rule 128 + 15.
+pub const TERMINATED: u8 = 143;
 
 /// The text of `--help`.
 pub const HELP: &str = "Exit codes:
@@ -21,8 +27,25 @@ pub const HELP: &str = "Exit codes:
   1    failed or refused, or the outcome could not be read
   2    usage: nothing was started
   3    partial: the backup is good, but a Region has no copy
-  4    describe: still running
+  4    describe, report: still running
   130  detached by Ctrl-C: the backup goes on";
+
+/// The text of `--help` of `verify`.
+pub const VERIFY_HELP: &str = "Exit codes:
+  0    VALID: every check ran and passed
+  1    INVALID: something is wrong, and named; or the manifest could not be written
+  2    usage: the server was not asked
+  5    INCONCLUSIVE: not everything could be looked at, or there was no connection
+  130  stopped by Ctrl-C (143: by SIGTERM); nothing goes on on the server";
+
+/// The exit code for what a server was found to be.
+pub fn of_verdict(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Valid => SUCCEEDED,
+        Verdict::Invalid => FAILED,
+        Verdict::Inconclusive | Verdict::NotRun => INCONCLUSIVE,
+    }
+}
 
 /// The exit code for how an operation ended.
 pub fn of_status(status: Status) -> u8 {
@@ -37,6 +60,9 @@ pub fn of_status(status: Status) -> u8 {
 pub fn of_error(error: &Error) -> u8 {
     match error {
         Error::Usage(_) => USAGE,
-        Error::NoSuchOperation { .. } | Error::Aws { .. } | Error::Unreadable(_) => FAILED,
+        Error::NoSuchOperation { .. } | Error::Aws { .. } | Error::Unreadable(_) | Error::NotWritten(_) => {
+            FAILED
+        }
+        Error::NotConnected(_) => INCONCLUSIVE,
     }
 }

@@ -3,6 +3,8 @@
 //! ```text
 //! backup/create.rs     holdfast backup create     starts a backup and follows it
 //! backup/describe.rs   holdfast backup describe   says how a backup went
+//! backup/report.rs     holdfast backup report     hands out its evidence: text, page, JSON
+//! verify/              holdfast verify            proves what a server holds, without AWS
 //! request.rs           flags and file into the input of the state machine
 //! history.rs           the execution's events into what a person wants to know
 //! follow.rs            polls an execution until it ends
@@ -22,5 +24,6 @@ pub mod render;
 pub mod request;
 pub mod screen;
 pub mod summary;
+pub mod verify;
 
 pub use error::Error;

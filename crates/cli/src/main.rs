@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use holdfast_cli::{backup, cloud, exit};
+use holdfast_cli::{backup, cloud, exit, verify};
 
 /// Disaster recovery for Amazon RDS: backups that prove that they restore.
 ///
@@ -11,7 +11,7 @@ use holdfast_cli::{backup, cloud, exit};
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version, after_help = exit::HELP, propagate_version = true)]
 struct Cli {
-    /// The state table.
+    /// The state table; `verify` has no use for it.
     #[arg(long, global = true, env = "DR_STATE_TABLE_NAME", default_value = cloud::DEFAULT_TABLE, value_name = "NAME")]
     state_table: String,
     #[command(subcommand)]
@@ -23,6 +23,8 @@ enum Noun {
     /// Take backups and look at them.
     #[command(subcommand)]
     Backup(Backup),
+    #[command(after_help = exit::VERIFY_HELP)]
+    Verify(Box<verify::Verify>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -31,14 +33,26 @@ enum Backup {
     Create(backup::create::Create),
     #[command(after_help = exit::HELP)]
     Describe(backup::describe::Describe),
+    #[command(after_help = exit::HELP)]
+    Report(backup::report::Report),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            eprint!("{}", verify::without_passwords(&error.render().to_string()));
+            return ExitCode::from(exit::USAGE);
+        }
+        // Help and version.
+        Err(error) => error.exit(),
+    };
     let done = match cli.noun {
         Noun::Backup(Backup::Create(args)) => backup::create::run(args, cli.state_table).await,
         Noun::Backup(Backup::Describe(args)) => backup::describe::run(args, cli.state_table).await,
+        Noun::Backup(Backup::Report(args)) => backup::report::run(args, cli.state_table).await,
+        Noun::Verify(args) => verify::run(*args).await,
     };
     match done {
         Ok(code) => ExitCode::from(code),

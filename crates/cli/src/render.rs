@@ -2,9 +2,14 @@
 
 use std::fmt::Write as _;
 
+pub(crate) use holdfast_report::words::words;
+pub use holdfast_report::words::{count, duration};
+
 use crate::{
     paint::Paint,
-    summary::{Check, CheckResult, Failure, Replica, Snapshot, Status, Summary, Validation, Verdict},
+    summary::{
+        Baseline, Check, CheckResult, Failure, Replica, Snapshot, Status, Summary, Validation, Verdict,
+    },
 };
 
 /// What the summary itself does not know.
@@ -32,6 +37,9 @@ pub fn summary(summary: &Summary, around: &Around, paint: Paint) -> String {
     }
     if let Some(snapshot) = &summary.snapshot {
         row(&mut text, "Snapshot", &snapshot_line(snapshot));
+    }
+    if let Some(line) = summary.baseline.as_ref().and_then(baseline_line) {
+        row(&mut text, "Baseline", &line);
     }
     if let Some(validation) = &summary.validation {
         row(&mut text, "Verdict", &verdict_line(validation, paint));
@@ -106,7 +114,21 @@ fn snapshot_line(snapshot: &Snapshot) -> String {
     format!("{}  ({})", snapshot.id, facts.join(", "))
 }
 
-fn verdict_line(validation: &Validation, paint: Paint) -> String {
+/// Nothing when nobody asked for one.
+fn baseline_line(baseline: &Baseline) -> Option<String> {
+    let depth = baseline.depth.as_deref().unwrap_or_default();
+    match (baseline.status.as_str(), &baseline.reason) {
+        ("NOT_ASKED", _) => None,
+        ("TAKEN", _) if depth == "full" => {
+            Some("the source was read before and after, every row of it".to_owned())
+        }
+        ("TAKEN", _) => Some("the source's catalog and counters were read before and after".to_owned()),
+        (_, Some(missing)) => Some(format!("not whole: {}", reason(missing))),
+        (status, None) => Some(words(status)),
+    }
+}
+
+pub(crate) fn verdict_line(validation: &Validation, paint: Paint) -> String {
     let word = validation.verdict.word();
     let word = match validation.verdict {
         Verdict::Valid => paint.good(word),
@@ -127,7 +149,7 @@ fn verdict_line(validation: &Validation, paint: Paint) -> String {
     if facts.is_empty() { word } else { format!("{word}  {}", facts.join(", ")) }
 }
 
-fn checks(validation: &Validation, paint: Paint) -> String {
+pub(crate) fn checks(validation: &Validation, paint: Paint) -> String {
     let mut text = String::new();
     if validation.checks.is_empty() {
         for issue in &validation.issues {
@@ -231,7 +253,7 @@ fn footer(text: &mut String, summary: &Summary, around: &Around) {
     }
 }
 
-fn row(text: &mut String, name: &str, value: &str) {
+pub(crate) fn row(text: &mut String, name: &str, value: &str) {
     let _ = writeln!(text, "  {name:<11} {value}");
 }
 
@@ -239,62 +261,10 @@ fn width(items: impl Iterator<Item = String>) -> usize {
     items.map(|item| item.chars().count()).max().unwrap_or(0)
 }
 
-/// `rowCounts`, `row_counts` and `ROW_COUNTS` are all "row counts" to a person.
-pub(crate) fn words(name: &str) -> String {
-    let shouted = !name.chars().any(char::is_lowercase);
-    let mut words = String::new();
-    for letter in name.chars() {
-        match letter {
-            '_' | '-' => words.push(' '),
-            _ if letter.is_uppercase() && !shouted => {
-                if !words.is_empty() && !words.ends_with(' ') {
-                    words.push(' ');
-                }
-                words.extend(letter.to_lowercase());
-            }
-            _ => words.extend(letter.to_lowercase()),
-        }
-    }
-    words
-}
-
-/// `1,234,567 rows`, `1 row`.
-pub fn count(n: u64, noun: &str) -> String {
-    let digits = n.to_string();
-    let mut grouped = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    format!("{grouped} {noun}{}", if n == 1 { "" } else { "s" })
-}
-
 /// A time in whole seconds; anything else as it is.
 pub(crate) fn moment(text: &str) -> String {
     text.parse::<jiff::Timestamp>()
         .map_or_else(|_| text.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
-}
-
-/// `87 ms`, `12.3 s`, `3 min 05 s`, `2 h 04 min`.
-pub fn duration(seconds: f64) -> String {
-    if !seconds.is_finite() || seconds < 0.0 {
-        return "?".to_owned();
-    }
-    if seconds < 1.0 {
-        return format!("{:.0} ms", seconds * 1000.0);
-    }
-    if seconds < 60.0 {
-        return format!("{seconds:.1} s");
-    }
-    // Whole seconds from here on: hours of a copy fit a u64 many times over.
-    let whole = seconds.round() as u64;
-    if whole < 3600 {
-        format!("{} min {:02} s", whole / 60, whole % 60)
-    } else {
-        format!("{} h {:02} min", whole / 3600, whole % 3600 / 60)
-    }
 }
 
 #[cfg(test)]
@@ -371,6 +341,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missing_of_the_baseline_is_said_and_nothing_when_nobody_asked() {
+        let line = |baseline: serde_json::Value| {
+            let text = show(json!({"databaseId": "prod-db", "status": "SUCCEEDED", "baseline": baseline}));
+            text.lines().find(|line| line.contains("Baseline")).map(str::to_owned)
+        };
+        assert_eq!(line(json!(null)), None);
+        assert_eq!(line(json!({"status": "NOT_ASKED"})), None);
+        let taken = line(json!({"status": "TAKEN", "depth": "full"})).unwrap();
+        assert_eq!(taken, "  Baseline    the source was read before and after, every row of it");
+        let reason = json!({"name": "Holdfast.BaselineUnreadable", "cause": "wrong credentials"});
+        let missing = line(json!({"status": "UNREADABLE", "depth": "catalog", "reason": reason})).unwrap();
+        assert_eq!(missing, "  Baseline    not whole: Holdfast.BaselineUnreadable: wrong credentials");
+        assert!(line(json!({"status": "SPLENDID"})).unwrap().contains("splendid"));
+    }
+
+    #[test]
     fn a_partial_backup_names_the_missing_region() {
         let text = show(json!({
             "operationId": "op", "databaseId": "prod-db", "status": "PARTIAL", "validation": {"verdict": "VALID"},
@@ -398,15 +384,5 @@ mod tests {
             show(json!({"databaseId": "prod-db", "status": "GREAT", "validation": {"verdict": "SPLENDID"}}));
         assert!(text.starts_with("? The backup of prod-db ended in a way"), "{text}");
         assert!(text.contains("UNKNOWN"), "{text}");
-    }
-
-    #[test]
-    fn numbers_are_written_for_people() {
-        assert_eq!(count(1, "row"), "1 row");
-        assert_eq!(count(1_234_567, "row"), "1,234,567 rows");
-        assert_eq!(duration(185.4), "3 min 05 s");
-        assert_eq!(duration(7440.0), "2 h 04 min");
-        assert_eq!(words("rowCounts"), "row counts");
-        assert_eq!(words("HEALTH_CHECKING"), "health checking");
     }
 }

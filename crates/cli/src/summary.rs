@@ -85,6 +85,8 @@ pub struct Summary {
     pub status: Status,
     /// The snapshot, if one was made.
     pub snapshot: Option<Snapshot>,
+    /// Whether the source was read around the snapshot.
+    pub baseline: Option<Baseline>,
     /// What validation found.
     pub validation: Option<Validation>,
     /// The copies by Region.
@@ -119,6 +121,18 @@ pub struct Snapshot {
     pub encrypted: Option<bool>,
     /// When it was taken.
     pub created_at: Option<String>,
+}
+
+/// Whether the source was read around the snapshot.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Baseline {
+    /// TAKEN, UNREADABLE or NOT_ASKED.
+    pub status: String,
+    /// How much was asked for: catalog or full.
+    pub depth: Option<String>,
+    /// What is missing of it and why.
+    pub reason: Option<Failure>,
 }
 
 /// What validation found.

@@ -43,6 +43,8 @@ pub enum ErrorKind {
     ValidationFailed,
     /// The restored data could not be checked to the end: nothing is proven.
     ValidationInconclusive,
+    /// The source could not be read, or not to the end, for a baseline that was asked for.
+    BaselineUnreadable,
     /// The input's deadline passed.
     DeadlineExceeded,
     /// Temporary resources are still there after the clean-up's bound.
@@ -72,7 +74,7 @@ pub enum Leftovers {
 
 impl ErrorKind {
     /// Every kind, for the contract tests and the pages.
-    pub const ALL: [ErrorKind; 24] = [
+    pub const ALL: [ErrorKind; 25] = [
         ErrorKind::InvalidInput,
         ErrorKind::RequestMismatch,
         ErrorKind::Configuration,
@@ -90,6 +92,7 @@ impl ErrorKind {
         ErrorKind::KeyUnusable,
         ErrorKind::ValidationFailed,
         ErrorKind::ValidationInconclusive,
+        ErrorKind::BaselineUnreadable,
         ErrorKind::DeadlineExceeded,
         ErrorKind::CleanUpIncomplete,
         ErrorKind::AccessDenied,
@@ -119,6 +122,7 @@ impl ErrorKind {
             ErrorKind::KeyUnusable => "KeyUnusable",
             ErrorKind::ValidationFailed => "ValidationFailed",
             ErrorKind::ValidationInconclusive => "ValidationInconclusive",
+            ErrorKind::BaselineUnreadable => "BaselineUnreadable",
             ErrorKind::DeadlineExceeded => "DeadlineExceeded",
             ErrorKind::CleanUpIncomplete => "CleanUpIncomplete",
             ErrorKind::AccessDenied => "AccessDenied",
@@ -160,6 +164,7 @@ impl ErrorKind {
             | ErrorKind::KeyUnusable
             | ErrorKind::ValidationFailed
             | ErrorKind::ValidationInconclusive
+            | ErrorKind::BaselineUnreadable
             | ErrorKind::DeadlineExceeded
             | ErrorKind::CleanUpIncomplete
             | ErrorKind::AccessDenied
@@ -182,6 +187,7 @@ impl ErrorKind {
             | ErrorKind::SnapshotQuotaExceeded
             | ErrorKind::SnapshotGone
             | ErrorKind::KeyUnusable
+            | ErrorKind::BaselineUnreadable
             | ErrorKind::AccessDenied
             | ErrorKind::Throttled => Leftovers::Nothing,
             ErrorKind::SnapshotFailed

@@ -156,9 +156,46 @@ impl OperationId {
         format!("reports/{}.json", self.0)
     }
 
+    /// Where the full report lies as a page for people.
+    pub fn report_page_key(&self) -> String {
+        format!("reports/{}.html", self.0)
+    }
+
     /// Where validation keeps every check and finding, too large for a state machine's payload.
     pub fn validation_key(&self) -> String {
         format!("validations/{}.json", self.0)
+    }
+
+    /// Where the plan of the validation's work lies, from the moment that it is made.
+    pub fn plan_key(&self) -> String {
+        format!("validations/{}/plan.json", self.0)
+    }
+
+    /// What the keys of all finished units begin with.
+    pub fn units_prefix(&self) -> String {
+        format!("validations/{}/units/", self.0)
+    }
+
+    /// Where the result of one unit of the plan lies, from the moment that it is done.
+    pub fn unit_key(&self, unit: u32) -> String {
+        format!("{}{unit}.json", self.units_prefix())
+    }
+
+    /// The unit whose result lies under `key`; `None` when that is not such a key of this operation.
+    pub fn unit_of_key(&self, key: &str) -> Option<u32> {
+        let unit = key.strip_prefix(&self.units_prefix())?.strip_suffix(".json")?.parse().ok()?;
+        // `007` and `+7` are not how `unit_key` writes 7.
+        (self.unit_key(unit) == key).then_some(unit)
+    }
+
+    /// Where it is kept what the source was around the snapshot, when the input asked for that.
+    pub fn baseline_key(&self) -> String {
+        format!("validations/{}/baseline.json", self.0)
+    }
+
+    /// Where a part of it lies while it is being read: `before`, `plan`, a piece of the plan.
+    pub fn baseline_part_key(&self, part: &str) -> String {
+        format!("validations/{}/baseline/{part}.json", self.0)
     }
 
     /// Where the manifest of a VALID backup lies: what its data was.
@@ -215,6 +252,23 @@ mod tests {
         }
         assert!(RunId::parse("a b").is_err());
         assert!(OperationId::parse("../../etc/passwd").is_err());
+    }
+
+    #[test]
+    fn a_unit_is_found_by_its_key_and_nothing_else_is_one() {
+        let id = derive("prod-db", "r1");
+        assert_eq!(id.unit_of_key(&id.unit_key(417)), Some(417));
+        let other = derive("prod-db", "r2");
+        for key in [
+            other.unit_key(1),
+            id.plan_key(),
+            id.validation_key(),
+            format!("{}007.json", id.units_prefix()),
+            format!("{}+7.json", id.units_prefix()),
+            format!("{}7.json/x", id.units_prefix()),
+        ] {
+            assert_eq!(id.unit_of_key(&key), None, "{key}");
+        }
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 //! Pure by rule: no AWS type, no async runtime, no clock. Time and randomness arrive as values.
 
 pub mod answer;
+pub mod baseline;
 pub mod error;
 pub mod health;
 pub mod ids;

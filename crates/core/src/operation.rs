@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::baseline::BaselineResult;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{OperationId, Region};
 use crate::request::{BackupRequest, Tier};
@@ -142,6 +143,7 @@ impl Operation {
             time: now,
             detail: format!("begun by {owner}"),
         };
+        let baseline = request.baseline.is_none().then(BaselineResult::not_asked);
         Operation {
             id,
             request,
@@ -150,7 +152,7 @@ impl Operation {
             owner,
             started_at: now,
             ended_at: None,
-            results: Results::default(),
+            results: Results { baseline, ..Results::default() },
             checkpoints: vec![checkpoint],
             api_calls: 0,
         }
@@ -203,11 +205,12 @@ impl Operation {
             "runId": self.request.run_id,
             "status": self.phase,
             "snapshot": self.results.snapshot,
+            "baseline": self.results.baseline,
             "validation": self.results.validation,
             "replicas": replicas,
             "timings": self.timings(),
             "apiCalls": self.api_calls,
-            "report": {"bucket": bucket, "key": self.id.report_key()},
+            "report": {"bucket": bucket, "key": self.id.report_key(), "htmlKey": self.id.report_page_key()},
             "failure": failure,
             "leftovers": leftovers,
         })
@@ -313,7 +316,11 @@ fn describe(results: &Results) -> String {
         return format!("verdict {} over {} rows", validation.verdict.as_str(), validation.rows);
     }
     if let Some(snapshot) = &results.snapshot {
-        return format!("snapshot {}", snapshot.arn);
+        let baseline = results.baseline.as_ref().and_then(BaselineResult::describe);
+        return match baseline {
+            Some(baseline) => format!("snapshot {}; {baseline}", snapshot.arn),
+            None => format!("snapshot {}", snapshot.arn),
+        };
     }
     match &results.health {
         Some(health) => format!("source is {}", health.source_status),

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::health::{Key, Quota};
 use crate::ids::{DatabaseId, OperationId, Region};
 use crate::operation::Operation;
-use crate::rds::{Creation, Instance, Snapshot};
+use crate::rds::{Creation, Endpoint, Instance, Snapshot};
 use crate::tags::Tags;
 
 /// A snapshot to take.
@@ -113,6 +113,8 @@ pub trait Rds: Send + Sync {
     async fn copy_snapshot(&self, new: &NewCopy) -> Result<CopyAnswer>;
     /// Sets tags on a snapshot.
     async fn tag_snapshot(&self, snapshot: &Snapshot, tags: &Tags) -> Result<()>;
+    /// Sets tags on an instance.
+    async fn tag_instance(&self, region: &Region, instance: &Instance, tags: &Tags) -> Result<()>;
     /// Makes sure the parameter group is there, is ours, and holds `parameters`.
     async fn ensure_parameter_group(
         &self,
@@ -138,6 +140,15 @@ pub trait Keys: Send + Sync {
     async fn require_permission(&self, region: &Region, key: &Key) -> Result<()>;
     /// A password derived from `context` by the HMAC key: always the same, kept nowhere.
     async fn derive_password(&self, context: &str) -> Result<SecretString>;
+}
+
+/// How to log in to a database that is not Holdfast's own.
+#[async_trait]
+pub trait Logins: Send + Sync {
+    /// The text of a secret in Secrets Manager, or `None` when there is none of that ARN.
+    async fn secret(&self, arn: &str) -> Result<Option<SecretString>>;
+    /// A password for `user` at `endpoint` that IAM vouches for: good for 15 minutes, to log in with.
+    async fn iam_token(&self, endpoint: &Endpoint, user: &str) -> Result<SecretString>;
 }
 
 /// What a conditional write came to.
@@ -172,6 +183,10 @@ pub trait Documents: Send + Sync {
     async fn put(&self, key: &str, document: &Value) -> Result<()>;
     /// Reads one.
     async fn get(&self, key: &str) -> Result<Option<Value>>;
+    /// Writes an HTML page.
+    async fn put_page(&self, key: &str, html: &str) -> Result<()>;
+    /// Keys of all documents whose key begins with `prefix`.
+    async fn keys(&self, prefix: &str) -> Result<Vec<String>>;
 }
 
 /// AWS Step Functions, as far as it tells whether another owner lives.

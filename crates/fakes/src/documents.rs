@@ -18,6 +18,7 @@ pub struct FakeDocuments {
     /// What goes wrong.
     pub troubles: Troubles,
     documents: Mutex<BTreeMap<String, Value>>,
+    pages: Mutex<BTreeMap<String, String>>,
 }
 
 impl FakeDocuments {
@@ -26,9 +27,19 @@ impl FakeDocuments {
         locked(&self.documents).get(key).cloned()
     }
 
+    /// The keys that begin with `prefix` now.
+    pub fn keys_now(&self, prefix: &str) -> Vec<String> {
+        locked(&self.documents).keys().filter(|key| key.starts_with(prefix)).cloned().collect()
+    }
+
+    /// The page that lies under `key` now.
+    pub fn page(&self, key: &str) -> Option<String> {
+        locked(&self.pages).get(key).cloned()
+    }
+
     /// Everything, as one text: for what must not be in it.
     pub fn everything(&self) -> String {
-        format!("{:?}", locked(&self.documents))
+        format!("{:?}{:?}", locked(&self.documents), locked(&self.pages))
     }
 
     /// Lays a document there.
@@ -36,9 +47,10 @@ impl FakeDocuments {
         locked(&self.documents).insert(key.to_owned(), document);
     }
 
-    /// Takes a document away.
+    /// Takes a document or a page away.
     pub fn lose(&self, key: &str) {
         locked(&self.documents).remove(key);
+        locked(&self.pages).remove(key);
     }
 }
 
@@ -60,7 +72,18 @@ impl Documents for FakeDocuments {
         struck.answer(())
     }
 
+    async fn put_page(&self, key: &str, html: &str) -> Result<()> {
+        let struck = self.troubles.strike(Call::PutDocument, key)?;
+        locked(&self.pages).insert(key.to_owned(), html.to_owned());
+        struck.answer(())
+    }
+
     async fn get(&self, key: &str) -> Result<Option<Value>> {
         self.troubles.strike(Call::GetDocument, key)?.answer(self.now(key))
+    }
+
+    async fn keys(&self, prefix: &str) -> Result<Vec<String>> {
+        let struck = self.troubles.strike(Call::ListDocuments, prefix)?;
+        struck.answer(self.keys_now(prefix))
     }
 }

@@ -8,6 +8,7 @@
 pub mod documents;
 pub mod executions;
 pub mod keys;
+pub mod logins;
 pub mod rds;
 pub mod sample;
 pub mod store;
@@ -16,6 +17,7 @@ pub mod trouble;
 pub use documents::FakeDocuments;
 pub use executions::FakeExecutions;
 pub use keys::FakeKeys;
+pub use logins::FakeLogins;
 pub use rds::FakeRds;
 pub use store::FakeStore;
 pub use trouble::{Call, Trouble};

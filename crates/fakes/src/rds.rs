@@ -369,6 +369,17 @@ impl Rds for FakeRds {
         struck.answer(())
     }
 
+    async fn tag_instance(&self, region: &Region, instance: &Instance, tags: &Tags) -> Result<()> {
+        let struck = self.troubles.strike(Call::TagInstance, &instance.id)?;
+        let mut state = locked(&self.state);
+        let made = state
+            .instances
+            .get_mut(&place(region, &instance.id))
+            .ok_or_else(|| Error::new(ErrorKind::Internal, format!("no instance {}", instance.arn)))?;
+        made.thing.tags.extend(tags.clone());
+        struck.answer(())
+    }
+
     async fn ensure_parameter_group(
         &self,
         region: &Region,

@@ -18,6 +18,7 @@ pub enum Call {
     CreateSnapshot,
     CopySnapshot,
     TagSnapshot,
+    TagInstance,
     EnsureParameterGroup,
     Restore,
     TakeOverInstance,
@@ -25,12 +26,15 @@ pub enum Call {
     Key,
     RequirePermission,
     DerivePassword,
+    Secret,
+    IamToken,
     CreateRecord,
     GetRecord,
     ReplaceRecord,
     LatestValid,
     PutDocument,
     GetDocument,
+    ListDocuments,
     IsRunning,
 }
 

@@ -30,6 +30,8 @@ pub struct Clients {
     pub rds: aws_sdk_rds::Client,
     /// S3.
     pub s3: aws_sdk_s3::Client,
+    /// Secrets Manager.
+    pub secrets: aws_sdk_secretsmanager::Client,
     /// Step Functions.
     pub sfn: aws_sdk_sfn::Client,
 }
@@ -47,6 +49,7 @@ impl Clients {
             s3: aws_sdk_s3::Client::from_conf(
                 aws_sdk_s3::config::Builder::from(&cloud).force_path_style(true).build(),
             ),
+            secrets: aws_sdk_secretsmanager::Client::new(&cloud),
             sfn: aws_sdk_sfn::Client::new(&cloud),
         }
     }

@@ -24,24 +24,79 @@ use crate::{
     http, seed,
 };
 
-/// The damage: bytes in the middle of some pages of the largest table change after the snapshot was taken.
-const DAMAGE: &str = "flipHeapBytes";
+/// What can be done to the demo's snapshot, each with the check that must name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Damage {
+    /// Bytes in some pages of a table.
+    #[value(alias = "1")]
+    Heap,
+    /// An index whose order is wrong under checksums that are right.
+    Index,
+    /// Some rows are gone, properly.
+    Rows,
+    /// A column has another type, an index and a policy are gone.
+    Schema,
+    /// Rows refer to others that are not there, and the catalog calls the key valid.
+    Fk,
+}
+
+impl Damage {
+    /// What a person is told.
+    fn words(self) -> &'static str {
+        match self {
+            Damage::Heap => "bytes in three pages of a table change",
+            Damage::Index => "an index gets out of order, under checksums that fit",
+            Damage::Rows => "three rows are deleted, properly",
+            Damage::Schema => "a column gets another type, an index and a policy are dropped",
+            Damage::Fk => "orders lose their customers behind the foreign key's back",
+        }
+    }
+
+    /// The effect ordered of the local RDS.
+    fn effect(self) -> serde_json::Value {
+        let database = seed::USER_DATABASES[0].0;
+        match self {
+            Damage::Heap => json!({"type": "damage", "kind": "flipHeapBytes"}),
+            Damage::Index => json!({"type": "damage", "kind": "flipIndexBytes", "keepChecksum": true,
+                "database": database, "relation": "public.customers_email_key"}),
+            Damage::Rows => json!({"type": "damage", "kind": "deleteRows", "rows": 3,
+                "database": database, "relation": "public.audit_log"}),
+            Damage::Schema => json!({"type": "damage", "kind": "runSql", "database": database,
+                "sql": "alter table order_lines alter column price type numeric(14, 2); \
+                        drop index customers_tags; drop policy own_team on secrets_by_team"}),
+            Damage::Fk => json!({"type": "damage", "kind": "orphanRows", "rows": 3,
+                "database": database, "relation": "public.orders_2025_h1"}),
+        }
+    }
+
+    /// The check that must refuse it, and what it must name.
+    fn named(self) -> (&'static str, &'static str) {
+        match self {
+            Damage::Heap => ("content", "invalid page"),
+            Damage::Index => ("indexes", "customers_email_key"),
+            Damage::Rows => ("against-baseline", "public.audit_log"),
+            Damage::Schema => ("against-baseline", "price"),
+            Damage::Fk => ("foreign-keys", "customer"),
+        }
+    }
+}
 
 /// Runs the demo; the answer is the exit code: 0 when it showed what it promised.
 ///
 /// # Errors
 /// When the stage could not be set.
-pub async fn run(damage: bool) -> Result<u8> {
+pub async fn run(damage: Option<Damage>) -> Result<u8> {
     let paint = Paint::for_stdout();
-    let title = if damage { "a damaged snapshot is refused" } else { "a backup that proves itself" };
+    let title =
+        if damage.is_some() { "a damaged snapshot is refused" } else { "a backup that proves itself" };
     println!("{}\n", paint.bold(&format!("Holdfast demo: {title}")));
 
-    let (stack, outputs) = stage(paint).await?;
+    let (stack, outputs, reader_secret) = stage(paint).await?;
     let run_id = now();
     let operation = operation_id(&run_id)?;
-    if damage {
-        order_damage(&stack, &operation).await?;
-        step(paint, "Damage", "ordered: bytes of this run's snapshot will change after it was taken");
+    if let Some(damage) = damage {
+        order_damage(&stack, &operation, damage).await?;
+        step(paint, "Damage", &format!("ordered: {}, after the snapshot was taken", damage.words()));
     }
     let cloud = Cloud::new(
         &clients::config(&stack.settings.cloud_endpoint(), HOME_REGION),
@@ -51,7 +106,8 @@ pub async fn run(damage: bool) -> Result<u8> {
     step(paint, "Backup", &format!("{} (run {run_id}), with copies to {targets}", seed::DATABASE));
     println!();
     let execution =
-        backup::create::start(&cloud, &outputs.backup_state_machine_arn, &input(&run_id)?).await?;
+        backup::create::start(&cloud, &outputs.backup_state_machine_arn, &input(&run_id, &reader_secret)?)
+            .await?;
     let outcome = follow(&cloud, &execution, Screen::for_stdout()).await?;
     report(&outcome, &execution, &outputs.state_table, Output::Table);
     println!();
@@ -59,12 +115,12 @@ pub async fn run(damage: bool) -> Result<u8> {
         return Ok(holdfast_cli::exit::DETACHED);
     }
     let kept = kept_promise(&outcome, damage);
-    closing(paint, kept, damage, operation.as_str(), &stack.settings);
+    closing(paint, kept, damage.is_some(), operation.as_str(), &stack.settings);
     Ok(u8::from(!kept))
 }
 
 /// The local cloud, the database, the templates: only what is not there yet.
-async fn stage(paint: Paint) -> Result<(Stack, Outputs)> {
+async fn stage(paint: Paint) -> Result<(Stack, Outputs, String)> {
     let settings = Settings::lasting()?;
     let begun = Instant::now();
     let (stack, how) = match Stack::attach(&settings).await {
@@ -89,7 +145,7 @@ async fn stage(paint: Paint) -> Result<(Stack, Outputs)> {
     let outputs = stack.deploy().await?;
     stack.write_env(&outputs)?;
     step(paint, "Deployment", &format!("template.yaml and infra/region.yaml, in {}", since(begun)));
-    Ok((stack, outputs))
+    Ok((stack, outputs, seeded.reader_secret))
 }
 
 fn step(paint: Paint, name: &str, text: &str) {
@@ -100,7 +156,7 @@ fn since(begun: Instant) -> String {
     duration(begun.elapsed().as_secs_f64())
 }
 
-fn input(run_id: &str) -> Result<serde_json::Value> {
+fn input(run_id: &str, reader_secret: &str) -> Result<serde_json::Value> {
     let flags = Flags {
         database: seed::DATABASE.to_owned(),
         run_id: Some(run_id.to_owned()),
@@ -114,13 +170,14 @@ fn input(run_id: &str) -> Result<serde_json::Value> {
         tags: vec![("Environment".to_owned(), "demo".to_owned())],
         ..Flags::default()
     };
-    let assertions = json!({"validation": {"assertions": [{
+    // What the source holds is read first, so that the restored copy is held against it row by row.
+    let thorough = json!({"baseline": {"secretArn": reader_secret, "depth": "full"}, "validation": {"assertions": [{
         "name": "orders have lines",
         "database": seed::USER_DATABASES[0].0,
         "sql": "select id from orders o where not exists (select 1 from order_lines l where l.order_id = o.id)",
         "expect": "zero rows"
     }]}});
-    Ok(request::build(Some(&assertions.to_string()), &flags, run_id)?)
+    Ok(request::build(Some(&thorough.to_string()), &flags, run_id)?)
 }
 
 fn operation_id(run_id: &str) -> Result<OperationId> {
@@ -134,29 +191,32 @@ fn operation_id(run_id: &str) -> Result<OperationId> {
     named().map_err(|error| Error::new(error.message))
 }
 
-async fn order_damage(stack: &Stack, operation: &OperationId) -> Result<()> {
+async fn order_damage(stack: &Stack, operation: &OperationId, damage: Damage) -> Result<()> {
     let fault = json!({
-        "action": "CreateDBSnapshot", "resource": operation.snapshot_id(), "times": 1,
-        "effect": {"type": "damage", "kind": DAMAGE}
+        "action": "CreateDBSnapshot", "resource": operation.snapshot_id(), "times": 1, "effect": damage.effect()
     });
     http::post(stack.settings.rds_port(), "/_local/faults", &fault.to_string()).await?;
     Ok(())
 }
 
-/// A sound backup must succeed whole; a damaged one must be refused for being unsound, and not copied.
-fn kept_promise(outcome: &Outcome, damage: bool) -> bool {
-    match outcome {
-        Outcome::Ended { summary, .. } if damage => refused(summary),
-        Outcome::Ended { summary, .. } => {
+/// A sound backup must succeed whole; a damaged one must be refused for what is wrong with it, and not copied.
+fn kept_promise(outcome: &Outcome, damage: Option<Damage>) -> bool {
+    match (outcome, damage) {
+        (Outcome::Ended { summary, .. }, Some(damage)) => refused(summary, damage),
+        (Outcome::Ended { summary, .. }, None) => {
             summary.status == Status::Succeeded && verdict(summary) == Some(Verdict::Valid)
         }
-        Outcome::NoSummary { .. } | Outcome::Detached { .. } => false,
+        (Outcome::NoSummary { .. } | Outcome::Detached { .. }, _) => false,
     }
 }
 
-fn refused(summary: &Summary) -> bool {
+fn refused(summary: &Summary, damage: Damage) -> bool {
+    let (check, object) = damage.named();
+    let issues =
+        summary.validation.as_ref().map(|validation| validation.issues.as_slice()).unwrap_or_default();
     summary.status == Status::Failed
         && verdict(summary) == Some(Verdict::Invalid)
+        && issues.iter().any(|issue| issue.starts_with(check) && issue.contains(object))
         && summary.replicas.values().all(|copy| copy.status != "AVAILABLE")
 }
 
@@ -164,8 +224,8 @@ fn verdict(summary: &Summary) -> Option<Verdict> {
     summary.validation.as_ref().map(|validation| validation.verdict)
 }
 
-fn closing(paint: Paint, kept: bool, damage: bool, operation: &str, settings: &Settings) {
-    match (kept, damage) {
+fn closing(paint: Paint, kept: bool, damaged: bool, operation: &str, settings: &Settings) {
+    match (kept, damaged) {
         (true, true) => println!(
             "{}",
             paint.good("Refused, as promised: a damaged backup is never called good, and never copied.")
@@ -195,25 +255,31 @@ mod tests {
     #[test]
     fn a_sound_backup_keeps_the_promise_only_whole_and_proven() {
         let sound = json!({"status": "SUCCEEDED", "validation": {"verdict": "VALID"}});
-        assert!(kept_promise(&ended(sound.clone()), false) && !kept_promise(&ended(sound), true));
+        assert!(
+            kept_promise(&ended(sound.clone()), None) && !kept_promise(&ended(sound), Some(Damage::Rows))
+        );
         assert!(!kept_promise(
             &ended(json!({"status": "PARTIAL", "validation": {"verdict": "VALID"}})),
-            false
+            None
         ));
-        assert!(!kept_promise(&ended(json!({"status": "SUCCEEDED", "validation": null})), false));
-        assert!(!kept_promise(&Outcome::Detached { operation_id: None }, false));
+        assert!(!kept_promise(&ended(json!({"status": "SUCCEEDED", "validation": null})), None));
+        assert!(!kept_promise(&Outcome::Detached { operation_id: None }, None));
     }
 
     #[test]
     fn a_damaged_backup_keeps_the_promise_only_when_it_is_refused_as_unsound() {
-        let refused = json!({"status": "FAILED", "validation": {"verdict": "INVALID"}});
-        assert!(kept_promise(&ended(refused), true));
+        let named = ["against-baseline of instance failed: shop.public.audit_log: holds 4997 rows"];
+        let refused = json!({"status": "FAILED", "validation": {"verdict": "INVALID", "issues": named}});
+        assert!(kept_promise(&ended(refused), Some(Damage::Rows)));
+        let other_reason = ["inventory of instance failed: nothing to validate"];
         for other in [
-            json!({"status": "FAILED", "validation": {"verdict": "INCONCLUSIVE"}}),
+            json!({"status": "FAILED", "validation": {"verdict": "INVALID", "issues": other_reason}}),
+            json!({"status": "FAILED", "validation": {"verdict": "INCONCLUSIVE", "issues": named}}),
             json!({"status": "FAILED", "validation": null}),
-            json!({"status": "FAILED", "validation": {"verdict": "INVALID"}, "replicas": {"us-west-2": {"status": "AVAILABLE"}}}),
+            json!({"status": "FAILED", "validation": {"verdict": "INVALID", "issues": named},
+                   "replicas": {"us-west-2": {"status": "AVAILABLE"}}}),
         ] {
-            assert!(!kept_promise(&ended(other.clone()), true), "{other}");
+            assert!(!kept_promise(&ended(other.clone()), Some(Damage::Rows)), "{other}");
         }
     }
 }

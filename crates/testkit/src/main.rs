@@ -32,8 +32,8 @@ enum Cli {
     /// Back up prod-db to two Regions and say how it went.
     Demo {
         /// Damage the snapshot after it was taken, and see it refused.
-        #[arg(long)]
-        damage: bool,
+        #[arg(long, value_enum)]
+        damage: Option<demo::Damage>,
     },
 }
 

@@ -1,13 +1,19 @@
 //! How a check ends, before it has a name and a duration.
 
-use std::time::Instant;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use holdfast_core::validation::{Check, CheckResult, Finding};
+
+use serde::{Deserialize, Serialize};
 
 use crate::session::Trouble;
 
 /// A report shows this many findings per check; more are counted.
-const FINDINGS_SHOWN: usize = 100;
+pub(crate) const FINDINGS_SHOWN: usize = 100;
+
+/// A report shows this many notes per check; more are counted.
+const NOTES_SHOWN: usize = 30;
 
 /// Scope of what concerns the whole server.
 pub(crate) const INSTANCE: &str = "instance";
@@ -15,11 +21,16 @@ pub(crate) const INSTANCE: &str = "instance";
 /// Collects what a check finds.
 ///
 /// Damage wins over trouble: what was found stays found even when the rest could not be looked at.
-#[derive(Debug, Default)]
-pub(crate) struct Ending {
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Ending {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     wrong: Vec<Finding>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     unfinished: Vec<Finding>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     not_run: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
 }
 
@@ -62,12 +73,40 @@ impl Ending {
         }
     }
 
-    /// Gives it a name, a scope and its duration.
+    /// Whether nothing is wrong and everything was looked at.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.wrong.is_empty() && self.unfinished.is_empty() && !self.not_run
+    }
+
+    /// Whether everything was looked at.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.unfinished.is_empty() && !self.not_run
+    }
+
+    /// Adds what another part of the same check found. The order does not matter but for the texts.
+    pub(crate) fn merge(&mut self, other: Ending) {
+        self.wrong.extend(other.wrong);
+        self.unfinished.extend(other.unfinished);
+        self.not_run |= other.not_run;
+        self.notes.extend(other.notes);
+    }
+
+    /// Gives it a name, a scope and the time since.
     pub(crate) fn into_check(
         self,
         name: impl Into<String>,
         scope: impl Into<String>,
         since: Instant,
+    ) -> Check {
+        self.lasting(name, scope, since.elapsed())
+    }
+
+    /// Gives it a name, a scope and its duration.
+    pub(crate) fn lasting(
+        self,
+        name: impl Into<String>,
+        scope: impl Into<String>,
+        duration: Duration,
     ) -> Check {
         let Ending { wrong, unfinished, not_run, mut notes } = self;
         let (result, mut findings) = if not_run {
@@ -88,8 +127,16 @@ impl Ending {
             notes.insert(0, format!("{} findings, the first {FINDINGS_SHOWN} shown", findings.len()));
             findings.truncate(FINDINGS_SHOWN);
         }
+        // Pieces of one table say the same; a table of many pieces says it often.
+        let mut said = BTreeSet::new();
+        notes.retain(|note| said.insert(note.clone()));
+        if notes.len() > NOTES_SHOWN {
+            let more = notes.len() - NOTES_SHOWN;
+            notes.truncate(NOTES_SHOWN);
+            notes.push(format!("and {more} notes more"));
+        }
         let reason = if notes.is_empty() { None } else { Some(notes.join("; ")) };
-        let duration_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Check { name: name.into(), scope: scope.into(), result, reason, duration_ms, findings }
     }
 }

@@ -1,4 +1,6 @@
-//! The server as a whole: `isolation` and `inventory`.
+//! The server as a whole: its facts, its databases, and `inventory`.
+
+use serde::{Deserialize, Serialize};
 
 use crate::ending::{Ending, count, name_some};
 use crate::session::{Session, Trouble};
@@ -6,12 +8,54 @@ use crate::session::{Session, Trouble};
 /// Databases named in a note; more are counted.
 const NAMES_SHOWN: usize = 10;
 
-const ISOLATION: &str = "
-    SELECT current_setting('max_logical_replication_workers'),
-           current_setting('shared_preload_libraries'),
-           coalesce((SELECT s.ssl FROM pg_stat_ssl s WHERE s.pid = pg_backend_pid()), false),
-           (SELECT array_agg(format('%I.%I', d.datname, s.subname) ORDER BY d.datname, s.subname)
-              FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid)";
+const FACTS: &str = "
+    SELECT current_setting('server_version'), current_setting('server_version_num')::int4,
+           current_setting('data_checksums') = 'on',
+           current_setting('zero_damaged_pages') = 'on' OR current_setting('ignore_checksum_failure') = 'on',
+           current_setting('block_size')::int8,
+           to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
+
+/// What is so for the whole server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Facts {
+    /// `server_version`: `15.4`.
+    pub server_version: String,
+    /// `server_version_num`: 150004.
+    pub version: u32,
+    /// Whether pages carry checksums.
+    pub checksums: bool,
+    /// Whether the server is told to pass over damaged pages.
+    pub hides_damage: bool,
+    /// Bytes of a page.
+    pub block_size: u64,
+    /// The server's own time (RFC 3339, UTC).
+    pub now: String,
+}
+
+/// Reads them.
+pub(crate) async fn facts(session: &mut Session<'_>) -> Result<Facts, Trouble> {
+    let row = session.query_one(FACTS).await?;
+    Ok(Facts {
+        server_version: row.get(0),
+        version: row.get::<_, i32>(1).unsigned_abs(),
+        checksums: row.get(2),
+        hides_damage: row.get(3),
+        block_size: row.get::<_, i64>(4).unsigned_abs().max(1),
+        now: row.get(5),
+    })
+}
+
+/// How many pages the main file of a table has now, as far as they can be read by ranges: before PostgreSQL 14, which
+/// brought range scans by TID, each half of a table would cost the whole of it, so there is nothing to be cut.
+pub(crate) async fn pages_of(session: &mut Session<'_>, table: &str) -> Result<u64, Trouble> {
+    let sql = format!(
+        "SELECT CASE WHEN current_setting('server_version_num')::int4 < 140000 THEN 0
+                     ELSE pg_relation_size('{}'::regclass) / current_setting('block_size')::int8 END",
+        table.replace('\'', "''")
+    );
+    Ok(session.query_one(&sql).await?.get::<_, i64>(0).unsigned_abs())
+}
 
 const DATABASES: &str = "
     SELECT d.datname::text, d.datallowconn, has_database_privilege(d.oid, 'CONNECT')
@@ -23,44 +67,6 @@ const TABLES: &str = "
     SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
        AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
-
-/// A restored copy is alive: shows that this one starts no replication and no jobs of its own. Where it does, nothing
-/// is said of the data: the check is unfinished, not failed.
-pub(crate) async fn isolation(session: &mut Session<'_>) -> Ending {
-    let row = match session.query_one(ISOLATION).await {
-        Ok(row) => row,
-        Err(trouble) => return Ending::trouble(&trouble),
-    };
-    let mut ending = Ending::default();
-    let workers: &str = row.get(0);
-    if workers != "0" {
-        ending.unfinished(
-            "max_logical_replication_workers",
-            format!("is {workers}: a restored subscription would take over production's slot"),
-        );
-    }
-    let libraries: &str = row.get(1);
-    if preloads(libraries, "pg_cron") {
-        ending.unfinished("shared_preload_libraries", "loads pg_cron: production's jobs would run here");
-    }
-    if !row.get::<_, bool>(2) {
-        ending.unfinished("ssl", "is off for this connection");
-    }
-    match row.get::<_, Option<Vec<String>>>(3) {
-        Some(names) => ending
-            .note(format!("subscriptions present, kept from running: {}", name_some(&names, NAMES_SHOWN))),
-        None => ending.note("no subscription, no pg_cron, TLS"),
-    }
-    ending
-}
-
-/// Whether a list of libraries names this one, with or without a path.
-fn preloads(libraries: &str, name: &str) -> bool {
-    libraries
-        .split(',')
-        .map(|library| library.trim().trim_matches('"'))
-        .any(|library| library.rsplit('/').next().is_some_and(|file| file.trim_end_matches(".so") == name))
-}
 
 /// User databases by name, and those among them that accept no connection at all.
 #[derive(Debug, Default)]
@@ -130,14 +136,6 @@ mod tests {
     use holdfast_core::validation::CheckResult;
 
     use super::*;
-
-    #[test]
-    fn pg_cron_is_found_however_it_is_written() {
-        assert!(preloads("rdsutils, pg_cron", "pg_cron"));
-        assert!(preloads("\"$libdir/pg_cron.so\"", "pg_cron"));
-        assert!(!preloads("pg_cronology,pg_stat_statements", "pg_cron"));
-        assert!(!preloads("", "pg_cron"));
-    }
 
     #[test]
     fn nothing_to_validate_is_a_failure_and_a_closed_door_is_unknown() {

@@ -4,43 +4,76 @@
 //! checks and with a manifest of what it saw. It knows no AWS: a host, a user, a password and a CA
 //! are all it needs. It only reads; every statement runs in a read-only transaction.
 //!
+//! It works in three steps that can be taken by different processes: [`plan`] reads the catalog and cuts the work into
+//! units, [`work`] does some of them over several connections, [`conclude`] sums up. [`verify`] is the three in a row.
+//!
 //! | module | what it proves |
 //! | --- | --- |
-//! | `instance` | `isolation`, `inventory`: nothing reaches out, and there is something to check |
-//! | `catalog`, `compare` | `schema`: every object by its hash, held against the last validated backup |
-//! | `content` | `content`: exact counts and fingerprints, read from the heap |
-//! | `integrity` | `foreign-keys`, `indexes`, `sequences` |
-//! | `assertions` | `assertion: <name>`: the team's own SQL |
+//! | `instance`, `isolation`, `leftovers` | `inventory`, `isolation`, `leftovers`: nothing reaches out, there is something to check |
+//! | `catalog` | `schema`: every object by its definition |
+//! | `content`, `fingerprint`, `digest` | `content`: exact counts and fingerprints, read from the heap |
+//! | `storage`, `indexes`, `uniqueness` | every page, every index, no duplicates |
+//! | `foreign_keys`, `constraints`, `sequences`, `collations` | the data agrees with what the catalog promises |
+//! | `freshness`, `assertions` | what the team asks |
+//! | `compare` | held against the last validated backup, a manifest of the same backup, the source |
 //!
 //! A check that could not finish is `Errored`, one that never started is `NotRun`; neither is success.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
-use holdfast_core::validation::{Assertion, Check, Manifest};
+use holdfast_core::validation::{Assertion, Baseline, Check, CheckSettings, Manifest, NotChecked, Reading};
 use secrecy::SecretString;
 
 mod assertions;
+mod baseline;
 mod catalog;
-mod catalog_sql;
+mod collations;
 mod compare;
+mod conclude;
 mod connection;
+mod constraints;
 mod content;
+mod digest;
 mod ending;
+mod extensions;
+mod fingerprint;
+mod foreign_keys;
+mod freshness;
+mod index_catalog;
+mod indexes;
 mod instance;
-mod integrity;
-mod run;
+mod isolation;
+mod job;
+mod leftovers;
+mod pack;
+mod plan;
+mod ranges;
+mod relations;
+mod runner;
+mod sequences;
 mod session;
 mod settings;
+mod standing;
+mod storage;
+mod uniqueness;
 
-pub use connection::{ConnectError, connect_probe};
+pub use connection::{ConnectError, RDS_CA_BUNDLE, Statements, Tls, connect_probe};
+pub use job::{Unit, UnitResult};
+pub use plan::Plan;
+pub use runner::{Journal, Progress};
+pub use standing::Standing;
 
-/// Names the hashing and fingerprinting; manifests of different algorithms are not comparable.
-pub const ALGORITHM: &str = "holdfast-1:hash64x2-sum-128";
+/// Names the fingerprinting; fingerprints of different algorithms are not comparable. What goes into it is told in
+/// `fingerprint.rs` and `docs/validation.md`.
+pub const ALGORITHM: &str = "holdfast-2:hash64x2-sum-128";
 
 /// The server to check.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// Name that the server's certificate must carry; also where to connect.
+    /// Name that the server's certificate must carry; also where to connect. With [`Tls::Off`] it may be the
+    /// directory of a Unix socket.
     pub host: String,
     /// TCP port.
     pub port: u16,
@@ -48,15 +81,21 @@ pub struct Target {
     pub user: String,
     /// Its password; never logged, never part of an error.
     pub password: SecretString,
-    /// The only authorities trusted for the server's certificate, PEM.
-    pub ca_pem: String,
+    /// The database to log in to for what concerns the whole server; `postgres` or `template1` when absent.
+    pub database: Option<String>,
+    /// How the connection is kept private.
+    pub tls: Tls,
     /// Bound for one attempt: TCP, TLS and login together.
     pub connect_timeout: Duration,
+    /// The statements under way, so that they can be given up.
+    pub statements: Statements,
 }
 
 /// What to check, against what, and within which limits.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Which checks, and how thoroughly.
+    pub checks: CheckSettings,
     /// The team's own statements.
     pub assertions: Vec<Assertion>,
     /// Manifest of the last validated backup; tables it has must still be there.
@@ -64,28 +103,47 @@ pub struct Options {
     /// `database.schema.table` that may be missing although the reference has them. A `*` at the
     /// end matches any rest (`shop.public.events_*`).
     pub allow_missing_tables: Vec<String>,
-    /// Bound for one statement on the server.
-    pub statement_timeout: Duration,
-    /// Bound for the whole of [`verify`]; what has not started by then is not run.
-    pub time_budget: Duration,
+    /// Manifest of another restore of the same backup; everything must be equal.
+    pub same_as: Option<Manifest>,
+    /// What the source was around the snapshot.
+    pub baseline: Option<Baseline>,
+    /// The snapshot's own time (RFC 3339), for freshness; the server's when absent.
+    pub snapshot_time: Option<String>,
     /// Whether the server must be shown to reach nobody (adds the check `isolation`).
     pub expect_isolated: bool,
+    /// Whether `amcheck` may be created where it is missing: only on a server of one's own.
+    pub may_create_extensions: bool,
+    /// Connections at once.
+    pub connections: usize,
+    /// Bytes that one unit of work reads, about.
+    pub chunk_bytes: u64,
+    /// Bound for one statement on the server.
+    pub statement_timeout: Duration,
+    /// Bound for one call; what has not started by then is not run.
+    pub time_budget: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Options {
+            checks: CheckSettings::default(),
             assertions: Vec::new(),
             reference: None,
             allow_missing_tables: Vec::new(),
+            same_as: None,
+            baseline: None,
+            snapshot_time: None,
+            expect_isolated: true,
+            may_create_extensions: false,
+            connections: 2,
+            chunk_bytes: 1 << 30,
             statement_timeout: Duration::from_secs(300),
             time_budget: Duration::from_secs(780),
-            expect_isolated: true,
         }
     }
 }
 
-/// What [`verify`] saw.
+/// What was seen.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// Every check, whatever its end; `holdfast_core::validation::verdict` sums them up.
@@ -94,12 +152,86 @@ pub struct Outcome {
     pub manifest: Manifest,
     /// The user databases found.
     pub databases: Vec<String>,
+    /// What was not looked at.
+    pub not_checked: Vec<NotChecked>,
 }
 
-/// Runs every check on every user database.
+/// Reads the source's catalog and counters, for a baseline: milliseconds, whatever the size. What the source holds is
+/// read by [`plan`], [`work`] and [`conclude`] with every check off but `content`.
 ///
-/// An error means that nothing could be looked at. Once connected, every trouble becomes the
-/// result of a check.
+/// # Errors
+/// When the server, or one of its databases, cannot be read; or when it is a standby, whose counters are its own.
+pub async fn reading(target: &Target, options: &Options) -> Result<Reading, ConnectError> {
+    baseline::reading(target, options).await
+}
+
+/// Where the server stands in its write-ahead log, so that a replica of it can be waited for.
+///
+/// # Errors
+/// When it does not say.
+pub async fn standing(target: &Target, options: &Options) -> Result<Standing, ConnectError> {
+    standing::standing(target, options).await
+}
+
+/// Looks at the server and cuts the work into units.
+///
+/// # Errors
+/// When nothing could be looked at. Once connected, every trouble becomes the result of a check.
+pub async fn plan(target: &Target, options: &Options) -> Result<Plan, ConnectError> {
+    plan::make(target, options).await
+}
+
+/// Does those of the plan's units that `ids` names, the largest first, and keeps each result in `journal`.
+///
+/// Ends when they are done or `options.time_budget` is used up; what is left can be done by another call, by another
+/// process, at the same time or later.
+///
+/// # Errors
+/// When no connection can be had at all.
+pub async fn work(
+    target: &Target,
+    options: &Options,
+    plan: &Plan,
+    ids: &[u32],
+    journal: &dyn Journal,
+) -> Result<Progress, ConnectError> {
+    let units = plan.units.iter().filter(|unit| ids.contains(&unit.id)).collect();
+    runner::work(target, options, units, journal).await
+}
+
+/// Sums up what the units came to. A unit without a result was not done, and its checks say so.
+pub fn conclude(plan: &Plan, results: &BTreeMap<u32, UnitResult>, options: &Options) -> Outcome {
+    conclude::conclude(plan, results, options)
+}
+
+/// Runs every check on every user database: [`plan`], [`work`] and [`conclude`] in one process.
+///
+/// # Errors
+/// When nothing could be looked at.
 pub async fn verify(target: &Target, options: &Options) -> Result<Outcome, ConnectError> {
-    run::run(target, options).await
+    let begun = std::time::Instant::now();
+    let plan = plan(target, options).await?;
+    let ids: Vec<u32> = plan.units.iter().map(|unit| unit.id).collect();
+    let memory = Memory::default();
+    let rest =
+        Options { time_budget: options.time_budget.saturating_sub(begun.elapsed()), ..options.clone() };
+    // A server that lets nobody in any more leaves units without results, and these say so.
+    if let Err(error) = work(target, &rest, &plan, &ids, &memory).await {
+        tracing::warn!(%error, "the work could not be done");
+    }
+    let results = memory.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Ok(conclude(&plan, &results, options))
+}
+
+/// Results in memory.
+#[derive(Default)]
+struct Memory(Mutex<BTreeMap<u32, UnitResult>>);
+
+#[async_trait::async_trait]
+impl Journal for Memory {
+    async fn keep(&self, result: &UnitResult) -> Result<(), String> {
+        let mut results = self.0.lock().map_err(|error| error.to_string())?;
+        results.insert(result.unit, result.clone());
+        Ok(())
+    }
 }

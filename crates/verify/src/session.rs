@@ -28,6 +28,10 @@ pub(crate) enum Trouble {
     Missing(String),
     /// The connection is gone.
     Lost(String),
+    /// Somebody or something else got in the way: a lock, a cancellation, a conflict. Asking again can help.
+    Interrupted(String),
+    /// It took longer than a statement may: less at once can help.
+    TooSlow(String),
     /// The time budget of the whole run is used up.
     Budget,
     /// Anything else: permission, timeout, cancellation.
@@ -38,9 +42,11 @@ impl Trouble {
     /// One line for a report.
     pub(crate) fn message(&self) -> String {
         match self {
-            Trouble::Damaged(message) | Trouble::Missing(message) | Trouble::Other(message) => {
-                message.clone()
-            }
+            Trouble::Damaged(message)
+            | Trouble::Missing(message)
+            | Trouble::Interrupted(message)
+            | Trouble::TooSlow(message)
+            | Trouble::Other(message) => message.clone(),
             Trouble::Lost(message) => format!("the connection was lost: {message}"),
             Trouble::Budget => "the time budget was used up".into(),
         }
@@ -61,6 +67,15 @@ impl Trouble {
             SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
                 Trouble::Lost(message)
             }
+            // The message is the server's own language; only the English one tells the two apart. Elsewhere a
+            // statement that is too slow is repeated, and then reported.
+            SqlState::QUERY_CANCELED if database.message().contains("statement timeout") => {
+                Trouble::TooSlow(message)
+            }
+            SqlState::QUERY_CANCELED
+            | SqlState::LOCK_NOT_AVAILABLE
+            | SqlState::T_R_SERIALIZATION_FAILURE
+            | SqlState::T_R_DEADLOCK_DETECTED => Trouble::Interrupted(message),
             _ if is_damage(code.code(), database.message()) => Trouble::Damaged(message),
             _ => Trouble::Other(message),
         }
@@ -125,6 +140,16 @@ impl Limits {
         Limits { statement: options.statement_timeout, end }
     }
 
+    /// The same end, with a bound of its own for one statement.
+    pub(crate) fn with_statement(self, statement: Duration) -> Self {
+        Limits { statement, ..self }
+    }
+
+    /// What is left.
+    pub(crate) fn left(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
+
     pub(crate) fn used_up(&self) -> bool {
         Instant::now() >= self.end
     }
@@ -156,6 +181,23 @@ impl<'a> Session<'a> {
         Self::adopt(target, limits, database, client).await
     }
 
+    /// Opens one, and asks again for a while when the server says that it cannot now.
+    pub(crate) async fn open_patiently(
+        target: &'a Target,
+        limits: Limits,
+        database: &str,
+    ) -> Result<Self, ConnectError> {
+        let give_up = Instant::now() + RECONNECT_WITHIN;
+        loop {
+            match Self::open(target, limits, database).await {
+                Err(error) if error.is_retryable() && Instant::now() < give_up && !limits.used_up() => {
+                    tokio::time::sleep(Duration::from_millis(250)).await;
+                }
+                end => return end,
+            }
+        }
+    }
+
     /// Opens one on a database that is there on every server.
     pub(crate) async fn open_maintenance(target: &'a Target, limits: Limits) -> Result<Self, ConnectError> {
         let (database, client) = connection::connect_maintenance(target).await?;
@@ -183,18 +225,15 @@ impl<'a> Session<'a> {
         self.limits.statement()
     }
 
-    /// Whether nothing more can be asked after this trouble.
-    pub(crate) fn is_over(&self, trouble: &Trouble) -> bool {
-        match trouble {
-            Trouble::Budget => true,
-            Trouble::Lost(_) => self.client.is_none() && !self.may_reconnect,
-            Trouble::Damaged(_) | Trouble::Missing(_) | Trouble::Other(_) => false,
-        }
-    }
-
     /// Grants the next check its one new connection.
     pub(crate) fn next_check(&mut self) {
         self.may_reconnect = true;
+    }
+
+    /// Runs statements that change something, each on its own: only for what belongs to the proof itself.
+    pub(crate) async fn change(&mut self, sql: &str) -> Result<(), Trouble> {
+        let sql = format!("BEGIN READ WRITE; {sql}; COMMIT");
+        self.within(async |client| client.batch_execute(&sql).await).await
     }
 
     /// Runs one query in a read-only transaction of its own, by the server's usual plans.
@@ -212,9 +251,27 @@ impl<'a> Session<'a> {
         one(self.read(true, &[], sql).await?)
     }
 
+    /// Like [`Session::query_heap`], with settings for this transaction.
+    pub(crate) async fn query_heap_with(&mut self, settings: &[&str], sql: &str) -> Result<Row, Trouble> {
+        one(self.read(true, settings, sql).await?)
+    }
+
     /// Like [`Session::query_one`], with settings for this transaction.
     pub(crate) async fn query_with(&mut self, settings: &[&str], sql: &str) -> Result<Row, Trouble> {
         one(self.read(false, settings, sql).await?)
+    }
+
+    /// Like [`Session::within`], in a transaction that reads tables and never indexes.
+    pub(crate) async fn within_heap<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Client) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Trouble> {
+        let begin = settings::begin(true, self.limits.statement()?);
+        self.within(async |client| {
+            client.batch_execute(&begin).await?;
+            work(client).await
+        })
+        .await
     }
 
     async fn read(&mut self, heap: bool, settings: &[&str], sql: &str) -> Result<Vec<Row>, Trouble> {
@@ -252,7 +309,7 @@ impl<'a> Session<'a> {
         }
         match outcome {
             // The server's statement timeout was cut short by the budget.
-            Err(Trouble::Other(_)) if limits.used_up() => Err(Trouble::Budget),
+            Err(Trouble::Other(_) | Trouble::TooSlow(_)) if limits.used_up() => Err(Trouble::Budget),
             other => other,
         }
     }

@@ -49,6 +49,8 @@ pub(crate) fn begin(heap: bool, statement_timeout: Duration) -> String {
     if heap {
         sql.push_str(
             "; SET LOCAL enable_seqscan = on;
+             SET LOCAL enable_tidscan = on;
+             SET LOCAL max_parallel_workers_per_gather = 0;
              SET LOCAL enable_indexscan = off;
              SET LOCAL enable_indexonlyscan = off;
              SET LOCAL enable_bitmapscan = off",

@@ -284,19 +284,38 @@ async fn output(
     })
 }
 
-/// The full report: the summary, the request, the history, and every check with all its findings.
+/// The full report, for machines and for people.
 async fn write_report(
     ports: &Ports<'_, impl Store, impl Documents, impl Executions>,
     operation: &Operation,
 ) -> Result<()> {
     let details = ports.documents.get(&operation.id.validation_key()).await?;
-    let mut report = operation.summary(ports.bucket);
+    let report = report(operation, ports.bucket, details);
+    ports.documents.put(&operation.id.report_key(), &report).await?;
+    match holdfast_report::html(&report) {
+        Ok(page) => ports.documents.put_page(&operation.id.report_page_key(), &page).await,
+        Err(error) => {
+            // The evidence is written, and the operation has its end: a page that cannot be made changes neither.
+            tracing::error!(operation.id = operation.id.as_str(), %error, "there is no page of this report");
+            Ok(())
+        }
+    }
+}
+
+/// The summary, the request, the history, and every check with all its findings, as `docs/report.schema.json` has it.
+fn report(operation: &Operation, bucket: &str, details: Option<Value>) -> Value {
+    let mut report = operation.summary(bucket);
+    if let (Some(_), Some(validation)) = (&details, report["validation"].as_object_mut()) {
+        // The record's lists are cut to size; the details have them whole.
+        validation.remove("checks");
+        validation.remove("notChecked");
+    }
     report["request"] = json!(operation.request);
     report["health"] = json!(operation.results.health);
     report["checkpoints"] = json!(operation.checkpoints);
     report["owner"] = json!(operation.owner);
     report["validationDetails"] = json!(details);
-    ports.documents.put(&operation.id.report_key(), &report).await
+    report
 }
 
 /// Lambda reports an error's cause as JSON text; a person wants the sentence in it.

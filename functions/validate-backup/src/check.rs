@@ -3,22 +3,26 @@
 use std::time::Instant;
 
 use holdfast_core::Result;
-use holdfast_core::answer::Answer;
+use holdfast_core::answer::{Answer, Progress};
+use holdfast_core::polling::wait_seconds;
 use holdfast_core::ports::{Documents, Keys, Rds};
 use holdfast_core::rds::Instance;
 use holdfast_core::tags;
-use holdfast_core::validation::{CheckResult, Manifest};
+use holdfast_core::validation::CheckResult;
 use holdfast_verify::{ConnectError, Options};
 use jiff::Timestamp;
-use serde::Deserialize as _;
+use serde_json::json;
 
+use crate::against::{self, Against};
 use crate::prover::Server;
 use crate::restore::Job;
+use crate::units::{Planned, Units};
 use crate::verdict::{Kept, Verdicts};
+use crate::work::{self, Worked};
 use crate::{Carry, Output, Ports, Prover};
 
 /// A password change shows late: this many polls may fail to log in before the trouble counts as lasting.
-const MAX_FAILED_LOGINS: u32 = 12;
+pub(crate) const MAX_FAILED_LOGINS: u32 = 12;
 
 /// With a server that is up: set the password, then log in, then check.
 pub(crate) async fn step(
@@ -45,19 +49,117 @@ pub(crate) async fn step(
     }
     let restore_seconds =
         restore_seconds(instance, ports.now).map(|seconds| seconds + probe.elapsed().as_secs_f64());
-    let options = Options {
-        assertions: job.request.validation.assertions.clone(),
-        reference: reference(ports.documents, job).await?,
-        allow_missing_tables: job.request.validation.allow_missing_tables.clone(),
-        time_budget: ports.settings.verify_budget,
-        ..Options::default()
+    let against = match against::read(ports.documents, job).await? {
+        Ok(against) => against,
+        Err(reason) => return verdicts.refuse(job, CheckResult::Errored, reason).await,
     };
-    match ports.prover.prove(&server, &options).await {
-        Ok(outcome) => {
-            let kept = Kept::from_outcome(outcome, restore_seconds, &instance.class);
+    let Against { reference, same_as, baseline, unheld, not_checked } = against;
+    let options = Options {
+        reference,
+        same_as,
+        baseline,
+        snapshot_time: job.snapshot.created_at.map(|time| time.to_string()),
+        ..work::options(&job.request, ports.settings.verify_budget, job.snapshot.size_gib)
+    };
+    let check = Check { ports, job, instance, server: &server, options: &options };
+    match check.worked_through(restore_seconds).await? {
+        Through::Done(planned) => {
+            let mut kept = check.sum(*planned).await?;
+            kept.add(unheld, not_checked);
             verdicts.settle(job, kept).await
         }
-        Err(error) => not_connected(&verdicts, job, &error).await,
+        Through::Not(answer) => Ok(answer),
+        Through::NotConnected(error) => not_connected(&verdicts, job, &error).await,
+    }
+}
+
+/// One call with a server that lets us in.
+struct Check<'a, R, K, D, P> {
+    ports: &'a Ports<'a, R, K, D, P>,
+    job: &'a Job,
+    instance: &'a Instance,
+    server: &'a Server,
+    options: &'a Options,
+}
+
+/// How far the units got.
+enum Through {
+    /// There is nothing left to be done, or nobody left to do it.
+    Done(Box<Planned>),
+    /// There is; this is what the state machine is told.
+    Not(Answer<Output>),
+    /// The server lets nobody in.
+    NotConnected(ConnectError),
+}
+
+impl<R: Rds, K: Keys, D: Documents, P: Prover> Check<'_, R, K, D, P> {
+    fn units(&self) -> Units<'_, D> {
+        Units::of(self.ports.documents, &self.job.operation)
+    }
+
+    /// Plans, unless that was done, and works, unless others are to do that.
+    async fn worked_through(&self, restore_seconds: Option<f64>) -> Result<Through> {
+        let begun = Instant::now();
+        let units = self.units();
+        let planned = match units.plan().await? {
+            Some(planned) => planned,
+            None => match self.ports.prover.plan(self.server, self.options).await {
+                Ok(plan) => units.keep_plan(Planned { restore_seconds, plan }).await?,
+                Err(error) => return Ok(Through::NotConnected(error)),
+            },
+        };
+        let plan = &planned.plan;
+        let done = units.done().await?;
+        let left: Vec<u32> = plan.units.iter().map(|unit| unit.id).filter(|id| !done.contains(id)).collect();
+        // Workers that ended early will not do better a second time: what was done is summed up, the rest is named.
+        if left.is_empty() || !self.job.carry.troubles.is_empty() {
+            return Ok(Through::Done(Box::new(planned)));
+        }
+        let all = plan.units.len();
+        let workers = work::workers(plan, self.options, &self.job.request, &self.instance.class);
+        if workers > 1 {
+            return Ok(Through::Not(self.left(all, left.len(), 1, Some(workers))));
+        }
+        let time_budget = self.options.time_budget.saturating_sub(begun.elapsed());
+        // A unit that does not fit into a whole call is given up; it must have had a whole call.
+        if time_budget < self.options.time_budget.mul_f64(0.9) {
+            return Ok(Through::Not(self.left(all, left.len(), 1, None)));
+        }
+        let options = Options { time_budget, ..self.options.clone() };
+        match work::work_on(self.ports.prover, self.server, &options, plan, &left, &units).await? {
+            Ok(Worked { left: 0, .. }) => Ok(Through::Done(Box::new(planned))),
+            Ok(Worked { done, left }) => {
+                let seconds = if done > 0 { 1 } else { wait_seconds(self.job.poll) };
+                Ok(Through::Not(self.left(all, left, seconds, None)))
+            }
+            Err(error) => Ok(Through::NotConnected(error)),
+        }
+    }
+
+    /// Units are left, for so many workers or for the next poll.
+    fn left(&self, all: usize, left: usize, wait_seconds: u32, workers: Option<u32>) -> Answer<Output> {
+        let message = match workers {
+            Some(workers) => format!("{left} of {all} units are left, for {workers} workers"),
+            None => format!("{left} of {all} units are left"),
+        };
+        let carry = Carry { failed_logins: 0, workers, ..self.job.carry.clone() };
+        Answer::Waiting {
+            wait_seconds,
+            progress: Progress::new("work", work::percent(all - left, all), message),
+            carry: Some(json!(carry)),
+        }
+    }
+
+    /// What all that was done amounts to.
+    async fn sum(&self, planned: Planned) -> Result<Kept> {
+        let units = self.units();
+        let done = units.done().await?;
+        let undone = planned.plan.units.iter().any(|unit| !done.contains(&unit.id));
+        let results = units.results(&done).await?;
+        let outcome = self.ports.prover.conclude(&planned.plan, &results, self.options);
+        // Where everything is done it does not matter how a worker ended.
+        let troubles = if undone { &self.job.carry.troubles[..] } else { &[] };
+        Ok(Kept::from_outcome(outcome, planned.restore_seconds, &self.instance.class, troubles))
     }
 }
 
@@ -81,20 +183,4 @@ async fn not_connected(
 fn restore_seconds(instance: &Instance, now: Timestamp) -> Option<f64> {
     let requested: Timestamp = instance.tags.get(tags::REQUESTED_AT)?.parse().ok()?;
     Some((now.duration_since(requested).as_millis() as f64 / 1000.0).max(0.0))
-}
-
-/// The manifest of the last backup that was found VALID.
-async fn reference(documents: &impl Documents, job: &Job) -> Result<Option<Manifest>> {
-    let Some(operation) = job.reference.as_ref().filter(|reference| **reference != job.operation) else {
-        return Ok(None);
-    };
-    let Some(document) = documents.get(&operation.manifest_key()).await? else { return Ok(None) };
-    match Manifest::deserialize(&document) {
-        Ok(manifest) => Ok(Some(manifest)),
-        Err(error) => {
-            // A manifest of another version of Holdfast: nothing to be held against, and no reason to fail.
-            tracing::warn!(key = operation.manifest_key(), %error, "the reference manifest cannot be read");
-            Ok(None)
-        }
-    }
 }

@@ -1,8 +1,11 @@
 //! `validate-backup`: make it so that this operation's snapshot is proven, and say how far it is.
 //!
 //! Restores into a temporary instance of its own, takes it over with a derived password, checks it, keeps what was
-//! found, deletes it. Every call looks at what is there and does the next thing; none waits. The verdict is
-//! kept in the metadata bucket before anything else happens to it, so that a crash afterwards never checks twice.
+//! found, deletes it. Every call looks at what is there and does the next thing; none waits.
+//!
+//! The checking is planned once, then done in units: by the same call where they are few, by several workers at once
+//! where they are many. Plan, units and verdict are kept in the metadata bucket before anything else happens to them,
+//! so that a crash never repeats what was finished.
 
 use holdfast_core::answer::Answer;
 use holdfast_core::ids::{OperationId, Region};
@@ -13,11 +16,14 @@ use holdfast_core::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+mod against;
 mod check;
 mod cleanup;
 mod prover;
 mod restore;
+mod units;
 mod verdict;
+mod work;
 
 pub use prover::{Prover, Server, ServerProver};
 
@@ -37,11 +43,30 @@ pub enum Input {
         /// The last operation of this database that was found VALID, if any.
         #[serde(default)]
         reference_operation_id: Option<OperationId>,
+        /// An operation whose manifest this snapshot must equal exactly: another restore of the same data.
+        #[serde(default)]
+        same_as: Option<OperationId>,
         /// Which poll this is, from 1.
         poll: u32,
         /// What the last answer asked to be handed back.
         #[serde(default)]
         carry: Option<Carry>,
+    },
+    /// Do one worker's share of the planned units.
+    Work {
+        /// The operation.
+        operation_id: OperationId,
+        /// What was asked for.
+        request: BackupRequest,
+        /// Which worker this is, from 0.
+        worker: u32,
+        /// How many there are.
+        workers: u32,
+        /// Which poll this is, from 1.
+        poll: u32,
+        /// What the last answer asked to be handed back.
+        #[serde(default)]
+        carry: Option<WorkCarry>,
     },
     /// Remove what is temporary and say what stays.
     Cleanup {
@@ -67,9 +92,36 @@ pub struct Carry {
     /// How often the server could not be logged in to or reached since.
     #[serde(default)]
     pub failed_logins: u32,
+    /// Set when the units are to be done by so many workers at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<u32>,
+    /// Workers that ended before their share was done, as the state machine saw it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub troubles: Vec<WorkerTrouble>,
 }
 
-/// What either action ends with.
+/// What one poll of a worker hands to its next.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkCarry {
+    /// How often the server could not be reached since something was done.
+    #[serde(default)]
+    pub failed_logins: u32,
+}
+
+/// How a worker ended that did not finish its share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkerTrouble {
+    /// Which worker.
+    pub worker: u32,
+    /// Name of its error.
+    pub name: String,
+    /// The error's sentence.
+    pub cause: String,
+}
+
+/// What each action ends with.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Output {
@@ -77,6 +129,13 @@ pub enum Output {
     Validated {
         /// What the record keeps.
         validation: Box<ValidationResult>,
+    },
+    /// A worker's share.
+    Worked {
+        /// Which worker.
+        worker: u32,
+        /// Units of its share, all of them done.
+        units: usize,
     },
     /// The clean-up.
     CleanedUp {
@@ -124,16 +183,29 @@ pub async fn handle(
     input: Input,
 ) -> Result<Answer<Output>> {
     match input {
-        Input::Validate { operation_id, request, snapshot, reference_operation_id, poll, carry } => {
+        Input::Validate { operation_id, request, snapshot, reference_operation_id, same_as, poll, carry } => {
             let job = restore::Job {
                 operation: operation_id,
                 request,
                 snapshot,
                 reference: reference_operation_id,
+                same_as,
+                poll,
+                // Told to the state machine, once: an answer that does not say it again is waited on.
+                carry: Carry { workers: None, ..carry.unwrap_or_default() },
+            };
+            restore::step(ports, &job).await
+        }
+        Input::Work { operation_id, request, worker, workers, poll, carry } => {
+            let share = work::Share {
+                operation: operation_id,
+                request,
+                worker,
+                workers,
                 poll,
                 carry: carry.unwrap_or_default(),
             };
-            restore::step(ports, &job).await
+            work::step(ports, &share).await
         }
         Input::Cleanup { operation_id, failed, poll } => {
             cleanup::step(ports.rds, &ports.settings.region, &operation_id, failed, poll).await

@@ -6,12 +6,10 @@ use holdfast_aws::config::{Aws, optional, required};
 use holdfast_aws::kms::Kms;
 use holdfast_aws::rds::RdsApi;
 use holdfast_aws::s3::Bucket;
+use holdfast_core::polling::WORK_SECONDS;
 use holdfast_core::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 use validate_backup::{Ports, ServerProver, Settings, handle};
-
-/// Authorities of RDS in every Region (Amazon RDS User Guide, "Using SSL/TLS to encrypt a connection").
-const RDS_CA_BUNDLE: &str = include_str!("rds-ca-bundle.pem");
 
 struct Wired {
     rds: RdsApi,
@@ -28,11 +26,14 @@ fn wire(aws: &Aws) -> Result<Wired> {
     let ca_pem = match optional("HOLDFAST_RDS_CA_FILE") {
         Some(path) => std::fs::read_to_string(&path)
             .map_err(|error| configuration("HOLDFAST_RDS_CA_FILE", &format!("{path}: {error}")))?,
-        None => RDS_CA_BUNDLE.to_owned(),
+        None => holdfast_verify::RDS_CA_BUNDLE.to_owned(),
     };
-    let budget = optional("HOLDFAST_VERIFY_BUDGET_SECONDS").unwrap_or_else(|| "780".to_owned());
-    let budget: u64 =
-        budget.parse().map_err(|error| configuration("HOLDFAST_VERIFY_BUDGET_SECONDS", &error))?;
+    let budget = match optional("HOLDFAST_VERIFY_BUDGET_SECONDS") {
+        Some(text) => {
+            text.parse().map_err(|error| configuration("HOLDFAST_VERIFY_BUDGET_SECONDS", &error))?
+        }
+        None => WORK_SECONDS,
+    };
     Ok(Wired {
         rds: RdsApi::new(aws),
         keys: Kms::new(aws, Some(required("HOLDFAST_HMAC_KEY_ID")?)),

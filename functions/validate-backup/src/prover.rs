@@ -1,10 +1,13 @@
 //! The proof as a port: the function decides, `holdfast-verify` connects.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_core::rds::Endpoint;
-use holdfast_verify::{ConnectError, Options, Outcome, Target};
+use holdfast_verify::{
+    ConnectError, Journal, Options, Outcome, Plan, Progress, Statements, Target, Tls, UnitResult,
+};
 use secrecy::SecretString;
 
 /// A restored server and how to log in to it.
@@ -19,12 +22,23 @@ pub struct Server {
 }
 
 /// Looks at restored servers.
-#[async_trait]
+#[async_trait(?Send)]
 pub trait Prover: Send + Sync {
     /// Whether it can be logged in to.
     async fn probe(&self, server: &Server) -> Result<(), ConnectError>;
-    /// Runs every check.
-    async fn prove(&self, server: &Server, options: &Options) -> Result<Outcome, ConnectError>;
+    /// Reads the catalog and cuts the work into units.
+    async fn plan(&self, server: &Server, options: &Options) -> Result<Plan, ConnectError>;
+    /// Does the units of the plan that `ids` names, within the options' time, and gives each result to `journal`.
+    async fn work(
+        &self,
+        server: &Server,
+        options: &Options,
+        plan: &Plan,
+        ids: &[u32],
+        journal: &dyn Journal,
+    ) -> Result<Progress, ConnectError>;
+    /// Sums up; a unit without a result was not done, and its checks say so.
+    fn conclude(&self, plan: &Plan, results: &BTreeMap<u32, UnitResult>, options: &Options) -> Outcome;
 }
 
 /// Real servers over TLS, trusting one bundle of authorities.
@@ -45,19 +59,36 @@ impl ServerProver {
             port: server.endpoint.port,
             user: server.user.clone(),
             password: server.password.clone(),
-            ca_pem: self.ca_pem.clone(),
+            database: None,
+            tls: Tls::Verify { ca_pem: self.ca_pem.clone() },
             connect_timeout: Duration::from_secs(10),
+            statements: Statements::default(),
         }
     }
 }
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Prover for ServerProver {
     async fn probe(&self, server: &Server) -> Result<(), ConnectError> {
         holdfast_verify::connect_probe(&self.target(server)).await
     }
 
-    async fn prove(&self, server: &Server, options: &Options) -> Result<Outcome, ConnectError> {
-        holdfast_verify::verify(&self.target(server), options).await
+    async fn plan(&self, server: &Server, options: &Options) -> Result<Plan, ConnectError> {
+        holdfast_verify::plan(&self.target(server), options).await
+    }
+
+    async fn work(
+        &self,
+        server: &Server,
+        options: &Options,
+        plan: &Plan,
+        ids: &[u32],
+        journal: &dyn Journal,
+    ) -> Result<Progress, ConnectError> {
+        holdfast_verify::work(&self.target(server), options, plan, ids, journal).await
+    }
+
+    fn conclude(&self, plan: &Plan, results: &BTreeMap<u32, UnitResult>, options: &Options) -> Outcome {
+        holdfast_verify::conclude(plan, results, options)
     }
 }

@@ -29,6 +29,7 @@ pub(crate) struct Job {
     pub request: BackupRequest,
     pub snapshot: SnapshotResult,
     pub reference: Option<OperationId>,
+    pub same_as: Option<OperationId>,
     pub poll: u32,
     pub carry: Carry,
 }
@@ -46,7 +47,7 @@ impl Job {
 
 /// What the status of the temporary instance means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Life {
+pub(crate) enum Life {
     /// It gets there by itself.
     Coming,
     /// It can be used.
@@ -60,7 +61,7 @@ enum Life {
 }
 
 /// Reads `DBInstanceStatus` (Amazon RDS User Guide, "Viewing Amazon RDS DB instance status").
-fn life(status: &str) -> Life {
+pub(crate) fn life(status: &str) -> Life {
     match status {
         "available" | "storage-optimization" => Life::Up,
         "incompatible-restore" | "restore-error" => Life::NotRestorable,
@@ -91,6 +92,7 @@ pub(crate) async fn step(
         return start(ports, job).await;
     };
     require_own(&format!("instance {id}"), &instance.tags, &job.operation)?;
+    keep_from_the_sweep(ports, job, &instance).await?;
     match life(&instance.status) {
         Life::Coming => Ok(job.waiting("restore", format!("{id} is {}", instance.status), job.carry.clone())),
         Life::Up => {
@@ -168,9 +170,30 @@ async fn start(
     verdicts.refuse(job, CheckResult::Errored, reason).await
 }
 
-fn instance_tags(job: &Job, now: Timestamp) -> Tags {
+/// When the sweep may take the instance of an execution that began `now`.
+fn expiry(job: &Job, now: Timestamp) -> Timestamp {
     let minutes = job.request.deadline_minutes + GRACE_MINUTES;
-    let expires_at = now + SignedDuration::from_secs((minutes * 60.0) as i64);
+    now + SignedDuration::from_secs((minutes * 60.0) as i64)
+}
+
+/// An execution that takes over finds the instance with the expiry of the one before, and has a deadline of its own:
+/// its first poll moves the expiry.
+async fn keep_from_the_sweep(
+    ports: &Ports<'_, impl Rds, impl Keys, impl Documents, impl Prover>,
+    job: &Job,
+    instance: &Instance,
+) -> Result<()> {
+    let expires_at = expiry(job, ports.now);
+    let known: Option<Timestamp> = instance.tags.get(tags::EXPIRES_AT).and_then(|text| text.parse().ok());
+    if job.poll > 1 || instance.status == "deleting" || known.is_some_and(|known| known >= expires_at) {
+        return Ok(());
+    }
+    let tags = Tags::from([(tags::EXPIRES_AT.to_owned(), expires_at.to_string())]);
+    ports.rds.tag_instance(&ports.settings.region, instance, &tags).await
+}
+
+fn instance_tags(job: &Job, now: Timestamp) -> Tags {
+    let expires_at = expiry(job, now);
     Tags::from([
         (tags::OPERATION.to_owned(), job.operation.to_string()),
         (tags::DATABASE.to_owned(), job.request.database_id.to_string()),
@@ -181,7 +204,7 @@ fn instance_tags(job: &Job, now: Timestamp) -> Tags {
 }
 
 /// A restore takes the default groups unless told otherwise: what came back is held against what was asked.
-fn not_as_asked(
+pub(crate) fn not_as_asked(
     ports: &Ports<'_, impl Rds, impl Keys, impl Documents, impl Prover>,
     instance: &Instance,
 ) -> Option<String> {

@@ -6,14 +6,14 @@ use holdfast_core::operation::ValidationResult;
 use holdfast_core::ports::{Documents, Rds};
 use holdfast_core::rds::{Creation, require_own};
 use holdfast_core::tags::{self, Tags};
-use holdfast_core::validation::{Check, CheckResult, Manifest, Verdict, verdict};
+use holdfast_core::validation::{Check, CheckResult, Finding, Manifest, NotChecked, Verdict, verdict};
 use holdfast_core::{Error, ErrorKind, Result};
 use holdfast_verify::Outcome;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::Output;
 use crate::restore::Job;
+use crate::{Output, WorkerTrouble};
 
 /// Bytes of a validation in a payload: Step Functions takes 256 KiB, and other results travel along.
 const PAYLOAD_BYTES: usize = 64 * 1024;
@@ -28,10 +28,19 @@ pub(crate) struct Kept {
     pub databases: Vec<String>,
     pub restore_seconds: Option<f64>,
     pub instance_class: Option<String>,
+    /// What was not looked at, and why.
+    #[serde(default)]
+    pub not_checked: Vec<NotChecked>,
 }
 
 impl Kept {
-    pub fn from_outcome(outcome: Outcome, restore_seconds: Option<f64>, class: &str) -> Self {
+    /// What the checks came to. `troubles` are workers that left something of it undone.
+    pub fn from_outcome(
+        outcome: Outcome,
+        restore_seconds: Option<f64>,
+        class: &str,
+        troubles: &[WorkerTrouble],
+    ) -> Self {
         let restored = Check {
             name: "restore".into(),
             scope: "instance".into(),
@@ -40,7 +49,8 @@ impl Kept {
             duration_ms: restore_seconds.map_or(0, |seconds| (seconds * 1000.0) as u64),
             findings: vec![],
         };
-        let checks: Vec<Check> = std::iter::once(restored).chain(outcome.checks).collect();
+        let checks: Vec<Check> =
+            [restored].into_iter().chain(unfinished(troubles)).chain(outcome.checks).collect();
         Kept {
             verdict: verdict(&checks),
             checks,
@@ -48,7 +58,15 @@ impl Kept {
             databases: outcome.databases,
             restore_seconds,
             instance_class: Some(class.to_owned()),
+            not_checked: outcome.not_checked,
         }
+    }
+
+    /// Adds what was found out elsewhere; a check counts for the verdict like any other.
+    pub fn add(&mut self, check: Option<Check>, not_checked: Vec<NotChecked>) {
+        self.checks.extend(check);
+        self.verdict = verdict(&self.checks);
+        self.not_checked.extend(not_checked);
     }
 
     fn summary(&self) -> ValidationResult {
@@ -60,9 +78,27 @@ impl Kept {
             databases: self.databases.clone(),
             tables: self.manifest.as_ref().map_or(0, Manifest::table_count),
             rows: self.manifest.as_ref().map_or(0, Manifest::row_count),
+            not_checked: self.not_checked.clone(),
+            not_checked_count: self.not_checked.len() as u64,
         }
         .bounded(PAYLOAD_BYTES)
     }
+}
+
+/// The workers that ended early, as one check that could not finish.
+fn unfinished(troubles: &[WorkerTrouble]) -> Option<Check> {
+    let finding = |trouble: &WorkerTrouble| Finding {
+        object: format!("worker {}", trouble.worker),
+        message: format!("{}: {}", trouble.name, trouble.cause),
+    };
+    (!troubles.is_empty()).then(|| Check {
+        name: "work".into(),
+        scope: "instance".into(),
+        result: CheckResult::Errored,
+        reason: Some(format!("{} of the workers ended before their share was done", troubles.len())),
+        duration_ms: 0,
+        findings: troubles.iter().map(finding).collect(),
+    })
 }
 
 /// Keeps verdicts and acts on them.
@@ -109,6 +145,7 @@ impl<R: Rds, D: Documents> Verdicts<'_, R, D> {
             databases: vec![],
             restore_seconds: None,
             instance_class: None,
+            not_checked: vec![],
         };
         self.settle(job, kept).await
     }

@@ -75,3 +75,63 @@ async fn a_document_is_written_over_only_when_that_is_meant() {
     let error = bucket(&[&racing]).create("k", &document).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::OutcomeUnknown);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_keys_of_a_folder_are_listed_to_the_last_page() {
+    // A page of a listing as S3 writes it.
+    let page = |keys: &[&str], next: Option<&str>| {
+        let contents: String =
+            keys.iter().map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
+        let more = next.map_or_else(
+            || "<IsTruncated>false</IsTruncated>".to_owned(),
+            |token| {
+                format!(
+                    "<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>"
+                )
+            },
+        );
+        response(200, format!("<?xml version=\"1.0\"?><ListBucketResult>{more}{contents}</ListBucketResult>"))
+    };
+    // GIVEN a folder whose listing takes two pages
+    let first = mock!(Client::list_objects_v2)
+        .match_requests(|asked| asked.prefix() == Some("units/") && asked.continuation_token().is_none())
+        .then_http_response(move || page(&["units/0.json", "units/1.json"], Some("t")));
+    let second = mock!(Client::list_objects_v2)
+        .match_requests(|asked| asked.prefix() == Some("units/") && asked.continuation_token() == Some("t"))
+        .then_http_response(move || page(&["units/2.json"], None));
+    // WHEN it is listed, THEN all keys are there
+    let keys = bucket(&[&first, &second]).keys("units/").await;
+    assert_eq!(keys.unwrap(), ["units/0.json", "units/1.json", "units/2.json"]);
+    // GIVEN an empty one, THEN there are none
+    let empty = mock!(Client::list_objects_v2).then_http_response(move || page(&[], None));
+    assert_eq!(bucket(&[&empty]).keys("units/").await.unwrap(), [""; 0]);
+    // GIVEN a second page that may not be read, THEN the first is not taken for all
+    let first = mock!(Client::list_objects_v2)
+        .match_requests(|asked| asked.continuation_token().is_none())
+        .then_http_response(move || page(&["units/0.json"], Some("t")));
+    let denied = mock!(Client::list_objects_v2)
+        .match_requests(|asked| asked.continuation_token().is_some())
+        .sequence()
+        .http_response(|| error(403, "AccessDenied"))
+        .repeatedly()
+        .build();
+    let error = bucket(&[&first, &denied]).keys("units/").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::AccessDenied);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_says_what_it_is() {
+    // GIVEN a bucket, WHEN a page is put, THEN a browser is told that it is one, and in which encoding
+    let put = mock!(Client::put_object)
+        .match_requests(|asked| {
+            asked.content_type() == Some("text/html; charset=utf-8")
+                && asked.key() == Some("reports/o.html")
+                && asked.body().bytes() == Some("<p>é</p>".as_bytes())
+        })
+        .then_http_response(|| response(200, ""));
+    assert_eq!(bucket(&[&put]).put_page("reports/o.html", "<p>é</p>").await, Ok(()));
+    // GIVEN a bucket that refuses it, THEN that is said by name
+    let refused = mock!(Client::put_object).then_http_response(|| error(403, "AccessDenied"));
+    let answer = bucket(&[&refused]).put_page("reports/o.html", "").await;
+    assert_eq!(answer.unwrap_err().kind, ErrorKind::AccessDenied);
+}

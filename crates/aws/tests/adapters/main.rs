@@ -5,6 +5,7 @@
 
 mod documents;
 mod keys;
+mod logins;
 mod outages;
 mod rds;
 mod rds_facts;

@@ -20,13 +20,14 @@ use crate::{
 const END_STATES: [&str; 3] = ["SUCCEEDED", "PARTIAL", "FAILED"];
 
 /// The members of a summary.
-const SUMMARY: [&str; 12] = [
+const SUMMARY: [&str; 13] = [
     "leftovers",
     "operationId",
     "databaseId",
     "runId",
     "status",
     "snapshot",
+    "baseline",
     "validation",
     "replicas",
     "timings",

@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Phase;
+use crate::baseline::BaselineResult;
 use crate::error::{ErrorKind, Leftovers};
 use crate::health::{Health, NamedCause};
 use crate::ids::{OperationId, Region};
-use crate::validation::{Check, CheckResult, Verdict};
+use crate::validation::{Check, CheckResult, NotChecked, Verdict};
 
 /// The snapshot an operation made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +47,16 @@ pub struct ValidationResult {
     pub tables: u64,
     /// Rows read.
     pub rows: u64,
+    /// What was not looked at, and why; the first of them.
+    #[serde(default)]
+    pub not_checked: Vec<NotChecked>,
+    /// How many there are.
+    #[serde(default)]
+    pub not_checked_count: u64,
 }
+
+/// What was not looked at, named in a payload; the report has them all.
+const NOT_CHECKED_SHOWN: usize = 50;
 
 impl ValidationResult {
     /// The result when validation was not asked for.
@@ -59,12 +69,16 @@ impl ValidationResult {
             databases: vec![],
             tables: 0,
             rows: 0,
+            not_checked: vec![],
+            not_checked_count: 0,
         }
     }
 
-    /// Cuts findings, then issues, then checks that passed, until the JSON fits into `bytes`: a Step Functions payload
-    /// is limited to 256 KiB and a DynamoDB item to 400 KB. The verdict is never touched.
+    /// Names what was not checked up to a number. Then cuts findings, then issues, then checks that passed, until the
+    /// JSON fits into `bytes`: a Step Functions payload is limited to 256 KiB and a DynamoDB item to 400 KB. The
+    /// verdict is never touched.
     pub fn bounded(mut self, bytes: usize) -> Self {
+        self.not_checked.truncate(NOT_CHECKED_SHOWN);
         let size = |result: &Self| serde_json::to_vec(result).map_or(usize::MAX, |json| json.len());
         for keep in [20, 5, 1, 0] {
             if size(&self) <= bytes {
@@ -92,6 +106,7 @@ impl ValidationResult {
                 *issue = issue.chars().take(500).collect();
             }
             self.databases.truncate(100);
+            self.not_checked.truncate(10);
         }
         self
     }
@@ -139,6 +154,9 @@ pub struct Results {
     /// From the snapshot.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub snapshot: Option<SnapshotResult>,
+    /// From reading the source around the snapshot.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub baseline: Option<BaselineResult>,
     /// From the validation.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub validation: Option<ValidationResult>,
@@ -155,9 +173,10 @@ pub struct Results {
 
 impl Results {
     pub(super) fn absorb(&mut self, newer: Results) {
-        let Results { health, snapshot, validation, replicas, failure, leftovers } = newer;
+        let Results { health, snapshot, baseline, validation, replicas, failure, leftovers } = newer;
         self.health = health.or(self.health.take());
         self.snapshot = snapshot.or(self.snapshot.take());
+        self.baseline = baseline.or(self.baseline.take());
         self.validation = validation.or(self.validation.take());
         self.replicas = replicas.or(self.replicas.take());
         // The first failure is the cause; a later one is its consequence.
@@ -218,9 +237,45 @@ mod tests {
         large.verdict = Verdict::Invalid;
         large.issues = vec!["i".repeat(600); 300];
         large.checks = vec![check; 300];
+        let not_checked = NotChecked {
+            check: "content".into(),
+            scope: "shop".into(),
+            object: Some("o".repeat(100)),
+            reason: "r".repeat(500),
+        };
+        large.not_checked = vec![not_checked; 300];
+        large.not_checked_count = 300;
         let cut = large.bounded(100_000);
+        assert_eq!(cut.not_checked_count, 300);
+        assert!(!cut.not_checked.is_empty());
         assert!(serde_json::to_vec(&cut).unwrap().len() <= 100_000);
         assert_eq!(cut.verdict, Verdict::Invalid);
         assert!(!cut.checks.is_empty());
+    }
+
+    #[test]
+    fn what_was_not_checked_is_named_up_to_a_number_and_counted() {
+        let not_checked = NotChecked {
+            check: "content".into(),
+            scope: "shop".into(),
+            object: None,
+            reason: "switched off by the input".into(),
+        };
+        let mut many = ValidationResult::not_run();
+        many.not_checked = vec![not_checked; 70];
+        many.not_checked_count = 70;
+        let cut = many.bounded(1_000_000);
+        assert_eq!((cut.not_checked.len(), cut.not_checked_count), (NOT_CHECKED_SHOWN, 70));
+    }
+
+    #[test]
+    fn a_validation_recorded_before_anybody_counted_what_was_not_checked_is_read() {
+        let mut recorded = serde_json::to_value(ValidationResult::not_run()).unwrap();
+        recorded.as_object_mut().unwrap().remove("notChecked").unwrap();
+        recorded.as_object_mut().unwrap().remove("notCheckedCount").unwrap();
+        assert_eq!(
+            serde_json::from_value::<ValidationResult>(recorded).unwrap(),
+            ValidationResult::not_run()
+        );
     }
 }

@@ -17,6 +17,10 @@ use crate::{
     clients::{Clients, HOME_REGION},
 };
 
+mod reader;
+
+pub use reader::{READER, keep_secret};
+
 /// The instance's identifier.
 pub const DATABASE: &str = "prod-db";
 /// The alias of the key that encrypts it.
@@ -36,6 +40,8 @@ pub struct Seeded {
     pub version: String,
     /// Rows in all user databases.
     pub rows: u64,
+    /// ARN of the secret with which its rows can be read.
+    pub reader_secret: String,
     /// Whether it was there already.
     pub was_there: bool,
 }
@@ -50,7 +56,8 @@ pub async fn seed(stack: &Stack) -> Result<Seeded> {
     let rows = fs::read_to_string(&done).ok().and_then(|text| text.trim().parse().ok());
     let there = find(&clients).await?;
     if let (Some(rows), Some(instance)) = (rows, &there) {
-        return Ok(Seeded { version: version(instance), rows, was_there: true });
+        let reader_secret = reader::secret(&clients).await?;
+        return Ok(Seeded { version: version(instance), rows, reader_secret, was_there: true });
     }
     if there.is_some() {
         return Err(Error::new(format!(
@@ -61,8 +68,9 @@ pub async fn seed(stack: &Stack) -> Result<Seeded> {
     create(&clients, &password).await?;
     let instance = available(&clients).await?;
     let rows = fill(stack, &instance, &password).await?;
+    let reader_secret = reader::admit(stack, &clients).await?;
     fs::write(&done, rows.to_string()).map_err(|cause| Error::file(&done, cause))?;
-    Ok(Seeded { version: version(&instance), rows, was_there: false })
+    Ok(Seeded { version: version(&instance), rows, reader_secret, was_there: false })
 }
 
 async fn create(clients: &Clients, password: &str) -> Result<()> {
@@ -206,8 +214,12 @@ fn tls(stack: &Stack) -> Result<MakeRustlsConnect> {
 
 /// A password of this stack's own, for this user's eyes: in the stack's folder, gone with it.
 pub fn password(stack: &Stack) -> Result<String> {
+    password_of(stack, DATABASE)
+}
+
+fn password_of(stack: &Stack, whose: &str) -> Result<String> {
     use std::{io::Read, io::Write, os::unix::fs::OpenOptionsExt};
-    let path = stack.settings.dir().join(format!("{DATABASE}.password"));
+    let path = stack.settings.dir().join(format!("{whose}.password"));
     if let Ok(known) = fs::read_to_string(&path) {
         return Ok(known);
     }

@@ -3,18 +3,22 @@
 use std::time::{Duration, Instant};
 
 use holdfast_core::validation::{Assertion, CheckResult, CheckResult::*, Expectation};
+use holdfast_local_postgres::Binaries;
 use holdfast_verify::Options;
 
-use crate::server::{Seen, Server};
+use crate::server::{Seen, Server, only};
+
+/// Only what the team asks: the checks of the data are made by other tests.
+fn options(assertion: Assertion) -> Options {
+    Options { assertions: vec![assertion], statement_timeout: Duration::from_secs(2), ..only(&[]) }
+}
+
+fn assertion(expect: Expectation, sql: &str, show_rows: bool) -> Assertion {
+    Assertion { name: "a".into(), database: Some("shop".into()), sql: sql.into(), expect, show_rows }
+}
 
 async fn ask(server: &Server, expect: Expectation, sql: &str) -> Seen {
-    let assertion = Assertion { name: "a".into(), database: Some("shop".into()), sql: sql.into(), expect };
-    let options = Options {
-        assertions: vec![assertion],
-        statement_timeout: Duration::from_secs(2),
-        ..Options::default()
-    };
-    server.verify_with(&options).await
+    server.verify_with(&options(assertion(expect, sql, false))).await
 }
 
 async fn expect(server: &Server, expectation: Expectation, sql: &str, result: CheckResult, message: &str) {
@@ -69,10 +73,8 @@ async fn assertions_are_asked() {
     // No database named: asked where there are tables, and `postgres` has none.
     let everywhere = |database: Option<&str>| Options {
         assertions: vec![Assertion {
-            name: "a".into(),
             database: database.map(String::from),
-            sql: "SELECT * FROM orders WHERE total < 0".into(),
-            expect: ZeroRows,
+            ..assertion(ZeroRows, "SELECT * FROM orders WHERE total < 0", false)
         }],
         ..Options::default()
     };
@@ -96,10 +98,10 @@ async fn hostile_assertions_change_nothing() {
         ("SELECT 1; COMMIT; DELETE FROM orders", "not one statement"),
         ("DELETE FROM orders", "begins with DELETE"),
         ("/* SELECT */ DELETE FROM orders", "begins with DELETE"),
-        ("WITH gone AS (DELETE FROM orders RETURNING *) SELECT * FROM gone", "read-only transaction"),
-        ("SELECT * INTO copied FROM orders", "read-only transaction"),
+        ("WITH gone AS (DELETE FROM orders RETURNING *) SELECT * FROM gone", "data-modifying statements"),
+        ("SELECT * INTO copied FROM orders", "INTO is not allowed"),
         ("SELECT * FROM orders FOR UPDATE", "read-only transaction"),
-        ("SELECT nextval('orders_id_seq')", "read-only transaction"),
+        ("SELECT nextval('orders_id_seq')", "permission denied for sequence"),
         ("SELECT wipe()", "read-only transaction"),
         ("SELECT unlock()", "read-write mode"),
         ("SELECT set_config('transaction_read_only', 'off', true), wipe()", "read-write mode"),
@@ -132,4 +134,125 @@ async fn hostile_assertions_change_nothing() {
     assert_eq!(server.value("shop", "SELECT last_value FROM orders_id_seq").await, "5000");
     assert_eq!(server.value("shop", "SELECT count(*) FROM pg_largeobject_metadata").await, "0");
     assert_eq!(server.value("shop", "SELECT to_regclass('copied') IS NULL").await, "true");
+}
+
+fn compares(text: &str) -> Expectation {
+    serde_json::from_value(serde_json::json!(text)).unwrap()
+}
+
+#[tokio::test]
+async fn numbers_are_compared_exactly() {
+    let server = Server::start().await;
+    small_shop(&server).await;
+    let big = "SELECT 12345678901234567890.000000001";
+    for (sql, expectation, result, message) in [
+        ("SELECT count(*) FROM orders;", ">= 5000", Passed, ""),
+        ("SELECT count(*) FROM orders -- all", "> 5000", Failed, "is not > 5000"),
+        ("SELECT count(*) FROM orders", "<> 5000", Failed, "is not <> 5000"),
+        ("SELECT min(total)::smallint FROM orders", "<= 1", Passed, ""),
+        // More digits than a float has, and a float that a person reads as it is written.
+        (big, "= 12345678901234567890.000000001", Passed, ""),
+        (big, "= 12345678901234567890", Failed, "is not = "),
+        (big, "> 12345678901234567890.0000000009", Passed, ""),
+        ("SELECT 0.1::float8", "= 0.1", Passed, ""),
+        ("SELECT 1e20::float8", "> -5.5", Passed, ""),
+        ("SELECT 1.10::numeric", "= 1.1", Passed, ""),
+        ("SELECT 'NaN'::numeric", ">= 1000", Failed, "is not >= 1000"),
+        ("SELECT 'Infinity'::float8", ">= 1000", Failed, "is not >= 1000"),
+        ("SELECT sum(total) FROM orders WHERE false", ">= 0", Failed, "is NULL, which is not >= 0"),
+        ("SELECT total FROM orders WHERE false", ">= 0", Failed, "gives no row"),
+        ("SELECT total FROM orders", ">= 0", Failed, "gives several rows"),
+        ("SELECT 'x'", ">= 0", Errored, "one column of a numeric type"),
+        ("SELECT 1, 2", ">= 0", Errored, "one column of a numeric type"),
+        // What the statement does to the search path does not change how it is compared.
+        ("SELECT 3 FROM set_config('search_path', 'evil', true)", "= 4", Failed, "is not = 4"),
+    ] {
+        expect(&server, compares(expectation), sql, result, message).await;
+    }
+    let shown = server
+        .verify_with(&options(assertion(compares("> 5000"), "SELECT count(*) FROM orders", true)))
+        .await;
+    shown.expect("assertion: a", "shop", Failed, "a", "is 5000, which is not > 5000");
+}
+
+#[tokio::test]
+async fn rows_are_shown_only_when_asked_for_and_only_a_few() {
+    let server = Server::start().await;
+    small_shop(&server).await;
+    server
+        .sql(
+            "shop",
+            "CREATE TABLE notes (id int, secret text);
+        INSERT INTO notes SELECT n, 'hunter2 ' || n || repeat('x', 300) FROM generate_series(1, 20) AS n",
+        )
+        .await;
+    let sql = "SELECT id, secret FROM notes ORDER BY id DESC; ";
+    let hidden = server.verify_with(&options(assertion(Expectation::ZeroRows, sql, false))).await;
+    hidden.expect("assertion: a", "shop", Failed, "a", "20 rows where none may be");
+    assert!(!format!("{:?}", hidden.outcome).contains("hunter2"));
+
+    let shown = server.verify_with(&options(assertion(Expectation::ZeroRows, sql, true))).await;
+    let findings = &shown.check("assertion: a", "shop").findings;
+    assert_eq!(findings.len(), 6, "{findings:#?}");
+    assert_eq!(findings[0].message, "20 rows where none may be");
+    assert_eq!(findings[1].object, "a, row 1");
+    assert!(findings[1].message.starts_with("{\"id\":20,\"secret\":\"hunter2 20xxx"), "{findings:#?}");
+    assert!(findings[1..].iter().all(|finding| finding.message.chars().count() == 201));
+    assert!(findings[5].message.starts_with("{\"id\":16,"));
+
+    // A hundred megabytes are counted where they are.
+    let wide = "SELECT repeat('x', 100000000), n FROM generate_series(1, 3) AS n";
+    let shown = server.verify_with(&options(assertion(Expectation::ZeroRows, wide, false))).await;
+    shown.expect("assertion: a", "shop", Failed, "a", "3 rows where none may be");
+}
+
+/// Functions that do what a read-only transaction does not forbid.
+const REACHING: &str = "
+    CREATE EXTENSION dblink;
+    CREATE FUNCTION run(command text) RETURNS int LANGUAGE plpgsql AS
+        $$ BEGIN EXECUTE format('COPY (SELECT 1) TO PROGRAM %L', command); RETURN 1; END $$;
+    CREATE FUNCTION write(file text) RETURNS int LANGUAGE plpgsql AS
+        $$ BEGIN EXECUTE format('COPY (SELECT 1) TO %L', file); RETURN 1; END $$;
+    CREATE FUNCTION import() RETURNS oid LANGUAGE sql AS $$ SELECT lo_import('/etc/hostname') $$;
+    CREATE FUNCTION elsewhere() RETURNS text LANGUAGE sql AS
+        $$ SELECT public.dblink_exec('host=127.0.0.1 user=postgres dbname=shop', 'DELETE FROM orders') $$;
+    CREATE SCHEMA postgres; CREATE TABLE postgres.mine (n int);
+    CREATE TABLE public.\"other one\" (n int); INSERT INTO public.\"other one\" VALUES (1)";
+
+#[tokio::test]
+async fn a_function_can_do_no_more_than_read() {
+    use Expectation::ZeroRows;
+    for binaries in Binaries::majors().await.unwrap() {
+        let major: u32 = binaries.major_version().parse().unwrap();
+        if ![12, 14, 18].contains(&major) {
+            continue;
+        }
+        let server = Server::of(binaries).await;
+        small_shop(&server).await;
+        server.sql("shop", REACHING).await;
+        expect(&server, ZeroRows, "SELECT wipe()", Errored, "read-only transaction").await;
+        // Names are looked up as the user's, whatever the role.
+        expect(&server, ZeroRows, "TABLE mine", Passed, "").await;
+        expect(&server, ZeroRows, "TABLE \"other one\"", Failed, "1 row").await;
+        let marker = server.cluster.data_dir().join("written");
+        let file = marker.to_str().unwrap();
+        if major >= 14 {
+            expect(&server, ZeroRows, &format!("SELECT run('touch {file}')"), Errored, "(42501)").await;
+            expect(&server, ZeroRows, &format!("SELECT write('{file}')"), Errored, "(42501)").await;
+            expect(&server, ZeroRows, "SELECT import()", Errored, "permission denied").await;
+            expect(&server, ZeroRows, "SELECT elsewhere()", Errored, "(2F003)").await;
+        }
+        assert!(!marker.exists());
+        // A table with row security is asked by the user, who sees all of it.
+        server
+            .sql(
+                "shop",
+                "CREATE TABLE tenants (n int); INSERT INTO tenants VALUES (1), (2);
+            ALTER TABLE tenants ENABLE ROW LEVEL SECURITY; CREATE POLICY one ON tenants USING (n = 1)",
+            )
+            .await;
+        expect(&server, compares("= 2"), "SELECT count(*) FROM tenants", Passed, "").await;
+        expect(&server, ZeroRows, "SELECT wipe()", Errored, "read-only transaction").await;
+        assert_eq!(server.value("shop", "SELECT count(*) FROM orders").await, "5000");
+    }
 }

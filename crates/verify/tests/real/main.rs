@@ -4,10 +4,21 @@
 #![allow(clippy::unwrap_used)]
 
 mod assertions;
+mod catalog;
+mod catalog_changes;
 mod connections;
+mod constraints;
 mod damage;
+mod fingerprint;
+mod freshness;
+mod indexes;
 mod integrity;
+mod isolation;
+mod leftovers;
+mod pages;
 mod permissions;
 mod reference;
+mod runner;
 mod server;
+mod storage;
 mod whole;

@@ -10,7 +10,7 @@ async fn what_may_not_be_seen_is_inconclusive() {
     let server = Server::start().await;
     server.sql("postgres", "CREATE ROLE reader LOGIN PASSWORD 'reader'; GRANT pg_monitor TO reader").await;
     server.database("shop", "CREATE TABLE open (id serial PRIMARY KEY); CREATE TABLE closed (id serial PRIMARY KEY, r int REFERENCES open);
-        CREATE TABLE hidden (id int); INSERT INTO hidden VALUES (1), (2);
+        CREATE TABLE hidden (id int NOT NULL CHECK (id > 0)); INSERT INTO hidden VALUES (1), (2);
         ALTER TABLE hidden ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON hidden USING (id = 1);
         GRANT SELECT ON open, open_id_seq, hidden TO reader").await;
     server.database("private", "CREATE TABLE t ()").await;
@@ -33,7 +33,20 @@ async fn what_may_not_be_seen_is_inconclusive() {
     seen.expect("sequences", "shop", Errored, "public.closed_id_seq", "permission denied");
     seen.expect("inventory", "instance", Errored, "private", "no right to connect");
     assert!(seen.reason("inventory", "instance").contains("allow no connection: shut"));
-    for check in ["schema", "content", "foreign-keys", "indexes", "sequences"] {
+    seen.expect("constraints", "shop", Errored, "public.closed", "permission denied");
+    seen.expect("constraints", "shop", Errored, "public.hidden", "row-level security");
+    assert_eq!(seen.check("constraints", "shop").findings.len(), 2);
+    for check in [
+        "schema",
+        "content",
+        "foreign-keys",
+        "constraints",
+        "indexes",
+        "sequences",
+        "collations",
+        "leftovers",
+        "isolation",
+    ] {
         assert_eq!(seen.check(check, "private").result, NotRun);
     }
     assert!(!seen.outcome.databases.contains(&"shut".to_owned()));

@@ -31,7 +31,7 @@ async fn missing_tables_fail_and_other_drift_is_named() {
     seen.expect("schema", "shop", Failed, r#""My Schema"."we""ird; drop""#, message);
     seen.expect("schema", "old", Failed, "old", message);
     assert_eq!(seen.check("schema", "shop").findings.len(), 2);
-    assert!(seen.reason("schema", "shop").contains("added table public.fresh"));
+    assert!(seen.reason("schema", "shop").contains("table public.fresh: is new"));
     seen.all_passed_but(&[("schema", "shop"), ("schema", "old")]);
 
     let seen =

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use holdfast_core::validation::{Check, CheckResult};
 use holdfast_local_postgres::{Binaries, CertificateAuthority, Cluster, ClusterOptions, StopMode};
-use holdfast_verify::{Options, Outcome, Target, verify};
+use holdfast_verify::{Options, Outcome, Statements, Target, Tls, verify};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tempfile::TempDir;
 use tokio_postgres::Client;
@@ -28,7 +28,16 @@ impl Server {
         Self::start_with(&[("max_logical_replication_workers", "0")]).await
     }
 
+    /// One of another major version.
+    pub async fn of(binaries: Binaries) -> Self {
+        Self::with(binaries, &[("max_logical_replication_workers", "0")]).await
+    }
+
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        Self::with(Binaries::find().await.unwrap(), settings).await
+    }
+
+    pub async fn with(binaries: Binaries, settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut options = ClusterOptions::new(directory.path().join("data"))
             .password(PASSWORD)
@@ -38,7 +47,6 @@ impl Server {
         for (name, value) in settings {
             options = options.setting(*name, *value);
         }
-        let binaries = Binaries::find().await.unwrap();
         let authority = CertificateAuthority::new().unwrap();
         let mut cluster = Cluster::create(binaries, authority, options).await.unwrap();
         cluster.start().await.unwrap();
@@ -88,8 +96,10 @@ impl Server {
             port: self.cluster.port(),
             user: "postgres".into(),
             password: PASSWORD.into(),
-            ca_pem: self.cluster.ca_pem().into(),
+            database: None,
+            tls: Tls::Verify { ca_pem: self.cluster.ca_pem().into() },
             connect_timeout: Duration::from_secs(10),
+            statements: Statements::default(),
         }
     }
 
@@ -131,6 +141,25 @@ pub fn flip(file: &PathBuf, offset: u64) {
     file.write_all_at(&[!byte[0]], offset).unwrap();
 }
 
+/// Of the checks that can be switched off, these alone: what others find is held by other tests.
+pub fn only(checks: &[&str]) -> Options {
+    let all = [
+        "content",
+        "storage",
+        "indexes",
+        "uniqueness",
+        "foreignKeys",
+        "constraints",
+        "sequences",
+        "collations",
+        "leftovers",
+    ];
+    let off =
+        all.iter().filter(|check| !checks.contains(check)).map(|check| ((*check).to_owned(), "off".into()));
+    let settings = serde_json::Value::Object(off.collect());
+    Options { checks: serde_json::from_value(settings).unwrap(), ..Options::default() }
+}
+
 /// What `verify` saw, asked by check and scope.
 pub struct Seen {
     pub outcome: Outcome,
@@ -165,6 +194,13 @@ impl Seen {
                 .any(|finding| finding.object == object && finding.message.contains(message)),
             "no finding of {object:?} with {message:?}: {check:#?}"
         );
+    }
+
+    /// Why an object was not looked at by a check, if it was not.
+    pub fn not_checked(&self, check: &str, object: &str) -> Option<&str> {
+        let mut entries = self.outcome.not_checked.iter();
+        let entry = entries.find(|entry| entry.check == check && entry.object.as_deref() == Some(object));
+        entry.map(|entry| entry.reason.as_str())
     }
 
     #[track_caller]

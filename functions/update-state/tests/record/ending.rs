@@ -60,7 +60,10 @@ async fn the_summary_has_what_the_contract_names() {
     assert_eq!(summary["validation"]["verdict"], "VALID");
     assert_eq!(summary["replicas"]["us-west-2"]["status"], "AVAILABLE");
     assert_eq!(summary["apiCalls"], 42);
-    assert_eq!(summary["report"], json!({"bucket": "metadata", "key": operation().report_key()}));
+    assert_eq!(
+        summary["report"],
+        json!({"bucket": "metadata", "key": operation().report_key(), "htmlKey": operation().report_page_key()})
+    );
     assert_eq!(summary["failure"], Value::Null);
     // AND how long it took, in all and by phase
     assert_eq!(summary["timings"]["totalSeconds"], 100.0);
@@ -145,25 +148,84 @@ async fn a_second_end_state_is_refused() {
     assert_eq!((world.record(), world.report()), (record, report));
 }
 
+/// Everything that a validation found, with more checks than a payload takes.
+fn details() -> Value {
+    let check = |n: u32| json!({"name": format!("check {n}"), "scope": "shop", "result": "passed", "durationMs": n, "findings": []});
+    let checks: Vec<Value> = (0..300).map(check).collect();
+    let manifest = json!({"algorithm": "a", "serverVersion": "15.4", "databases": {}});
+    let not_checked =
+        json!([{"check": "content", "scope": "shop", "object": "public.logs", "reason": "sampled"}]);
+    json!({"verdict": "VALID", "checks": checks, "notChecked": not_checked, "manifest": manifest, "databases": ["shop"],
+           "restoreSeconds": 12.5, "instanceClass": "db.t4g.medium"})
+}
+
 #[tokio::test]
 async fn the_report_has_every_check_the_request_and_the_history() {
-    // GIVEN a validation whose whole is in the bucket, with more checks than a payload takes
+    // GIVEN a validation whose whole is in the bucket
     let world = World::at(Phase::CleaningUp).await;
-    let checks: Vec<Value> = (0..300)
-        .map(|n| json!({"name": format!("check {n}"), "scope": "shop", "result": "passed", "durationMs": n}))
-        .collect();
-    let details = json!({"verdict": "VALID", "checks": checks});
-    world.documents.lay(&operation().validation_key(), details.clone());
+    world.documents.lay(&operation().validation_key(), details());
     // WHEN the operation ends
     let output = world.finish(FIRST, 5, json!({"leftovers": []})).await.unwrap();
-    // THEN the report is the summary and all the rest
+    // THEN the report is the summary and all the rest, every list once and whole
     let report = world.report().unwrap();
-    for (name, value) in output.summary.unwrap().as_object().unwrap() {
+    let mut summary = output.summary.unwrap();
+    for list in ["checks", "notChecked"] {
+        assert!(summary["validation"].as_object_mut().unwrap().remove(list).is_some(), "{list}");
+    }
+    for (name, value) in summary.as_object().unwrap() {
         assert_eq!(&report[name], value, "{name}");
     }
-    assert_eq!(report["validationDetails"], details);
+    assert_eq!(report["validationDetails"], details());
     assert_eq!(report["owner"], FIRST);
     assert_eq!(report["request"]["tier"], "daily");
     assert_eq!(report["health"], way()[0].1["health"]);
     assert_eq!(report["checkpoints"].as_array().unwrap().len(), 6);
+}
+
+#[tokio::test]
+async fn the_page_tells_what_the_report_does() {
+    // GIVEN a validation whose whole is in the bucket
+    let world = World::at(Phase::CleaningUp).await;
+    world.documents.lay(&operation().validation_key(), details());
+    // WHEN the operation ends
+    world.finish(FIRST, 5, json!({"leftovers": ["instance hfv-x"]})).await.unwrap();
+    // THEN there is a page of it, where the summary says
+    let page = world.page().unwrap();
+    assert_eq!(world.report().unwrap()["report"]["htmlKey"], operation().report_page_key());
+    for said in ["<h1>VALID</h1>", "check 299", "public.logs", "instance hfv-x", operation().as_str(), FIRST]
+    {
+        assert!(page.contains(said), "{said}");
+    }
+    // GIVEN that it gets lost, WHEN the same run is started again, THEN it is there again
+    world.documents.lose(&operation().report_page_key());
+    world.begin(FIRST).await.unwrap();
+    assert_eq!(world.page(), Some(page));
+}
+
+#[tokio::test]
+async fn a_failure_has_a_report_and_a_page_too() {
+    // GIVEN an operation that failed before there was anything, WHEN it ends
+    let world = World::begun().await;
+    let failure = json!({"failure": {"name": "Holdfast.SnapshotFailed", "cause": "RDS ended it as failed"}});
+    world.advance(FIRST, 1, "CLEANING_UP", failure).await.unwrap();
+    world.finish(FIRST, 2, json!({"leftovers": []})).await.unwrap();
+    // THEN both say so
+    assert_eq!(world.report().unwrap()["validationDetails"], Value::Null);
+    let page = world.page().unwrap();
+    assert!(page.contains("<h1>NO VERDICT</h1>") && page.contains("RDS ended it as failed"), "{page}");
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_made_does_not_change_how_it_ended() {
+    // GIVEN a validation whose verdict is not the one of its checks
+    let world = World::at(Phase::CleaningUp).await;
+    let mut contradiction = details();
+    contradiction["checks"][7]["result"] = json!("failed");
+    world.documents.lay(&operation().validation_key(), contradiction.clone());
+    // WHEN the operation ends, THEN its end stands, the evidence is there as it is, and no page says VALID
+    let output = world.finish(FIRST, 5, json!({"leftovers": []})).await.unwrap();
+    assert_eq!(output.summary.unwrap()["status"], "SUCCEEDED");
+    let written = world.documents.now(&operation().report_key()).unwrap();
+    assert_eq!(written["validationDetails"], contradiction);
+    assert_eq!(world.page(), None);
 }

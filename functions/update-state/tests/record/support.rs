@@ -7,6 +7,8 @@ use holdfast_fakes::{FakeDocuments, FakeExecutions, FakeStore};
 use serde_json::{Value, json};
 use update_state::{Output, Ports, handle};
 
+const SCHEMA: &str = include_str!("../../../../docs/report.schema.json");
+
 pub const FIRST: &str = "arn:aws:states:us-east-1:000000000000:execution:backup:first";
 pub const SECOND: &str = "arn:aws:states:us-east-1:000000000000:execution:backup:second";
 
@@ -78,9 +80,23 @@ impl World {
         self.store.now(&operation()).expect("a record")
     }
 
-    /// The report as it lies in the bucket.
+    /// The report as it lies in the bucket. Every one that a test looks at is held against the schema.
     pub fn report(&self) -> Option<Value> {
-        self.documents.now(&operation().report_key())
+        let report = self.documents.now(&operation().report_key())?;
+        let schema = serde_json::from_str(SCHEMA).expect("JSON");
+        let schema = jsonschema::draft202012::options()
+            .should_validate_formats(true)
+            .build(&schema)
+            .expect("a schema");
+        let wrong: Vec<String> =
+            schema.iter_errors(&report).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        Some(report)
+    }
+
+    /// The page beside it.
+    pub fn page(&self) -> Option<String> {
+        self.documents.page(&operation().report_page_key())
     }
 }
 

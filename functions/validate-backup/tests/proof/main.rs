@@ -3,8 +3,11 @@
 // Tests may unwrap: a panic is the failure.
 #![allow(clippy::unwrap_used)]
 
+mod baseline;
 mod cleanup;
 mod restore;
 mod server;
 mod support;
 mod verdict;
+mod work;
+mod workers;

@@ -237,6 +237,31 @@ async fn an_instance_that_came_back_less_isolated_is_not_used() {
 }
 
 #[tokio::test]
+async fn an_execution_that_takes_over_moves_the_expiry_and_nobody_else_does() {
+    // GIVEN an instance that was restored at the first poll of one execution, and polled since
+    let world = World::whole();
+    world.rds.set(|rds| rds.looks = 100);
+    let first = world.ask(1, &json!({})).await.unwrap();
+    world.ask(2, &first["carry"]).await.unwrap();
+    let expiry = |world: &World| world.temporary().unwrap().tags[tags::EXPIRES_AT].clone();
+    assert_eq!(expiry(&world), at(10 + (720 + 120) * 60).to_string());
+    // WHEN another execution takes over, an hour later
+    world.begin_later(3600);
+    world.ask(1, &json!({})).await.unwrap();
+    // THEN the sweep waits for its deadline
+    assert_eq!(expiry(&world), at(3600 + 10 + (720 + 120) * 60).to_string());
+    // AND whose instance it is, and when the restore was asked for, is what it was
+    let kept = world.temporary().unwrap().tags;
+    assert_eq!(kept[tags::REQUESTED_AT], at(10).to_string());
+    assert_eq!(kept[tags::OPERATION], operation().to_string());
+    // AND an instance that is going is left to go
+    world.begin_later(7200);
+    world.cleanup(false, 1).await.unwrap();
+    world.ask(1, &json!({})).await.unwrap();
+    assert_eq!(expiry(&world), at(3600 + 10 + (720 + 120) * 60).to_string());
+}
+
+#[tokio::test]
 async fn what_is_carried_may_be_lost() {
     // GIVEN a state machine that hands nothing back, as after a takeover
     let world = World::whole();

@@ -22,6 +22,12 @@ pub struct World {
     /// Fields of the input.
     pub input: Value,
     pub reference: Option<OperationId>,
+    /// What the data must equal.
+    pub same_as: Option<OperationId>,
+    /// Seconds that one call may work.
+    pub budget: Duration,
+    /// When the execution began, in seconds.
+    begun: std::cell::Cell<i64>,
 }
 
 /// How a validation went.
@@ -45,6 +51,9 @@ impl World {
             documents: Arc::default(),
             input: json!({"validation": {"instanceClass": "db.a", "fallbackInstanceClasses": ["db.b"]}}),
             reference: None,
+            same_as: None,
+            budget: Duration::from_secs(780),
+            begun: std::cell::Cell::new(0),
         }
     }
 
@@ -53,7 +62,7 @@ impl World {
             region: home(),
             subnet_group: "no-way-out".into(),
             security_group: "sg-validation".into(),
-            verify_budget: Duration::from_secs(780),
+            verify_budget: self.budget,
         };
         let ports = Ports {
             rds: &*self.rds,
@@ -69,11 +78,19 @@ impl World {
 
     /// One poll of the validation, `10 * poll` seconds after the beginning.
     pub async fn ask(&self, poll: u32, carry: &Value) -> Result<Value> {
-        let payload = json!({
+        let mut payload = json!({
             "action": "validate", "operationId": operation(), "request": request(self.input.clone()),
             "snapshot": snapshot_result(), "referenceOperationId": self.reference, "poll": poll, "carry": carry,
         });
-        self.call(payload, 10 * i64::from(poll)).await
+        if let Some(same_as) = &self.same_as {
+            payload["sameAs"] = json!(same_as);
+        }
+        self.call(payload, self.begun.get() + 10 * i64::from(poll)).await
+    }
+
+    /// Another execution begins.
+    pub fn begin_later(&self, seconds: i64) {
+        self.begun.set(seconds);
     }
 
     /// Polls until `done` says of an answer that it is, or an error comes.
@@ -95,6 +112,30 @@ impl World {
         let answers = self.until(|answer| answer["status"] == "FINAL").await?;
         let validation = answers.last().unwrap()["validation"].clone();
         Ok(Ended { validation: serde_json::from_value(validation).unwrap(), answers })
+    }
+
+    /// One poll of a worker.
+    pub async fn work(&self, worker: u32, workers: u32, poll: u32, carry: &Value) -> Result<Value> {
+        let payload = json!({
+            "action": "work", "operationId": operation(), "request": request(self.input.clone()),
+            "worker": worker, "workers": workers, "poll": poll, "carry": carry,
+        });
+        self.call(payload, 1000 + 10 * i64::from(poll)).await
+    }
+
+    /// Polls until the units are to be worked on by others; how many.
+    pub async fn handed_out(&self) -> (u32, Value) {
+        let answers = self.until(|answer| answer["carry"]["workers"].is_u64()).await.unwrap();
+        let carry = answers.last().unwrap()["carry"].clone();
+        (u32::try_from(carry["workers"].as_u64().unwrap()).unwrap(), carry)
+    }
+
+    /// Units whose results are kept.
+    pub fn units_kept(&self) -> Vec<u32> {
+        let keys = self.documents.keys_now(&operation().units_prefix());
+        let mut units: Vec<u32> = keys.iter().map(|key| operation().unit_of_key(key).unwrap()).collect();
+        units.sort_unstable();
+        units
     }
 
     pub async fn cleanup(&self, failed: bool, poll: u32) -> Result<Value> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_core::ids::OperationId;
-use holdfast_core::validation::{CheckResult, Verdict};
+use holdfast_core::validation::{CheckResult, Coverage, Digest, NotChecked, Verdict};
 use holdfast_core::{Error, ErrorKind};
 use holdfast_fakes::sample::{home, operation};
 use holdfast_fakes::{Call, FakeKeys, Trouble};
@@ -101,7 +101,7 @@ async fn a_verdict_that_could_not_be_kept_is_not_acted_on() {
     // GIVEN a bucket that refuses the verdict
     let world = World::whole();
     let refused = Trouble::Refused(Error::new(ErrorKind::ServiceUnavailable, "no"));
-    world.documents.troubles.once(Call::PutDocument, refused);
+    world.documents.troubles.once_for(Call::PutDocument, &operation().validation_key(), refused);
     // WHEN the checks have run, THEN the attempt fails; the snapshot says nothing, the server is still there
     assert_eq!(world.run().await.unwrap_err().kind, ErrorKind::ServiceUnavailable);
     assert_eq!(world.tagged(), None);
@@ -119,7 +119,7 @@ async fn of_two_attempts_at_once_the_first_verdict_stands() {
     let first = json!({"verdict": "VALID", "checks": [check("content", CheckResult::Passed)],
         "manifest": manifest(), "databases": ["shop"], "restoreSeconds": 7.0, "instanceClass": "db.a"});
     let kept = first.clone();
-    world.server.meanwhile(move || documents.lay(&operation().validation_key(), kept));
+    world.server.while_working(move || documents.lay(&operation().validation_key(), kept));
     // WHEN it comes to a verdict of its own
     let ended = world.run().await.unwrap();
     // THEN the first one stands, in the answer, the bucket and the tag
@@ -223,7 +223,8 @@ async fn the_checks_are_told_what_the_input_wants() {
     assert_eq!(options.allow_missing_tables, ["shop.public.events_*"]);
     assert_eq!(options.reference, Some(manifest()));
     assert_eq!(options.time_budget.as_secs(), 780);
-    assert!(options.expect_isolated);
+    assert!(options.expect_isolated && options.may_create_extensions);
+    assert_eq!(options.snapshot_time.as_deref(), Some("2026-11-20T06:00:00Z"));
 }
 
 #[tokio::test]
@@ -243,5 +244,87 @@ async fn a_reference_that_says_nothing_is_no_reason_to_fail() {
         // WHEN it is validated, THEN the backup is proven without a comparison
         assert_eq!(world.run().await.unwrap().validation.verdict, Verdict::Valid);
         assert_eq!(world.server.proofs()[0].reference, None);
+    }
+}
+
+#[tokio::test]
+async fn a_reference_of_an_older_version_is_said_not_to_be_compared() {
+    // GIVEN a manifest as an older Holdfast wrote it: an object is a hash, and nothing else is said of it
+    let mut world = World::whole();
+    let earlier = OperationId::parse("prod-db-r0-0123456789").unwrap();
+    let older = json!({"algorithm": "holdfast-1:hashrecord-sum-128", "serverVersion": "15.3", "databases": {
+        "shop": {"schemaHash": "ab", "objects": {"table public.orders": "cd"},
+            "tables": {"public.orders": {"rows": 3, "fingerprint": "ef"}}}}});
+    world.documents.lay(&earlier.manifest_key(), older);
+    world.reference = Some(earlier.clone());
+    // WHEN it is validated, THEN the backup is proven, and the report says what it was not held against
+    let validation = world.run().await.unwrap().validation;
+    assert_eq!(validation.verdict, Verdict::Valid);
+    assert_eq!(validation.not_checked_count, 1);
+    assert!(validation.not_checked[0].reason.contains(&earlier.manifest_key()), "{validation:?}");
+    let kept = world.documents.now(&operation().validation_key()).unwrap();
+    assert_eq!(kept["notChecked"], json!(validation.not_checked));
+}
+
+#[tokio::test]
+async fn what_was_not_checked_is_kept_whole_and_told_in_part() {
+    // GIVEN checks that leave much out
+    let world = World::whole();
+    let left_out = |number: usize| NotChecked {
+        check: "content".into(),
+        scope: "shop".into(),
+        object: Some(format!("public.t{number}")),
+        reason: "holds no data here".into(),
+    };
+    world.server.does_not_check((0..80).map(left_out).collect());
+    // WHEN it is validated
+    let validation = world.run().await.unwrap().validation;
+    // THEN the payload has some of them and their number, and the bucket has all
+    assert_eq!((validation.not_checked.len(), validation.not_checked_count), (50, 80));
+    let kept = world.documents.now(&operation().validation_key()).unwrap();
+    assert_eq!(kept["notChecked"].as_array().unwrap().len(), 80);
+}
+
+#[tokio::test]
+async fn the_check_settings_of_the_input_arrive() {
+    // GIVEN an input that switches a check off, samples another and wants small pieces
+    let mut world = World::whole();
+    world.input = json!({"validation": {"chunkMib": 64,
+        "checks": {"collations": "off", "constraints": {"samplePercent": 5}, "digest": "cryptographic"}}});
+    // WHEN it is validated, THEN plan, work and sum had them all
+    world.run().await.unwrap();
+    let server = &world.server;
+    for options in [&server.plans()[0], &server.works()[0], &server.proofs()[0]] {
+        assert_eq!(options.checks.collations, Coverage::Off);
+        assert_eq!(options.checks.constraints, Coverage::SamplePercent(5.0));
+        assert_eq!(options.checks.digest, Digest::Cryptographic);
+        assert_eq!(options.chunk_bytes, 64 << 20);
+        assert_eq!(options.connections, 2);
+        assert_eq!(options.statement_timeout.as_secs(), 300);
+    }
+}
+
+#[tokio::test]
+async fn another_restore_of_the_same_data_is_held_against_exactly() {
+    // GIVEN the manifest of another operation that the data must equal
+    let mut world = World::whole();
+    let first = OperationId::parse("prod-db-r0-0123456789").unwrap();
+    world.same_as = Some(first.clone());
+    world.documents.lay(&first.manifest_key(), json!(manifest()));
+    // WHEN it is validated, THEN the sum is held against it
+    assert_eq!(world.run().await.unwrap().validation.verdict, Verdict::Valid);
+    assert_eq!(world.server.proofs()[0].same_as, Some(manifest()));
+    for unusable in [None, Some(json!({"algorithm": 7}))] {
+        // GIVEN that there is none, or one that cannot be read
+        let mut world = World::whole();
+        world.same_as = Some(first.clone());
+        if let Some(document) = unusable {
+            world.documents.lay(&first.manifest_key(), document);
+        }
+        // WHEN it is validated, THEN nothing is proven: equality was asked for
+        let ended = world.run().await.unwrap();
+        assert_eq!(ended.validation.verdict, Verdict::Inconclusive);
+        assert!(ended.validation.issues[0].contains(&first.manifest_key()), "{:?}", ended.validation.issues);
+        assert!(gone(&world));
     }
 }

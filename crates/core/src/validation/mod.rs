@@ -3,9 +3,15 @@
 //! The rule that carries Holdfast: *unknown is not success*. A backup is VALID only when every
 //! check that was asked for ran and passed.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
+
+mod baseline;
+mod manifest;
+mod settings;
+
+pub use baseline::{Baseline, Counters, DatabaseReading, Depth as BaselineDepth, Reading};
+pub use manifest::{DatabaseManifest, Manifest, ObjectManifest, TableManifest};
+pub use settings::{CheckSettings, Coverage, Digest, Freshness, FreshnessColumn};
 
 /// How one check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +34,21 @@ pub struct Finding {
     pub object: String,
     /// One sentence: what is wrong with it.
     pub message: String,
+}
+
+/// Something that was not looked at, said as clearly as what was.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NotChecked {
+    /// The check that would have looked (`content`, `indexes`, ...).
+    pub check: String,
+    /// The database, or `instance`.
+    pub scope: String,
+    /// The object, quoted as PostgreSQL would; absent when the whole check is meant.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub object: Option<String>,
+    /// Why: switched off by the input, sampled, no extension, holds no data here.
+    pub reason: String,
 }
 
 /// One check of one scope, with what it found and how long it took.
@@ -115,6 +136,86 @@ pub enum Expectation {
     /// The statement returns exactly one row with one column that is true.
     #[serde(rename = "true")]
     True,
+    /// The statement returns exactly one row with one number that compares as this says: `>= 1000`, `= 0`, `< 5.5`.
+    #[serde(untagged)]
+    Compares(Comparison),
+}
+
+/// A comparison with a number: `>= 1000`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Comparison {
+    /// How it compares.
+    pub operator: Operator,
+    /// A decimal number, as it was written.
+    pub number: String,
+}
+
+/// The operators of a [`Comparison`], as SQL writes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Operator {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Operator {
+    /// Longest first, so that `<=` is not read as `<`.
+    const ALL: [Operator; 6] = [
+        Operator::LessOrEqual,
+        Operator::GreaterOrEqual,
+        Operator::NotEqual,
+        Operator::Equal,
+        Operator::Less,
+        Operator::Greater,
+    ];
+
+    /// As SQL writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Operator::Equal => "=",
+            Operator::NotEqual => "<>",
+            Operator::Less => "<",
+            Operator::LessOrEqual => "<=",
+            Operator::Greater => ">",
+            Operator::GreaterOrEqual => ">=",
+        }
+    }
+}
+
+impl TryFrom<String> for Comparison {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "{text:?} is not \"zero rows\", \"true\", or a comparison with a number such as \">= 1000\""
+            )
+        };
+        let trimmed = text.trim();
+        let operator = Operator::ALL
+            .into_iter()
+            .find(|operator| trimmed.starts_with(operator.as_str()))
+            .ok_or_else(wrong)?;
+        let number = trimmed[operator.as_str().len()..].trim();
+        let digits = number.strip_prefix('-').unwrap_or(number);
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+        let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !all_digits(whole) || !all_digits(fraction) || number.len() > 60 {
+            return Err(wrong());
+        }
+        Ok(Comparison { operator, number: number.to_owned() })
+    }
+}
+
+impl From<Comparison> for String {
+    fn from(comparison: Comparison) -> String {
+        format!("{} {}", comparison.operator.as_str(), comparison.number)
+    }
 }
 
 /// A statement that must hold on the restored data.
@@ -130,52 +231,10 @@ pub struct Assertion {
     pub sql: String,
     /// What the statement must answer.
     pub expect: Expectation,
-}
-
-/// What the data was, so that another restore can be held against it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Manifest {
-    /// Version of the hashing and fingerprinting; manifests of different versions are not comparable.
-    pub algorithm: String,
-    /// `server_version` of the restored server.
-    pub server_version: String,
-    /// By database name.
-    pub databases: BTreeMap<String, DatabaseManifest>,
-}
-
-impl Manifest {
-    /// User tables in all databases.
-    pub fn table_count(&self) -> u64 {
-        self.databases.values().map(|database| database.tables.len() as u64).sum()
-    }
-
-    /// Rows in all tables.
-    pub fn row_count(&self) -> u64 {
-        self.databases.values().flat_map(|database| database.tables.values()).map(|table| table.rows).sum()
-    }
-}
-
-/// One database of a [`Manifest`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DatabaseManifest {
-    /// Hash over all objects, hexadecimal.
-    pub schema_hash: String,
-    /// Object identity (`table public.orders`, `index public.orders_pkey`, ...) to its definition's hash.
-    pub objects: BTreeMap<String, String>,
-    /// Quoted `schema.table` to what it holds. Partitions appear under their own names.
-    pub tables: BTreeMap<String, TableManifest>,
-}
-
-/// One table of a [`DatabaseManifest`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TableManifest {
-    /// Exact number of rows.
-    pub rows: u64,
-    /// Order-independent fingerprint of all rows, hexadecimal, 128 bits.
-    pub fingerprint: String,
+    /// Whether the report shows what it answered when that is not as expected: up to 5 rows, each cut to 200
+    /// characters. They are rows of the data.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub show_rows: bool,
 }
 
 #[cfg(test)]
@@ -201,6 +260,22 @@ mod tests {
         assert_eq!(verdict(&[check(Passed), check(Errored)]), Verdict::Inconclusive);
         assert_eq!(verdict(&[check(Passed), check(NotRun)]), Verdict::Inconclusive);
         assert_eq!(verdict(&[]), Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn an_expectation_is_read_strictly() {
+        let read = |text: &str| serde_json::from_value::<Expectation>(serde_json::json!(text));
+        assert_eq!(read("zero rows").unwrap(), Expectation::ZeroRows);
+        assert_eq!(read("true").unwrap(), Expectation::True);
+        let many = Expectation::Compares(Comparison {
+            operator: Operator::GreaterOrEqual,
+            number: "-1000.5".into(),
+        });
+        assert_eq!(read(">= -1000.5").unwrap(), many);
+        assert_eq!(serde_json::to_value(&many).unwrap(), ">= -1000.5");
+        for bad in ["", "false", ">=", "=> 5", "> 1e5", "> 1; drop", "= .", "1", "> five", "> --5"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

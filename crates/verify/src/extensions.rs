@@ -1,0 +1,72 @@
+//! `amcheck` and `pg_prewarm`, where they can be had.
+
+use crate::Options;
+use crate::session::{Session, Trouble};
+
+/// The schema that is Holdfast's own, left out of the catalog.
+pub(crate) const OWN_SCHEMA: &str = "holdfast_verify";
+
+/// The schema, quoted, in which `amcheck` can be called; or why it cannot.
+pub(crate) async fn amcheck(session: &mut Session<'_>, options: &Options) -> Result<String, String> {
+    session.next_check();
+    let schema = extension(session, options, "amcheck").await?;
+    // Its functions may be called by nobody but superusers until it is granted (PostgreSQL, F.1 amcheck).
+    match may_call(session, &schema, "bt_index_check", 2).await {
+        Ok(true) => Ok(schema),
+        Ok(false) => Err("this user has no right to call it".into()),
+        Err(trouble) => Err(trouble.message()),
+    }
+}
+
+/// The schema, quoted, in which `pg_prewarm` can be called; or why it cannot or should not.
+///
+/// It reads pages through the buffers like any other reader, so their checksums are verified, and it reads all of them:
+/// also those that no row and no branch of an index leads to. On a server in production it would push out what the
+/// buffers hold.
+pub(crate) async fn prewarm(session: &mut Session<'_>, options: &Options) -> Result<String, String> {
+    if !options.may_create_extensions {
+        return Err("pg_prewarm would displace what a server in use holds in memory".into());
+    }
+    let schema = extension(session, options, "pg_prewarm").await?;
+    match may_call(session, &schema, "pg_prewarm", 5).await {
+        Ok(true) => Ok(schema),
+        Ok(false) => Err("this user has no right to call pg_prewarm".into()),
+        Err(trouble) => Err(trouble.message()),
+    }
+}
+
+async fn extension(session: &mut Session<'_>, options: &Options, name: &str) -> Result<String, String> {
+    let sql = format!(
+        "SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+          WHERE e.extname = '{name}'"
+    );
+    let found = session.query(&sql).await.map_err(|trouble| trouble.message())?;
+    if let Some(row) = found.first() {
+        return Ok(row.get(0));
+    }
+    if !options.may_create_extensions {
+        return Err(format!("{name} is not installed in this database"));
+    }
+    let sql = format!(
+        "CREATE SCHEMA IF NOT EXISTS {OWN_SCHEMA}; CREATE EXTENSION IF NOT EXISTS {name} SCHEMA {OWN_SCHEMA}"
+    );
+    session.change(&sql).await.map_err(|trouble| trouble.message())?;
+    Ok(OWN_SCHEMA.to_owned())
+}
+
+/// Whether a function with so many arguments is there and this user may call it. What a database has can be older
+/// than its server: an extension stays as it is through upgrades of the server until somebody updates it.
+pub(crate) async fn may_call(
+    session: &mut Session<'_>,
+    schema: &str,
+    function: &str,
+    arguments: u32,
+) -> Result<bool, Trouble> {
+    let sql = format!(
+        "SELECT coalesce(bool_or(has_function_privilege(p.oid, 'EXECUTE')), false)
+           FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+          WHERE quote_ident(n.nspname) = '{}' AND p.proname = '{function}' AND p.pronargs >= {arguments}",
+        schema.replace('\'', "''")
+    );
+    Ok(session.query_one(&sql).await?.get(0))
+}

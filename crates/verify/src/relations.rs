@@ -1,0 +1,91 @@
+//! What a person calls a relation, and which relation a damaged file belongs to.
+
+use crate::job::Work;
+use crate::session::{Session, Trouble};
+
+/// An expression that names a relation (an alias of `pg_class`, and of its row of `pg_namespace`): TOAST by the table whose
+/// values it holds.
+pub(crate) fn title(relation: &str, namespace: &str) -> String {
+    let of = "format('%I.%I', own_schema.nspname, own.relname)";
+    let owners = "pg_namespace own_schema ON own_schema.oid = own.relnamespace";
+    format!(
+        "coalesce(
+            (SELECT 'TOAST of ' || {of} FROM pg_class own JOIN {owners}
+              WHERE {relation}.relkind = 't' AND own.reltoastrelid = {relation}.oid),
+            (SELECT 'index of the TOAST of ' || {of}
+               FROM pg_index own_index JOIN pg_class own ON own.reltoastrelid = own_index.indrelid JOIN {owners}
+              WHERE {namespace}.nspname = 'pg_toast' AND own_index.indexrelid = {relation}.oid),
+            format('%I.%I', {namespace}.nspname, {relation}.relname))"
+    )
+}
+
+/// Text as an SQL literal.
+pub(crate) fn literal(text: &str) -> String {
+    // Backslashes mean themselves: the session sets standard_conforming_strings.
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Files a trouble that came up while `title` was read: damage under the relation whose file it is, which may be
+/// another one (the table under an index, its TOAST). What is no damage is handed back.
+pub(crate) async fn file(
+    session: &mut Session<'_>,
+    title: &str,
+    trouble: Trouble,
+    work: &mut Work,
+) -> Result<(), Trouble> {
+    let message = match trouble {
+        Trouble::Damaged(message) => message,
+        // Whole pages give no reader an internal error.
+        Trouble::Other(message) if message.ends_with("(XX000)") => message,
+        other => return Err(other),
+    };
+    match owner(session, &message).await {
+        Some(owner) if owner != title => {
+            work.ending.wrong(owner, format!("{message}; seen while {title} was checked"));
+        }
+        Some(_) | None => work.ending.wrong(title, message),
+    }
+    Ok(())
+}
+
+/// The relation whose file a message of the server speaks of. Without an answer the message still says the file.
+async fn owner(session: &mut Session<'_>, message: &str) -> Option<String> {
+    let path = path_in(message)?;
+    let sql = format!(
+        "SELECT {} FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE c.relkind IN ('r', 'm', 't', 'i', 'S') AND pg_relation_filepath(c.oid) = {}",
+        title("c", "n"),
+        literal(path)
+    );
+    let rows = session.query(&sql).await.ok()?;
+    rows.first().map(|row| row.get(0))
+}
+
+/// The path of a relation's first file, as `pg_relation_filepath` gives it, in a message of the server.
+fn path_in(message: &str) -> Option<&str> {
+    let start = ["base/", "global/", "pg_tblspc/"].iter().find_map(|root| message.find(root))?;
+    let rest = &message[start..];
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '/' && c != '_').unwrap_or(rest.len());
+    // Behind the number comes what kind of file it is, and which gigabyte.
+    let path = &rest[..end];
+    let name = path.rfind('/').map_or(0, |slash| slash + 1);
+    let number = path[name..].find(|c: char| !c.is_ascii_digit()).map_or(path.len(), |length| name + length);
+    // A tablespace's directory is named after the version: PG_15_202209061.
+    (number > name).then(|| &path[..number])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_tells_the_file() {
+        let path = |message| path_in(message).unwrap_or("none");
+        assert_eq!(path("invalid page in block 3 of relation base/5/16384 (XX001)"), "base/5/16384");
+        assert_eq!(path("could not read block 10 in file \"base/5/16384.2\": read only 0"), "base/5/16384");
+        assert_eq!(path("could not open file \"base/5/16384_vm\": No such file"), "base/5/16384");
+        let spaced = "invalid page in block 0 of relation pg_tblspc/16385/PG_15_202209061/5/16386";
+        assert_eq!(path(spaced), "pg_tblspc/16385/PG_15_202209061/5/16386");
+        assert_eq!(path("heap tuple (0,1) from table \"t\" lacks matching index tuple"), "none");
+    }
+}

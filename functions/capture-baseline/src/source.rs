@@ -1,0 +1,124 @@
+//! The source as a port: the function decides, `holdfast-verify` connects.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_core::rds::Endpoint;
+use holdfast_core::validation::{CheckSettings, Coverage, Reading};
+use holdfast_verify::{ConnectError, Journal, Options, Plan, Progress, Standing, Statements, Target, Tls};
+use secrecy::SecretString;
+
+use crate::Job;
+
+/// A server that is not Holdfast's own, and how to log in to it.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where it listens; the name its certificate must carry.
+    pub endpoint: Endpoint,
+    /// A user that may read.
+    pub user: String,
+    /// Its password, or a token.
+    pub password: SecretString,
+}
+
+/// Reads the source, or a replica of it. Nothing here changes anything.
+#[async_trait(?Send)]
+pub trait Source {
+    /// Its catalog and its counters.
+    async fn reading(&self, server: &Server, options: &Options) -> Result<Reading, ConnectError>;
+    /// Where it stands in its log.
+    async fn standing(&self, server: &Server, options: &Options) -> Result<Standing, ConnectError>;
+    /// How its rows are read.
+    async fn plan(&self, server: &Server, options: &Options) -> Result<Plan, ConnectError>;
+    /// Reads those of the plan's pieces that `ids` names, until the time is used up.
+    async fn work(
+        &self,
+        server: &Server,
+        options: &Options,
+        plan: &Plan,
+        ids: &[u32],
+        journal: &dyn Journal,
+    ) -> Result<Progress, ConnectError>;
+}
+
+/// Real servers over TLS, trusting one bundle of authorities.
+#[derive(Debug, Clone)]
+pub struct ServerSource {
+    ca_pem: String,
+}
+
+impl ServerSource {
+    /// Trusts the authorities in `ca_pem` and no others.
+    pub fn new(ca_pem: String) -> Self {
+        ServerSource { ca_pem }
+    }
+
+    fn target(&self, server: &Server) -> Target {
+        Target {
+            host: server.endpoint.host.clone(),
+            port: server.endpoint.port,
+            user: server.user.clone(),
+            password: server.password.clone(),
+            database: None,
+            tls: Tls::Verify { ca_pem: self.ca_pem.clone() },
+            connect_timeout: Duration::from_secs(10),
+            statements: Statements::default(),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Source for ServerSource {
+    async fn reading(&self, server: &Server, options: &Options) -> Result<Reading, ConnectError> {
+        holdfast_verify::reading(&self.target(server), options).await
+    }
+
+    async fn standing(&self, server: &Server, options: &Options) -> Result<Standing, ConnectError> {
+        holdfast_verify::standing(&self.target(server), options).await
+    }
+
+    async fn plan(&self, server: &Server, options: &Options) -> Result<Plan, ConnectError> {
+        holdfast_verify::plan(&self.target(server), options).await
+    }
+
+    async fn work(
+        &self,
+        server: &Server,
+        options: &Options,
+        plan: &Plan,
+        ids: &[u32],
+        journal: &dyn Journal,
+    ) -> Result<Progress, ConnectError> {
+        holdfast_verify::work(&self.target(server), options, plan, ids, journal).await
+    }
+}
+
+/// What is read, and within which limits: a table in one statement and so in one snapshot, over two connections, and
+/// nothing that would have to be made first.
+pub(crate) fn options(budget: Duration, job: &Job) -> Options {
+    let off = Coverage::Off;
+    Options {
+        checks: CheckSettings {
+            schema: off,
+            content: Coverage::Full,
+            storage: off,
+            indexes: off,
+            uniqueness: off,
+            foreign_keys: off,
+            constraints: off,
+            sequences: off,
+            collations: off,
+            leftovers: off,
+            freshness: None,
+            // As the restored copy is digested, or the two could not be held against each other that way.
+            digest: job.request.validation.checks.digest,
+        },
+        expect_isolated: false,
+        may_create_extensions: false,
+        connections: 2,
+        chunk_bytes: u64::MAX,
+        statement_timeout: budget,
+        time_budget: budget,
+        ..Options::default()
+    }
+}

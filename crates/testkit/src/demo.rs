@@ -62,7 +62,7 @@ impl Damage {
             Damage::Rows => json!({"type": "damage", "kind": "deleteRows", "rows": 3,
                 "database": database, "relation": "public.audit_log"}),
             Damage::Schema => json!({"type": "damage", "kind": "runSql", "database": database,
-                "sql": "alter table order_lines alter column price type numeric(14, 2); \
+                "sql": "alter table products alter column price type numeric(14, 2); \
                         drop index customers_tags; drop policy own_team on secrets_by_team"}),
             Damage::Fk => json!({"type": "damage", "kind": "orphanRows", "rows": 3,
                 "database": database, "relation": "public.orders_2025_h1"}),

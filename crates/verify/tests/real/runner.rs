@@ -63,13 +63,23 @@ async fn what_is_cancelled_again_and_again_is_unknown_by_name() {
     assert!(!seen.outcome.manifest.databases["shop"].tables.contains_key("public.t"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_restarts_costs_time_and_nothing_else() {
     let mut server = Server::start().await;
     server.database("shop", ROWS).await;
-    let (target, options) = (server.target(), pieces());
+    let target = server.target();
+    let options = Options { chunk_bytes: 1 << 20, ..pieces() };
     let verifying = tokio::spawn(async move { holdfast_verify::verify(&target, &options).await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // In the midst of the work: while it is planned, a server that goes away is an answer.
+    let client = server.connect("postgres").await;
+    let hashing = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()
+        AND query LIKE '%hashint4extended%'";
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while client.query_one(hashing, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(std::time::Instant::now() < deadline, "nothing is hashed");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(client);
     server.while_stopped(|| {}).await;
     let outcome = verifying.await.unwrap().unwrap();
     let content =

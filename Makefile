@@ -1,6 +1,7 @@
 # Holdfast. Each target is a few readable commands; `make` alone lists them.
 
 LOCAL := target/debug/holdfast-local
+REGIONS ?= us-west-2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down test check bench deploy setup setup-check build port fmt
@@ -32,7 +33,11 @@ bench: setup  ## Cold start, latency, memory and size against Node and Python; t
 	tools/bench
 	tools/bench-proof
 
-deploy:  ## Deploy to your AWS account (needs sam, cargo-lambda and credentials; asks before it changes anything)
+deploy:  ## Deploy to your AWS account: the Regions that copies go to (REGIONS), then Holdfast (needs sam, cargo-lambda, credentials; asks first)
+	sam build --template-file infra/region.yaml --build-dir .aws-sam/region
+	for region in $(REGIONS); do sam deploy --template-file .aws-sam/region/template.yaml --region $$region \
+	  --stack-name holdfast-region --resolve-s3 --confirm-changeset --no-fail-on-empty-changeset \
+	  --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND || exit; done
 	sam build
 	sam deploy --guided --stack-name holdfast --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND
 

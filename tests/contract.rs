@@ -1,6 +1,7 @@
-//! Contracts: workflow, template, error pages, samples and code say the same.
+//! Contracts: workflows, templates, error pages, samples and code say the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use holdfast_core::ErrorKind;
 use holdfast_core::ids::Region;
@@ -9,15 +10,24 @@ use holdfast_tests::files::{project, read};
 use serde_json::Value;
 use serde_yaml_ng::Value as Yaml;
 
-fn workflow() -> Value {
-    serde_json::from_str(&read("stepfunctions/backup-orchestration.asl.json")).expect("JSON")
+/// Where each workflow is, and the state machine of the templates that it is the definition of.
+const WORKFLOWS: [(&str, &str); 2] = [
+    ("stepfunctions/backup-orchestration.asl.json", "BackupStateMachine"),
+    ("stepfunctions/backup-validation.asl.json", "BackupValidationStateMachine"),
+];
+
+/// What is deployed beside the databases, and in each Region that backups are copied to.
+const TEMPLATES: [&str; 2] = ["template.yaml", "infra/region.yaml"];
+
+fn workflow(path: &str) -> Value {
+    serde_json::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-fn template() -> Yaml {
-    serde_yaml_ng::from_str(&read("template.yaml")).expect("YAML")
+fn template(path: &str) -> Yaml {
+    serde_yaml_ng::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Every state of the workflow with its name, those inside Maps included.
+/// Every state of a workflow with its name, those inside Maps included.
 fn states(machine: &Value) -> Vec<(String, Value)> {
     let mut all = Vec::new();
     for (name, state) in machine["States"].as_object().expect("States") {
@@ -29,19 +39,43 @@ fn states(machine: &Value) -> Vec<(String, Value)> {
     all
 }
 
-fn tasks() -> Vec<(String, Value)> {
-    states(&workflow()).into_iter().filter(|(_, state)| state["Type"] == "Task").collect()
+/// Every task of both workflows: the workflow's path, the state's name, the state.
+fn tasks() -> Vec<(&'static str, String, Value)> {
+    let of = |path: &'static str| {
+        states(&workflow(path)).into_iter().map(move |(name, state)| (path, name, state))
+    };
+    WORKFLOWS.iter().flat_map(|(path, _)| of(path)).filter(|(_, _, state)| state["Type"] == "Task").collect()
 }
 
-/// The functions of the template: logical id to its block.
-fn functions() -> BTreeMap<String, Yaml> {
-    let template = template();
+/// The resources of a template: logical id to its block.
+fn resources(path: &str) -> BTreeMap<String, Yaml> {
+    let template = template(path);
     let resources = template["Resources"].as_mapping().expect("Resources");
-    resources
-        .iter()
-        .filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function")
-        .map(|(id, resource)| (id.as_str().expect("a name").to_owned(), resource.clone()))
+    resources.iter().map(|(id, block)| (id.as_str().expect("a name").to_owned(), block.clone())).collect()
+}
+
+/// The functions of a template: logical id to its block.
+fn functions(path: &str) -> BTreeMap<String, Yaml> {
+    let mut found = resources(path);
+    found.retain(|_, block| block["Type"] == "AWS::Serverless::Function");
+    found
+}
+
+/// The functions of both templates, with the path of the template.
+fn all_functions() -> Vec<(&'static str, String, Yaml)> {
+    TEMPLATES
+        .into_iter()
+        .flat_map(|path| functions(path).into_iter().map(move |(id, block)| (path, id, block)))
         .collect()
+}
+
+fn binary(function: &Yaml) -> String {
+    function["Metadata"]["BuildProperties"]["Binary"].as_str().expect("a binary").to_owned()
+}
+
+/// The names between `${` and `}`.
+fn placeholders(text: &str) -> BTreeSet<String> {
+    text.split("${").skip(1).map(|rest| rest.split('}').next().expect("a brace").to_owned()).collect()
 }
 
 fn sources_of(binary: &str) -> String {
@@ -70,41 +104,134 @@ fn list(value: &Yaml) -> Vec<String> {
     }
 }
 
+/// What a function or a state machine may do.
+fn statements(block: &Yaml) -> Vec<Yaml> {
+    let policies = block["Properties"]["Policies"].as_sequence().expect("policies");
+    policies
+        .iter()
+        .flat_map(|policy| policy["Statement"].as_sequence().expect("statements"))
+        .cloned()
+        .collect()
+}
+
 #[test]
-fn every_function_of_the_template_is_a_crate_and_the_reverse() {
-    let binaries: BTreeSet<String> = functions()
-        .values()
-        .map(|function| {
-            function["Metadata"]["BuildProperties"]["Binary"].as_str().expect("a binary").to_owned()
-        })
-        .collect();
+fn every_function_of_a_template_is_a_crate_and_every_crate_a_function_at_home() {
+    let binaries = |path| functions(path).values().map(binary).collect::<BTreeSet<_>>();
     let crates: BTreeSet<String> = std::fs::read_dir(project("functions"))
         .expect("functions")
         .flatten()
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
-    assert_eq!(binaries, crates);
+    assert_eq!(binaries("template.yaml"), crates);
+    let there = binaries("infra/region.yaml");
+    assert!(!there.is_empty() && there.is_subset(&crates), "{there:?}");
 }
 
 #[test]
-fn the_workflow_names_functions_that_the_template_gives_it() {
-    let template = template();
-    let given = &template["Resources"]["BackupStateMachine"]["Properties"]["DefinitionSubstitutions"];
-    let given: BTreeSet<String> =
-        given.as_mapping().expect("substitutions").keys().map(text_without_tags).collect();
-    let text = read("stepfunctions/backup-orchestration.asl.json");
-    let used: BTreeSet<String> =
-        text.split("${").skip(1).map(|rest| rest.split('}').next().expect("a brace").to_owned()).collect();
-    assert_eq!(used, given);
+fn what_both_templates_have_is_the_same_in_both() {
+    /// The resources, with paths as they are found from the template's own folder; a Region's bucket is known by name.
+    fn comparable(path: &str) -> BTreeMap<String, Yaml> {
+        let folder = Path::new(path).parent().expect("a folder");
+        let mut found = resources(path);
+        for (id, block) in &mut found {
+            let properties = block["Properties"].as_mapping_mut().expect("properties");
+            for place in ["CodeUri", "DefinitionUri"] {
+                if let Some(there) = properties.get_mut(place) {
+                    let real = project(&folder.join(text_without_tags(there)).to_string_lossy());
+                    let real = real.canonicalize().unwrap_or_else(|error| panic!("{id}: {place}: {error}"));
+                    *there = Yaml::String(real.to_string_lossy().into_owned());
+                }
+            }
+            if id == "MetadataBucket" {
+                properties.remove("BucketName");
+            }
+        }
+        found
+    }
+    let home = comparable("template.yaml");
+    let only_there: BTreeSet<String> = comparable("infra/region.yaml")
+        .into_iter()
+        .filter_map(|(id, block)| match home.get(&id) {
+            Some(same) => {
+                assert_eq!(same, &block, "{id} is not the same in both templates");
+                None
+            }
+            None => Some(id),
+        })
+        .collect();
+    assert_eq!(only_there, BTreeSet::from(["CopyKey".to_owned(), "CopyKeyAlias".to_owned()]));
+    let (home, there) = (template("template.yaml"), template("infra/region.yaml"));
+    for key in ["Runtime", "Architectures", "Handler", "Timeout", "MemorySize", "LoggingConfig"] {
+        assert_eq!(
+            home["Globals"]["Function"][key], there["Globals"]["Function"][key],
+            "{key} of all functions"
+        );
+    }
+    for (name, parameter) in there["Parameters"].as_mapping().expect("parameters") {
+        let same = &home["Parameters"][name];
+        if !same.is_null() {
+            assert_eq!(same["Default"], parameter["Default"], "{name:?}");
+            assert_eq!(same["AllowedPattern"], parameter["AllowedPattern"], "{name:?}");
+        }
+    }
 }
 
 #[test]
-fn error_names_in_the_workflow_are_errors_of_the_code() {
+fn what_the_home_region_calls_another_regions_things_is_what_they_are_called_there() {
+    let replicate = &functions("template.yaml")["ReplicateToRegionFunction"]["Properties"];
+    let given = |name: &str| text_without_tags(&replicate["Environment"]["Variables"][name]);
+    let there = resources("infra/region.yaml");
+    let bucket = text_without_tags(&there["MetadataBucket"]["Properties"]["BucketName"]);
+    assert_eq!(given("HOLDFAST_REGION_BUCKET"), bucket.replace("${AWS::Region}", "{region}"));
+    let machine = text_without_tags(&there["BackupValidationStateMachine"]["Properties"]["Name"]);
+    assert_eq!(
+        given("HOLDFAST_REGION_VALIDATION_ARN"),
+        format!("arn:${{AWS::Partition}}:states:{{region}}:${{AWS::AccountId}}:stateMachine:${{{machine}}}")
+    );
+}
+
+#[test]
+fn each_workflow_names_functions_that_the_templates_give_it() {
+    for path in TEMPLATES {
+        let resources = resources(path);
+        for (definition, machine) in WORKFLOWS {
+            let Some(block) = resources.get(machine) else {
+                assert_eq!((path, machine), ("infra/region.yaml", "BackupStateMachine"), "it is missing");
+                continue;
+            };
+            let properties = &block["Properties"];
+            assert!(
+                text_without_tags(&properties["DefinitionUri"]).ends_with(definition),
+                "{path}: {machine}"
+            );
+            let given = properties["DefinitionSubstitutions"].as_mapping().expect("substitutions");
+            let names: BTreeSet<String> = given.keys().map(text_without_tags).collect();
+            assert_eq!(placeholders(&read(definition)), names, "{path}: {machine}");
+            // Each is the function that its name says, and one that the machine may ask.
+            let arns: BTreeSet<String> = given.values().map(text_without_tags).collect();
+            assert_eq!(
+                arns,
+                names.iter().map(|name| name.replace("Arn", ".Arn")).collect(),
+                "{path}: {machine}"
+            );
+            let allowed =
+                statements(block).iter().flat_map(|statement| list(&statement["Resource"])).collect();
+            assert_eq!(arns, allowed, "{path}: {machine}");
+        }
+    }
+}
+
+#[test]
+fn error_names_in_the_workflows_are_errors_of_the_code() {
     let known: BTreeSet<String> = ErrorKind::ALL.iter().map(|kind| kind.name()).collect();
-    let text = read("stepfunctions/backup-orchestration.asl.json");
-    for used in text.split("Holdfast.").skip(1) {
-        let name: String = used.chars().take_while(char::is_ascii_alphanumeric).collect();
-        assert!(known.contains(&format!("Holdfast.{name}")), "Holdfast.{name} is no error of the code");
+    for (path, _) in WORKFLOWS {
+        for used in read(path).split("Holdfast.").skip(1) {
+            let name: String = used.chars().take_while(char::is_ascii_alphanumeric).collect();
+            assert!(
+                known.contains(&format!("Holdfast.{name}")),
+                "{path}: Holdfast.{name} is no error of the code"
+            );
+        }
     }
 }
 
@@ -112,10 +239,11 @@ fn error_names_in_the_workflow_are_errors_of_the_code() {
 fn every_task_retries_exactly_what_can_help_and_has_a_timeout() {
     let retryable: BTreeSet<String> =
         ErrorKind::ALL.iter().filter(|kind| kind.retryable()).map(|kind| kind.name()).collect();
-    for (name, task) in tasks() {
+    for (path, name, task) in tasks() {
+        let name = format!("{path}: {name}");
         assert!(task["TimeoutSeconds"].as_u64().is_some(), "{name} has no timeout");
         assert!(task["Catch"].is_array(), "{name} catches nothing");
-        if name == "CleanUpUnrecorded" {
+        if name.ends_with(": CleanUpUnrecorded") {
             continue;
         }
         let mut named = BTreeSet::new();
@@ -136,25 +264,30 @@ fn every_task_retries_exactly_what_can_help_and_has_a_timeout() {
 
 #[test]
 fn a_functions_timeout_is_shorter_than_its_tasks() {
-    let functions = functions();
-    for (name, task) in tasks() {
+    let functions = functions("template.yaml");
+    for (path, name, task) in tasks() {
         let arn = task["Arguments"]["FunctionName"].as_str().expect("a function");
         let id = arn.trim_start_matches("${").trim_end_matches("Arn}");
         let own = functions[id]["Properties"]["Timeout"].as_u64().unwrap_or(60);
         // The clean-up asks a function that may check for 15 minutes, but does not check.
         let bound = task["TimeoutSeconds"].as_u64().expect("a timeout");
-        assert!(bound >= own || name.starts_with("CleanUp"), "{name}: {bound} s, its function {own} s");
+        assert!(
+            bound >= own || name.starts_with("CleanUp"),
+            "{path}: {name}: {bound} s, its function {own} s"
+        );
     }
 }
 
 #[test]
 fn every_failing_state_leads_to_a_record_or_a_named_end() {
-    let ends = [
+    let backup = [
         "NotBegun",
         "LostToAnother",
         "NotRecorded",
         "RecordFailure",
         "RegionFailed",
+        // A copy that is there but not proven is no failure of the Region.
+        "IsCopyWithoutProof",
         "WorkerFailed",
         "CleanUpUnrecorded",
         "FinishOperation",
@@ -162,12 +295,53 @@ fn every_failing_state_leads_to_a_record_or_a_named_end() {
         "CreateSnapshot",
         "BaselineNotTaken",
     ];
-    for (name, task) in tasks() {
-        for catch in task["Catch"].as_array().expect("a catch") {
-            let next = catch["Next"].as_str().expect("a state");
-            assert!(ends.contains(&next), "{name} fails to {next}");
+    // No record here: what was made is removed, and the execution says how it ended.
+    let validation = ["NotBegun", "WorkerFailed", "CleanUp", "HowItEnded"];
+    for (path, machine) in WORKFLOWS {
+        let ends = if machine == "BackupStateMachine" { &backup[..] } else { &validation[..] };
+        let mut catches = 0;
+        for (name, state) in states(&workflow(path)) {
+            for catch in state["Catch"].as_array().into_iter().flatten() {
+                let next = catch["Next"].as_str().expect("a state");
+                assert!(ends.contains(&next), "{path}: {name} fails to {next}");
+                catches += 1;
+            }
+        }
+        assert!(catches > 0, "{path} catches nothing");
+    }
+}
+
+#[test]
+fn every_end_of_a_validation_comes_after_its_clean_up_or_before_anything_was_made() {
+    let path = "stepfunctions/backup-validation.asl.json";
+    let machine = workflow(path);
+    let states = machine["States"].as_object().expect("States");
+    let to = |name: &str| nexts(&states[name]);
+    let from =
+        |name: &str| states.keys().filter(|other| to(other).contains(name)).cloned().collect::<BTreeSet<_>>();
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(machine["StartAt"], "BeginValidation");
+    assert_eq!(from("NotBegun"), names(&["BeginValidation"]), "only what has made nothing needs no clean-up");
+    assert_eq!(from("HowItEnded"), names(&["CleanUp", "IsCleanedUp"]));
+    for (name, state) in states {
+        if state["Type"] == "Fail" {
+            assert!(state["Error"].is_string() && state["Cause"].is_string(), "{name} does not say why");
+        }
+        if (state["Type"] == "Fail" || state["End"] == true) && name != "NotBegun" {
+            assert_eq!(from(name), names(&["HowItEnded"]), "{name} is reached without a clean-up");
         }
     }
+    // The names of the ends are what the code would say.
+    assert_eq!(states["BackupInvalid"]["Error"], ErrorKind::ValidationFailed.name());
+    assert_eq!(states["BackupUnproven"]["Error"], ErrorKind::ValidationInconclusive.name());
+}
+
+/// The states that a state goes on to, whatever happens in it.
+fn nexts(state: &Value) -> BTreeSet<String> {
+    let branches = ["Choices", "Catch"].into_iter().filter_map(|key| state[key].as_array()).flatten();
+    let targets =
+        [&state["Next"], &state["Default"]].into_iter().chain(branches.map(|branch| &branch["Next"]));
+    targets.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 #[test]
@@ -185,16 +359,18 @@ fn no_variable_of_a_map_has_the_name_of_an_outer_one() {
             _ => {}
         }
     }
-    let mut machine = workflow();
-    let (mut inner, mut outer) = (BTreeSet::new(), BTreeSet::new());
-    for state in machine["States"].as_object_mut().expect("States").values_mut() {
-        if let Some(processor) = state.as_object_mut().expect("a state").remove("ItemProcessor") {
-            assigned(&processor, &mut inner);
+    for (path, _) in WORKFLOWS {
+        let mut machine = workflow(path);
+        let (mut inner, mut outer) = (BTreeSet::new(), BTreeSet::new());
+        for state in machine["States"].as_object_mut().expect("States").values_mut() {
+            if let Some(processor) = state.as_object_mut().expect("a state").remove("ItemProcessor") {
+                assigned(&processor, &mut inner);
+            }
         }
+        assigned(&machine, &mut outer);
+        assert!(!inner.is_empty(), "{path}");
+        assert_eq!(inner.intersection(&outer).collect::<Vec<_>>(), Vec::<&String>::new(), "{path}");
     }
-    assigned(&machine, &mut outer);
-    assert!(!inner.is_empty());
-    assert_eq!(inner.intersection(&outer).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
 #[test]
@@ -210,7 +386,7 @@ fn every_error_has_a_page_and_every_page_an_error() {
 }
 
 #[test]
-fn settings_that_functions_read_are_settings_that_the_template_gives() {
+fn settings_that_functions_read_are_settings_that_the_templates_give() {
     // From the runtime, or only for the local stack and other clouds' endpoints.
     let elsewhere = [
         "AWS_REGION",
@@ -220,7 +396,6 @@ fn settings_that_functions_read_are_settings_that_the_template_gives() {
         "HOLDFAST_RDS_CA_FILE",
         "HOLDFAST_VERIFY_BUDGET_SECONDS",
     ];
-    let template = template();
     let variables = |block: &Yaml| -> BTreeSet<String> {
         block["Environment"]["Variables"]
             .as_mapping()
@@ -229,39 +404,40 @@ fn settings_that_functions_read_are_settings_that_the_template_gives() {
             .map(|(key, _)| text_without_tags(key))
             .collect()
     };
-    let global = variables(&template["Globals"]["Function"]);
     let shared = read("crates/aws/src/config.rs") + &read("crates/lambda/src/lib.rs");
-    let mut read_somewhere = BTreeSet::new();
-    for (id, function) in functions() {
-        let binary = function["Metadata"]["BuildProperties"]["Binary"].as_str().expect("a binary").to_owned();
-        let given: BTreeSet<String> = global.union(&variables(&function["Properties"])).cloned().collect();
-        let wanted: BTreeSet<String> = (sources_of(&binary) + &shared)
-            .split('"')
-            .filter(|text| {
-                ["DR_", "HOLDFAST_", "AWS_"].iter().any(|prefix| text.starts_with(prefix))
-                    && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
-            })
-            .map(str::to_owned)
-            .collect();
-        for name in &wanted {
-            assert!(
-                given.contains(name) || elsewhere.contains(&name.as_str()),
-                "{id} reads {name}; nobody gives it"
-            );
+    for path in TEMPLATES {
+        let global = variables(&template(path)["Globals"]["Function"]);
+        let mut read_somewhere = BTreeSet::new();
+        for (id, function) in functions(path) {
+            let own = variables(&function["Properties"]);
+            let wanted: BTreeSet<String> = (sources_of(&binary(&function)) + &shared)
+                .split('"')
+                .filter(|text| {
+                    ["DR_", "HOLDFAST_", "AWS_"].iter().any(|prefix| text.starts_with(prefix))
+                        && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+                })
+                .map(str::to_owned)
+                .collect();
+            for name in &wanted {
+                assert!(
+                    own.contains(name) || global.contains(name) || elsewhere.contains(&name.as_str()),
+                    "{path}: {id} reads {name}; nobody gives it"
+                );
+            }
+            for name in own.difference(&wanted) {
+                panic!("{path}: {id} is given {name} and does not read it");
+            }
+            read_somewhere.extend(wanted);
         }
-        read_somewhere.extend(wanted);
-        for name in variables(&function["Properties"]) {
-            assert!(read_somewhere.contains(&name), "{id} is given {name} and does not read it");
+        for name in global.difference(&read_somewhere) {
+            panic!("{path}: {name} is given to all and read by none");
         }
-    }
-    for name in global {
-        assert!(read_somewhere.contains(&name), "{name} is given to all and read by none");
     }
 }
 
 /// The RDS, KMS, S3, DynamoDB and Step Functions calls that each function's code can make, by binary. The
 /// adapters' methods are the words; a whole-stack run with IAM enforced shows that none is missing.
-const CALLS: [(&str, &str); 23] = [
+const CALLS: [(&str, &str); 29] = [
     ("rds.instance(", "rds:DescribeDBInstances"),
     ("rds.temporary_instances(", "rds:DescribeDBInstances"),
     ("rds.snapshot(", "rds:DescribeDBSnapshots"),
@@ -282,23 +458,26 @@ const CALLS: [(&str, &str); 23] = [
     ("logins.iam_token(", "rds-db:connect"),
     ("store.replace(", "dynamodb:PutItem"),
     ("store.latest_valid(", "dynamodb:Query"),
+    ("documents.get(", "s3:GetObject"),
+    // Without it, S3 calls a missing object forbidden.
+    ("documents.get(", "s3:ListBucket"),
+    ("documents.keys(", "s3:ListBucket"),
     ("documents.put(", "s3:PutObject"),
     ("documents.create(", "s3:PutObject"),
     ("executions.is_running(", "states:DescribeExecution"),
+    ("regions.put_document(", "s3:PutObject"),
+    ("regions.start_validation(", "states:StartExecution"),
+    ("regions.execution(", "states:DescribeExecution"),
 ];
 
 #[test]
 fn each_function_may_do_what_its_code_does_and_no_other_of_these() {
-    for (id, function) in functions() {
-        let binary = function["Metadata"]["BuildProperties"]["Binary"].as_str().expect("a binary").to_owned();
+    for (path, id, function) in all_functions() {
+        let id = format!("{path}: {id}");
         // Line breaks before a method are the formatter's.
-        let code: String = sources_of(&binary).split_whitespace().collect::<String>();
-        let policies = function["Properties"]["Policies"].as_sequence().expect("policies");
-        let allowed: BTreeSet<String> = policies
-            .iter()
-            .flat_map(|policy| policy["Statement"].as_sequence().expect("statements"))
-            .flat_map(|statement| list(&statement["Action"]))
-            .collect();
+        let code: String = sources_of(&binary(&function)).split_whitespace().collect::<String>();
+        let allowed: BTreeSet<String> =
+            statements(&function).iter().flat_map(|statement| list(&statement["Action"])).collect();
         assert!(allowed.iter().all(|action| !action.contains('*')), "{id} may do everything of some kind");
         for action in CALLS.iter().map(|(_, action)| *action).collect::<BTreeSet<_>>() {
             let called = CALLS.iter().any(|(method, named)| *named == action && code.contains(method));
@@ -313,11 +492,9 @@ fn each_function_may_do_what_its_code_does_and_no_other_of_these() {
 
 #[test]
 fn destructive_actions_are_bound_to_the_temporary_tag_and_name() {
-    for (id, function) in functions() {
-        let policies = function["Properties"]["Policies"].as_sequence().expect("policies");
-        for statement in
-            policies.iter().flat_map(|policy| policy["Statement"].as_sequence().expect("statements"))
-        {
+    for (path, id, function) in all_functions() {
+        let id = format!("{path}: {id}");
+        for statement in statements(&function) {
             let actions = list(&statement["Action"]);
             if !actions.iter().any(|action| action.contains("Delete") || action == "rds:ModifyDBInstance") {
                 continue;
@@ -349,8 +526,9 @@ fn the_samples_for_the_console_are_valid_inputs() {
 #[test]
 fn the_schedules_input_is_valid_once_aws_has_filled_in_its_time() {
     // EventBridge Scheduler User Guide, "Adding context attributes": <aws.scheduler.scheduled-time>.
-    let input =
-        text_without_tags(&template()["Resources"]["BackupSchedule"]["Properties"]["Target"]["Input"]);
+    let input = text_without_tags(
+        &template("template.yaml")["Resources"]["BackupSchedule"]["Properties"]["Target"]["Input"],
+    );
     assert!(input.contains("<aws.scheduler.scheduled-time>"), "{input}");
     let filled = input
         .replace("<aws.scheduler.scheduled-time>", "2026-11-20T06:00:00Z")
@@ -363,7 +541,7 @@ fn the_schedules_input_is_valid_once_aws_has_filled_in_its_time() {
 
 #[test]
 fn the_table_is_what_was_promised() {
-    let template = template();
+    let template = template("template.yaml");
     let table = &template["Resources"]["StateTable"]["Properties"];
     assert_eq!(template["Parameters"]["StateTableName"]["Default"], "DisasterRecoveryState");
     assert_eq!(table["KeySchema"][0]["AttributeName"], "operationId");

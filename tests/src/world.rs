@@ -66,6 +66,25 @@ pub async fn until<T>(what: &str, patience: Duration, mut look: impl AsyncFnMut(
     }
 }
 
+async fn start(clients: &Clients, machine: &str, input: &Value) -> String {
+    let start = clients.sfn.start_execution().state_machine_arn(machine).input(input.to_string());
+    start.send().await.expect("an execution").execution_arn().to_owned()
+}
+
+async fn ended(clients: &Clients, execution: &str) -> Ended {
+    until(execution, PATIENCE, async || {
+        let answer =
+            clients.sfn.describe_execution().execution_arn(execution).send().await.expect("the execution");
+        (*answer.status() != ExecutionStatus::Running).then(|| Ended {
+            status: answer.status().clone(),
+            output: serde_json::from_str(answer.output().unwrap_or("null")).expect("JSON"),
+            error: answer.error().unwrap_or_default().to_owned(),
+            cause: answer.cause().unwrap_or_default().to_owned(),
+        })
+    })
+    .await
+}
+
 impl World {
     /// The stack, and a name for a database nobody else uses.
     pub async fn without_database(name: &str) -> World {
@@ -273,43 +292,59 @@ impl World {
 
     /// Starts an execution.
     pub async fn start(&self, input: &Value) -> String {
-        let started = self
-            .home
-            .sfn
-            .start_execution()
-            .state_machine_arn(&self.machine)
-            .input(input.to_string())
-            .send()
-            .await
-            .expect("an execution");
-        started.execution_arn().to_owned()
+        start(&self.home, &self.machine, input).await
     }
 
     /// Waits for the end of an execution.
     pub async fn ended(&self, execution: &str) -> Ended {
-        until(execution, PATIENCE, async || {
-            let answer = self
-                .home
-                .sfn
-                .describe_execution()
-                .execution_arn(execution)
-                .send()
-                .await
-                .expect("the execution");
-            (*answer.status() != ExecutionStatus::Running).then(|| Ended {
-                status: answer.status().clone(),
-                output: serde_json::from_str(answer.output().unwrap_or("null")).expect("JSON"),
-                error: answer.error().unwrap_or_default().to_owned(),
-                cause: answer.cause().unwrap_or_default().to_owned(),
-            })
-        })
-        .await
+        ended(&self.home, execution).await
     }
 
     /// Starts an execution and waits for its end.
     pub async fn run(&self, input: &Value) -> Ended {
         let execution = self.start(input).await;
         self.ended(&execution).await
+    }
+
+    /// Has a backup validated by itself, in `region`.
+    pub async fn validate(&self, region: &str, input: &Value) -> Ended {
+        let clients = self.region(region);
+        let machine = match region {
+            HOME_REGION => setting("HOLDFAST_VALIDATION_STATE_MACHINE_ARN"),
+            _ => self.stack.region(region).await.expect("a target Region").validation_state_machine_arn,
+        };
+        let execution = start(&clients, &machine, input).await;
+        ended(&clients, &execution).await
+    }
+
+    /// Waits for the end of an execution in another Region.
+    pub async fn ended_in(&self, region: &str, execution: &str) -> Ended {
+        ended(&self.region(region), execution).await
+    }
+
+    /// Damages a snapshot that is available.
+    pub async fn damage(&self, region: &str, snapshot: &str, mut order: Value) {
+        order["region"] = json!(region);
+        order["snapshot"] = json!(snapshot);
+        http::post(self.stack.settings.rds_port(), "/_local/damage", &order.to_string())
+            .await
+            .expect("a damage");
+    }
+
+    /// A document of the metadata bucket of a target Region.
+    pub async fn document_in(&self, region: &str, key: &str) -> Option<Value> {
+        let bucket = self.stack.region(region).await.expect("a target Region").metadata_bucket;
+        let answer = self.region(region).s3.get_object().bucket(bucket).key(key).send().await.ok()?;
+        let body = answer.body.collect().await.expect("its body").into_bytes();
+        Some(serde_json::from_slice(&body).expect("JSON"))
+    }
+
+    /// The temporary instances of this test's database in `region`.
+    pub async fn temporary_in(&self, region: &str) -> Vec<String> {
+        let answer = self.region(region).rds.describe_db_instances().send().await.expect("instances");
+        let prefix = format!("hfv-{}-", self.database);
+        let ids = answer.db_instances().iter().filter_map(|instance| instance.db_instance_identifier());
+        ids.filter(|id| id.starts_with(&prefix)).map(str::to_owned).collect()
     }
 
     /// The record in the state table, as JSON.

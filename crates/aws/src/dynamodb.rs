@@ -271,7 +271,9 @@ pub fn json(value: &AttributeValue) -> Value {
 #[cfg(test)]
 mod tests {
     use holdfast_core::ids::Region;
-    use holdfast_core::operation::{Command, ReplicaStatus, SnapshotResult, ValidationResult, transition};
+    use holdfast_core::operation::{
+        Command, CopyValidation, ReplicaStatus, SnapshotResult, ValidationResult, transition,
+    };
     use holdfast_core::request::{BackupRequest, Defaults};
     use serde_json::json;
 
@@ -302,6 +304,7 @@ mod tests {
                 kms_key_id: None,
                 error: None,
                 seconds: Some(2.25),
+                validation: Some(CopyValidation::inconclusive("no capacity".into())),
             }]),
             leftovers: Some(vec![]),
             ..Results::default()

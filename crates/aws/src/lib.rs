@@ -11,6 +11,7 @@ pub mod kms;
 pub mod presign;
 pub mod rds;
 pub mod rds_auth;
+pub mod region;
 pub mod s3;
 pub mod secrets;
 pub mod sfn;

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
+use holdfast_core::ids::Region;
 use holdfast_core::ports::Documents;
 use holdfast_core::rds::Creation;
 use holdfast_core::{Error, ErrorKind, Result};
@@ -20,9 +21,15 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// Documents in the bucket `name`.
+    /// Documents in the bucket `name` of this Region.
     pub fn new(aws: &Aws, name: String) -> Self {
+        Bucket::in_region(aws, aws.region(), name)
+    }
+
+    /// Documents in the bucket `name` of another Region.
+    pub fn in_region(aws: &Aws, region: &Region, name: String) -> Self {
         let config = aws_sdk_s3::config::Builder::from(&aws.config)
+            .region(aws_config::Region::new(region.as_str().to_owned()))
             // The local cloud has no bucket host names; AWS accepts both forms.
             .force_path_style(aws.config.endpoint_url().is_some())
             .interceptor(aws.calls.clone())

@@ -8,7 +8,8 @@ pub use holdfast_report::words::{count, duration};
 use crate::{
     paint::Paint,
     summary::{
-        Baseline, Check, CheckResult, Failure, Replica, Snapshot, Status, Summary, Validation, Verdict,
+        Baseline, Check, CheckResult, CopyValidation, Failure, Replica, Snapshot, Status, Summary,
+        Validation, Verdict,
     },
 };
 
@@ -68,6 +69,16 @@ fn headline(summary: &Summary, paint: Paint) -> String {
                 .filter(|(_, copy)| !available(copy))
                 .map(|(region, _)| region.as_str())
                 .collect();
+            let unproven: Vec<_> = summary
+                .replicas
+                .iter()
+                .filter_map(|(region, copy)| copy.validation.as_ref().map(|found| (region, found.verdict)))
+                .filter(|(_, verdict)| *verdict != Verdict::Valid)
+                .map(|(region, verdict)| format!("the copy in {region} is {}", verdict.word()))
+                .collect();
+            if missing.is_empty() && !unproven.is_empty() {
+                return paint.warn(&format!("▲ {database} is backed up, but {}.", unproven.join(", ")));
+            }
             if missing.is_empty() {
                 return paint.warn(&format!("▲ {database} is backed up, but something is left behind."));
             }
@@ -213,10 +224,23 @@ fn copies(summary: &Summary, paint: Paint) -> String {
             (false, None) => copy.status.clone(),
         };
         let taken = copy.seconds.map(duration).unwrap_or_default();
-        let mark = if available(copy) { paint.good("✔") } else { paint.bad("✘") };
+        let proven = copy.validation.as_ref().is_none_or(|found| found.verdict == Verdict::Valid);
+        let mark = if available(copy) && proven { paint.good("✔") } else { paint.bad("✘") };
         let _ = writeln!(text, "    {mark} {region:name$}  {taken:>8}  {fact}");
+        if let Some(found) = &copy.validation {
+            let _ = writeln!(text, "      {:name$}  {:>8}  {}", "", "", copy_verdict(found));
+        }
     }
     text
+}
+
+/// What restoring a copy where it lies showed, in a line and one for each issue.
+fn copy_verdict(found: &CopyValidation) -> String {
+    let restored = found.restore_seconds.map(|taken| format!(" in {}", duration(taken))).unwrap_or_default();
+    match found.verdict {
+        Verdict::Valid => format!("restored there{restored}, and equal to the backup"),
+        verdict => format!("{}: {}", verdict.word(), found.issues.join("; ")),
+    }
 }
 
 fn available(copy: &Replica) -> bool {
@@ -365,6 +389,25 @@ mod tests {
         }));
         assert!(text.starts_with("▲ prod-db is backed up, but without a copy in eu-west-1."), "{text}");
         assert!(text.contains("✘ eu-west-1            Holdfast.KeyUnusable: the key is disabled"), "{text}");
+    }
+
+    #[test]
+    fn what_restoring_a_copy_showed_stands_below_it() {
+        let with = |validation: serde_json::Value| {
+            show(json!({
+                "operationId": "op", "databaseId": "prod-db", "status": "PARTIAL", "validation": {"verdict": "VALID"},
+                "replicas": {"us-west-2": {"status": "AVAILABLE", "snapshotArn": "arn", "validation": validation}}
+            }))
+        };
+        let text = with(
+            json!({"verdict": "INVALID", "issues": ["content of shop failed: public.orders: 3 rows fewer"]}),
+        );
+        assert!(text.starts_with("▲ prod-db is backed up, but the copy in us-west-2 is INVALID."), "{text}");
+        assert!(text.contains("✘ us-west-2"), "{text}");
+        assert!(text.contains("INVALID: content of shop failed: public.orders: 3 rows fewer"), "{text}");
+        let text = with(json!({"verdict": "VALID", "restoreSeconds": 12.34}));
+        assert!(text.contains("✔ us-west-2"), "{text}");
+        assert!(text.contains("restored there in 12.3 s, and equal to the backup"), "{text}");
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Flags {
     pub tags: Vec<(String, String)>,
     /// Take the backup without proving it.
     pub no_validation: bool,
+    /// Share of the copies that is restored in its Region and held against the backup.
+    pub copy_share: Option<f64>,
     /// When to give up.
     pub deadline_minutes: Option<u32>,
 }
@@ -92,6 +94,9 @@ pub fn build(file: Option<&str>, flags: &Flags, now: &str) -> Result<Value, Erro
     if flags.no_validation {
         member(&mut input, "validation")?.insert("enabled".to_owned(), json!(false));
     }
+    if let Some(share) = flags.copy_share {
+        member(&mut input, "validation")?.insert("copyShare".to_owned(), json!(share));
+    }
     Ok(Value::Object(input))
 }
 
@@ -144,13 +149,14 @@ mod tests {
             no_validation: true,
             deadline_minutes: Some(60),
             tier: Some("weekly".to_owned()),
+            copy_share: Some(0.5),
             ..flags()
         };
         assert_eq!(
             build(Some(file), &flags, "now").unwrap(),
             json!({"databaseId": "prod-db", "runId": "r1", "tier": "weekly", "deadlineMinutes": 60,
                    "tags": {"a": "1", "b": "3"}, "surprise": true,
-                   "validation": {"instanceClass": "db.t4g.large", "enabled": false},
+                   "validation": {"instanceClass": "db.t4g.large", "enabled": false, "copyShare": 0.5},
                    "targetRegions": [{"region": "us-west-2", "kmsKeyId": "alias/holdfast"},
                                      {"region": "eu-west-1", "kmsKeyId": "alias/mine"}]})
         );

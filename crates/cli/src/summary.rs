@@ -199,6 +199,22 @@ pub struct Replica {
     pub error: Option<Failure>,
     /// How long the copy took.
     pub seconds: Option<f64>,
+    /// What restoring it in its Region showed, where that was wanted.
+    pub validation: Option<CopyValidation>,
+}
+
+/// A copy restored in its Region and held against the manifest.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CopyValidation {
+    /// The sum of its checks.
+    pub verdict: Verdict,
+    /// Why it is not VALID.
+    pub issues: Vec<String>,
+    /// How long the restore took there.
+    pub restore_seconds: Option<f64>,
+    /// The execution there.
+    pub execution: Option<String>,
 }
 
 /// How long everything took.

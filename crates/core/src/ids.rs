@@ -141,6 +141,19 @@ impl OperationId {
         Ok(OperationId(text.to_owned()))
     }
 
+    /// A validation of this operation's backup in `region`, after the first one: an operation of its own, so that what
+    /// it makes and keeps has names of its own. The same three always give the same id.
+    pub fn validated_again(&self, region: &Region, run: &RunId) -> Self {
+        let mut hash = Sha256::new();
+        for part in ["validation", region.as_str(), self.as_str(), run.as_str()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let digest = hex::encode(&hash.finalize()[..5]);
+        let readable = self.0.rsplit_once('-').map_or(self.as_str(), |(readable, _)| readable);
+        OperationId(format!("{readable}-{digest}"))
+    }
+
     /// The manual snapshot of this operation, and every copy of it in other Regions.
     pub fn snapshot_id(&self) -> String {
         format!("holdfast-{}", self.0)
@@ -252,6 +265,24 @@ mod tests {
         }
         assert!(RunId::parse("a b").is_err());
         assert!(OperationId::parse("../../etc/passwd").is_err());
+    }
+
+    #[test]
+    fn a_validation_after_the_first_has_names_of_its_own() {
+        let (west, east) = (Region::parse("us-west-2").unwrap(), Region::parse("us-east-1").unwrap());
+        let (id, run) = (derive("prod-db", "r1"), RunId::parse("r1").unwrap());
+        let again = id.validated_again(&west, &run);
+        assert_eq!(again, id.validated_again(&west, &run));
+        assert!(again.as_str().starts_with("prod-db-r1-"), "{again}");
+        assert_eq!(OperationId::parse(again.as_str()).unwrap(), again);
+        for other in [
+            id.clone(),
+            id.validated_again(&east, &run),
+            id.validated_again(&west, &RunId::parse("r2").unwrap()),
+            derive("prod-db", "r2").validated_again(&west, &run),
+        ] {
+            assert_ne!(again, other);
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::validation::Verdict;
 
 mod results;
 
-pub use results::{ReplicaResult, ReplicaStatus, Results, SnapshotResult, ValidationResult};
+pub use results::{CopyValidation, ReplicaResult, ReplicaStatus, Results, SnapshotResult, ValidationResult};
 
 /// Where an operation is. The last three are end states and never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -284,21 +284,15 @@ impl Operation {
         if let Some(failure) = &self.results.failure {
             return format!("{}: {}", failure.name, failure.cause);
         }
-        let missing: Vec<&str> = self
-            .results
-            .replicas
-            .iter()
-            .flatten()
-            .filter(|replica| replica.status == ReplicaStatus::Failed)
-            .map(|replica| replica.region.as_str())
-            .collect();
+        let missing: Vec<String> =
+            self.results.replicas.iter().flatten().filter_map(ReplicaResult::missing).collect();
         match (missing.is_empty(), self.results.leftovers.as_deref().unwrap_or_default()) {
             (true, []) if self.results.validation.as_ref().is_some_and(|v| v.verdict == Verdict::NotRun) => {
                 "snapshot and every copy are there; nobody wanted a proof".to_owned()
             }
             (true, []) => "snapshot, proof and every copy are there".to_owned(),
             (true, leftovers) => format!("left behind: {}", leftovers.join(", ")),
-            (false, _) => format!("no copy in {}", missing.join(", ")),
+            (false, _) => missing.join(", "),
         }
     }
 }
@@ -310,7 +304,12 @@ fn describe(results: &Results) -> String {
     }
     if let Some(replicas) = &results.replicas {
         let there = replicas.iter().filter(|replica| replica.status == ReplicaStatus::Available).count();
-        return format!("{there} of {} copies there", replicas.len());
+        let proven = replicas.iter().filter_map(|replica| replica.validation.as_ref());
+        let (wanted, valid) =
+            (proven.clone().count(), proven.filter(|found| found.verdict == Verdict::Valid).count());
+        let proven =
+            if wanted == 0 { String::new() } else { format!("; {valid} of {wanted} proven where they lie") };
+        return format!("{there} of {} copies there{proven}", replicas.len());
     }
     if let Some(validation) = &results.validation {
         return format!("verdict {} over {} rows", validation.verdict.as_str(), validation.rows);
@@ -440,19 +439,46 @@ mod tests {
             end(|r| r.failure = Some(NamedCause { name: "Holdfast.X".into(), cause: "y".into() })),
             Phase::Failed
         );
-        assert_eq!(
-            end(|r| {
-                r.replicas = Some(vec![ReplicaResult {
-                    region: Region::parse("us-west-2").unwrap(),
-                    status: ReplicaStatus::Failed,
-                    snapshot_arn: None,
-                    kms_key_id: None,
-                    error: None,
-                    seconds: None,
-                }]);
-            }),
-            Phase::Partial
-        );
+        assert_eq!(end(|r| r.replicas = Some(vec![replica(ReplicaStatus::Failed, None)])), Phase::Partial);
+        for (verdict, phase) in [
+            (Verdict::Valid, Phase::Succeeded),
+            (Verdict::Invalid, Phase::Partial),
+            (Verdict::Inconclusive, Phase::Partial),
+            (Verdict::NotRun, Phase::Partial),
+        ] {
+            let mut current = operation();
+            current.phase = Phase::CleaningUp;
+            let replicas = Some(vec![replica(ReplicaStatus::Available, Some(verdict))]);
+            let ended = finish(&current, Results { replicas, ..good() }).unwrap();
+            assert_eq!(ended.phase, phase, "{verdict:?}");
+            if phase == Phase::Partial {
+                let detail = &ended.checkpoints.last().unwrap().detail;
+                assert_eq!(detail, &format!("the copy in us-west-2 is {}", verdict.as_str()));
+            }
+        }
+    }
+
+    fn replica(status: ReplicaStatus, verdict: Option<Verdict>) -> ReplicaResult {
+        ReplicaResult {
+            region: Region::parse("us-west-2").unwrap(),
+            status,
+            snapshot_arn: None,
+            kms_key_id: None,
+            error: None,
+            seconds: None,
+            validation: verdict.map(|verdict| CopyValidation::ended(verdict, "a reason".into())),
+        }
+    }
+
+    #[test]
+    fn what_a_restored_copy_left_behind_is_named_with_its_region() {
+        let mut left = replica(ReplicaStatus::Available, Some(Verdict::Valid));
+        left.validation.as_mut().unwrap().leftovers = vec!["instance hfv-x (deleting)".into()];
+        let mut current = operation();
+        current.phase = Phase::CleaningUp;
+        let ended = finish(&current, Results { replicas: Some(vec![left]), ..good() }).unwrap();
+        assert_eq!(ended.phase, Phase::Partial);
+        assert_eq!(ended.results.leftovers.unwrap(), ["instance hfv-x (deleting) in us-west-2"]);
     }
 
     #[test]

@@ -195,3 +195,31 @@ pub trait Executions: Send + Sync {
     /// Whether the execution is running; `false` when it is not known any more.
     async fn is_running(&self, arn: &str) -> Result<bool>;
 }
+
+/// How an execution is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Execution {
+    /// It runs.
+    Running,
+    /// It ended well, with this output.
+    Succeeded(Value),
+    /// It ended otherwise: the error's name (or the status, when it has none) and its cause.
+    Failed {
+        /// `Holdfast.ValidationFailed`, `ABORTED`, ...
+        name: String,
+        /// The sentence.
+        cause: String,
+    },
+}
+
+/// What `infra/region.yaml` deploys to a target Region, asked from the home Region.
+#[async_trait]
+pub trait RegionStack: Send + Sync {
+    /// Writes a JSON document into the metadata bucket there.
+    async fn put_document(&self, region: &Region, key: &str, document: &Value) -> Result<()>;
+    /// Starts the validation workflow there under a name of the caller's. One of that name already is success: the
+    /// answer is the execution's ARN.
+    async fn start_validation(&self, region: &Region, name: &str, input: &Value) -> Result<String>;
+    /// How an execution there is; `None` when it is not known any more.
+    async fn execution(&self, region: &Region, arn: &str) -> Result<Option<Execution>>;
+}

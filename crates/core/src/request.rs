@@ -1,19 +1,22 @@
 //! The input of a backup: strict on the way in, complete on the way out.
 
-use std::collections::BTreeMap;
-
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::ids::{DatabaseId, Region, RunId};
-use crate::polling::{MAX_DEADLINE_MINUTES, MAX_TARGET_REGIONS, MAX_WORKERS};
+use crate::polling::{MAX_DEADLINE_MINUTES, MAX_TARGET_REGIONS};
 use crate::tags::{MAX_TAGS, Tags};
-use crate::validation::{Assertion, CheckSettings};
 
+mod again;
 mod baseline;
+mod validation;
 
+pub use again::ValidationRequest;
 pub use baseline::{BaselineRequest, Login};
+pub use validation::Validation;
+use validation::{RawValidation, validation};
 
 /// Tags that Holdfast sets itself, kept free under [`MAX_TAGS`].
 const RESERVED_TAGS: usize = 8;
@@ -58,47 +61,6 @@ pub struct TargetRegion {
     pub kms_key_id: String,
 }
 
-/// Functions that work on one validation at once, when the input does not say.
-const PARALLELISM: u32 = 4;
-
-/// Mebibytes that one piece of work reads, when the input does not say. A gibibyte takes seconds from a warm volume
-/// and a minute or so from one that still loads from S3.
-const CHUNK_MIB: u64 = 1024;
-
-/// The largest piece of work: what a small instance still reads within the bound of one statement.
-const MAX_CHUNK_MIB: u64 = 16 * 1024;
-
-/// How the backup is validated.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Validation {
-    /// Whether it is restored and checked at all.
-    pub enabled: bool,
-    /// Instance classes to try, in order, until one has capacity.
-    pub instance_classes: Vec<String>,
-    /// The team's own statements.
-    pub assertions: Vec<Assertion>,
-    /// Tables (`database.schema.table`) that may be missing though the last validated backup had them.
-    pub allow_missing_tables: Vec<String>,
-    /// Which checks, and how thoroughly.
-    #[serde(default)]
-    pub checks: CheckSettings,
-    /// Functions that work on it at once, at most.
-    #[serde(default = "default_parallelism")]
-    pub parallelism: u32,
-    /// Mebibytes that one piece of work reads, about.
-    #[serde(default = "default_chunk_mib")]
-    pub chunk_mib: u64,
-}
-
-fn default_parallelism() -> u32 {
-    PARALLELISM
-}
-
-fn default_chunk_mib() -> u64 {
-    CHUNK_MIB
-}
-
 /// A backup request with every default filled in. This is what the record keeps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -131,9 +93,6 @@ pub struct Defaults {
     pub target_regions: Vec<TargetRegion>,
 }
 
-/// Classes tried after the one that was asked for: burstable and general, Graviton and Intel.
-const FALLBACK_CLASSES: [&str; 4] = ["db.t4g.medium", "db.t3.medium", "db.m6g.large", "db.m6i.large"];
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RawRequest {
@@ -154,36 +113,13 @@ struct RawTarget {
     kms_key_id: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RawValidation {
-    enabled: Option<bool>,
-    instance_class: Option<String>,
-    fallback_instance_classes: Option<Vec<String>>,
-    assertions: Option<Vec<Assertion>>,
-    allow_missing_tables: Option<Vec<String>>,
-    checks: Option<CheckSettings>,
-    parallelism: Option<u32>,
-    chunk_mib: Option<u64>,
-}
-
 impl BackupRequest {
     /// Reads an execution's input. `started_at` (the execution's start) is the run id when none is given.
     ///
     /// # Errors
     /// `InvalidInput`, one sentence naming the field and what is allowed.
     pub fn parse(input: &Value, started_at: &str, defaults: &Defaults) -> Result<Self> {
-        let raw: RawRequest = serde_path_to_error::deserialize(input).map_err(|error| {
-            let path = error.path().to_string();
-            let place = if path == "." { "input".to_owned() } else { format!("input.{path}") };
-            Error::invalid(format!("{place}: {}", error.inner()))
-        })?;
-        let deadline_minutes = raw.deadline_minutes.unwrap_or(720.0);
-        if !(deadline_minutes > 0.0 && deadline_minutes <= MAX_DEADLINE_MINUTES) {
-            return Err(Error::invalid(format!(
-                "deadlineMinutes: {deadline_minutes} is not more than 0 and at most {MAX_DEADLINE_MINUTES}"
-            )));
-        }
+        let raw: RawRequest = strictly(input)?;
         let database_id = DatabaseId::parse(&raw.database_id)?;
         let request = BackupRequest {
             baseline: raw.baseline.map(|raw| baseline::baseline(raw, &database_id)).transpose()?,
@@ -193,7 +129,7 @@ impl BackupRequest {
             target_regions: target_regions(raw.target_regions, defaults)?,
             tags: user_tags(raw.tags.unwrap_or_default())?,
             validation: validation(raw.validation.unwrap_or_default())?,
-            deadline_minutes,
+            deadline_minutes: deadline_minutes(raw.deadline_minutes)?,
         };
         let bytes = serde_json::to_vec(&request).map_or(usize::MAX, |json| json.len());
         if bytes > MAX_REQUEST_BYTES {
@@ -203,6 +139,25 @@ impl BackupRequest {
         }
         Ok(request)
     }
+}
+
+/// Reads an input that has no key but the known ones; what is wrong is named by its path.
+fn strictly<T: DeserializeOwned>(input: &Value) -> Result<T> {
+    serde_path_to_error::deserialize(input).map_err(|error| {
+        let path = error.path().to_string();
+        let place = if path == "." { "input".to_owned() } else { format!("input.{path}") };
+        Error::invalid(format!("{place}: {}", error.inner()))
+    })
+}
+
+fn deadline_minutes(asked: Option<f64>) -> Result<f64> {
+    let minutes = asked.unwrap_or(720.0);
+    if !(minutes > 0.0 && minutes <= MAX_DEADLINE_MINUTES) {
+        return Err(Error::invalid(format!(
+            "deadlineMinutes: {minutes} is not more than 0 and at most {MAX_DEADLINE_MINUTES}"
+        )));
+    }
+    Ok(minutes)
 }
 
 fn target_regions(raw: Option<Vec<RawTarget>>, defaults: &Defaults) -> Result<Vec<TargetRegion>> {
@@ -266,73 +221,12 @@ fn user_tags(tags: Tags) -> Result<Tags> {
     Ok(tags)
 }
 
-fn validation(raw: RawValidation) -> Result<Validation> {
-    let first = raw.instance_class.unwrap_or_else(|| FALLBACK_CLASSES[0].to_owned());
-    let rest = raw
-        .fallback_instance_classes
-        .unwrap_or_else(|| FALLBACK_CLASSES.iter().map(|class| (*class).to_owned()).collect());
-    let mut instance_classes = vec![first];
-    for class in rest {
-        if !instance_classes.contains(&class) {
-            instance_classes.push(class);
-        }
-    }
-    for class in &instance_classes {
-        if !class.starts_with("db.") || class.len() > 40 {
-            return Err(Error::invalid(format!(
-                "validation.instanceClass: {class:?} is not a DB instance class such as db.t4g.medium"
-            )));
-        }
-    }
-    let assertions = raw.assertions.unwrap_or_default();
-    let mut names = BTreeMap::new();
-    for assertion in &assertions {
-        if assertion.name.trim().is_empty() || assertion.name.len() > 200 || assertion.sql.len() > 20_000 {
-            return Err(Error::invalid(format!(
-                "validation.assertions: {:?} needs a name of 1-200 characters and at most 20000 of SQL",
-                assertion.name
-            )));
-        }
-        if names.insert((&assertion.name, &assertion.database), ()).is_some() {
-            return Err(Error::invalid(format!(
-                "validation.assertions: the name {:?} is used twice; each needs its own",
-                assertion.name
-            )));
-        }
-    }
-    if assertions.len() > 50 {
-        return Err(Error::invalid(format!("validation.assertions: {} given, 50 allowed", assertions.len())));
-    }
-    let checks = raw.checks.unwrap_or_default();
-    checks.validate().map_err(|sentence| Error::invalid(format!("validation.checks.{sentence}")))?;
-    let parallelism = raw.parallelism.unwrap_or(PARALLELISM);
-    if !(1..=MAX_WORKERS).contains(&parallelism) {
-        return Err(Error::invalid(format!(
-            "validation.parallelism: {parallelism} is not from 1 to {MAX_WORKERS}"
-        )));
-    }
-    let chunk_mib = raw.chunk_mib.unwrap_or(CHUNK_MIB);
-    if !(1..=MAX_CHUNK_MIB).contains(&chunk_mib) {
-        return Err(Error::invalid(format!(
-            "validation.chunkMib: {chunk_mib} is not from 1 to {MAX_CHUNK_MIB}"
-        )));
-    }
-    Ok(Validation {
-        enabled: raw.enabled.unwrap_or(true),
-        instance_classes,
-        assertions,
-        allow_missing_tables: raw.allow_missing_tables.unwrap_or_default(),
-        checks,
-        parallelism,
-        chunk_mib,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::validation::CheckSettings;
 
     fn defaults() -> Defaults {
         Defaults {
@@ -366,7 +260,7 @@ mod tests {
     fn a_request_recorded_before_there_were_check_settings_is_the_same_with_the_defaults() {
         let request = parse(json!({"databaseId": "prod-db"})).unwrap();
         let mut recorded = serde_json::to_value(&request).unwrap();
-        for later in ["checks", "parallelism", "chunkMib"] {
+        for later in ["checks", "parallelism", "chunkMib", "copyShare"] {
             recorded["validation"].as_object_mut().unwrap().remove(later).expect("a later field");
         }
         assert_eq!(serde_json::from_value::<BackupRequest>(recorded).unwrap(), request);
@@ -438,6 +332,12 @@ mod tests {
             ),
             (json!({"databaseId": "prod-db", "validation": {"parallelism": 0}}), "validation.parallelism: 0"),
             (json!({"databaseId": "prod-db", "validation": {"parallelism": 41}}), "from 1 to 40"),
+            (json!({"databaseId": "prod-db", "validation": {"copyShare": 1.5}}), "validation.copyShare: 1.5"),
+            (json!({"databaseId": "prod-db", "validation": {"copyShare": -0.1}}), "from 0 to 1"),
+            (
+                json!({"databaseId": "prod-db", "validation": {"enabled": false, "copyShare": 1}}),
+                "validation.copyShare: a copy is held against its backup's manifest",
+            ),
             (json!({"databaseId": "prod-db", "validation": {"chunkMib": 0}}), "validation.chunkMib: 0"),
             (json!({"databaseId": "prod-db", "validation": {"chunkMib": 16385}}), "from 1 to 16384"),
         ];

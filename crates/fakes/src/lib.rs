@@ -10,6 +10,7 @@ pub mod executions;
 pub mod keys;
 pub mod logins;
 pub mod rds;
+pub mod region;
 pub mod sample;
 pub mod store;
 pub mod trouble;
@@ -19,6 +20,7 @@ pub use executions::FakeExecutions;
 pub use keys::FakeKeys;
 pub use logins::FakeLogins;
 pub use rds::FakeRds;
+pub use region::FakeRegionStack;
 pub use store::FakeStore;
 pub use trouble::{Call, Trouble};
 

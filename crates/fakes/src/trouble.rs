@@ -36,6 +36,9 @@ pub enum Call {
     GetDocument,
     ListDocuments,
     IsRunning,
+    PutRegionDocument,
+    StartValidation,
+    Execution,
 }
 
 /// What goes wrong with a call.

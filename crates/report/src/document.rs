@@ -153,6 +153,9 @@ pub(crate) struct Wanted {
     pub assertions: Vec<IgnoredAny>,
     #[serde(default)]
     pub allow_missing_tables: Vec<String>,
+    /// Older requests do not say: none.
+    #[serde(default)]
+    pub copy_share: f64,
     /// Check by check, as the input has it.
     #[serde(default)]
     pub checks: BTreeMap<String, Value>,

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_core::validation::{Check, CheckResult, NotChecked};
+use holdfast_core::operation::ReplicaStatus;
+use holdfast_core::validation::{Check, CheckResult, NotChecked, Verdict};
 
 use crate::document::Report;
 use crate::words::cut;
@@ -77,6 +78,7 @@ pub(crate) fn left_out(report: &Report) -> Vec<Left> {
             reason: cut(check.reason.as_deref().unwrap_or("it was never started"), LONGEST_REASON),
         })
         .collect();
+    left.extend(copies_not_restored(report));
     // Whole checks (no object) stand apart from single objects, in an order that does not depend on the report's.
     let mut by_reason: BTreeMap<(&str, &str, bool, &str), Vec<&str>> = BTreeMap::new();
     for NotChecked { check, scope, object, reason } in report.not_checked() {
@@ -91,4 +93,20 @@ pub(crate) fn left_out(report: &Report) -> Vec<Left> {
         reason: cut(reason, LONGEST_REASON),
     }));
     left
+}
+
+/// Copies of a proven backup of which nothing is known but that RDS calls them available.
+fn copies_not_restored(report: &Report) -> impl Iterator<Item = Left> {
+    let proven = report.verdict() == Some(Verdict::Valid);
+    let share = report.request.validation.copy_share;
+    let open = report.replicas.iter().filter(move |(_, copy)| {
+        proven && copy.status == ReplicaStatus::Available && copy.validation.is_none()
+    });
+    open.map(move |(region, _)| Left {
+        check: "copy".to_owned(),
+        scope: region.clone(),
+        objects: vec![],
+        more: 0,
+        reason: format!("not restored there: the share of copies that is, validation.copyShare, is {share}"),
+    })
 }

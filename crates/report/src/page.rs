@@ -221,6 +221,20 @@ fn attention(report: &Report) -> Vec<Attention> {
             let guide = Some("docs/runbooks/a-region-is-missing.md".to_owned());
             attention.push(Attention { what: format!("No copy in {region}"), text: cause, guide });
         }
+        if let Some(found) = copy.validation.as_ref().filter(|found| found.verdict != Verdict::Valid) {
+            let what = match found.verdict {
+                Verdict::Invalid => format!("The copy in {region} is INVALID"),
+                Verdict::Valid | Verdict::Inconclusive | Verdict::NotRun => {
+                    format!("The copy in {region} is not proven")
+                }
+            };
+            let text = cut(&found.issues.join("; "), LONGEST_CAUSE);
+            attention.push(Attention {
+                what,
+                text,
+                guide: Some("docs/runbooks/a-copy-is-not-proven.md".to_owned()),
+            });
+        }
     }
     for leftover in &report.leftovers {
         attention.push(Attention {

@@ -149,9 +149,15 @@ pub(crate) fn copies(report: &Report) -> Vec<Copy> {
         });
     }
     for (region, copy) in &report.replicas {
-        let (state, class) = match copy.status {
-            ReplicaStatus::Available => ("✓ available", "good"),
-            ReplicaStatus::Failed => ("✗ NO COPY", "bad"),
+        let verdict = copy.validation.as_ref().map(|found| found.verdict);
+        let (state, class) = match (copy.status, verdict) {
+            (ReplicaStatus::Failed, _) => ("✗ NO COPY", "bad"),
+            (ReplicaStatus::Available, None) => ("✓ available", "good"),
+            (ReplicaStatus::Available, Some(Verdict::Valid)) => ("✓ restored, equal", "good"),
+            (ReplicaStatus::Available, Some(Verdict::Invalid)) => ("✗ INVALID", "bad"),
+            (ReplicaStatus::Available, Some(Verdict::Inconclusive | Verdict::NotRun)) => {
+                ("? not proven", "open")
+            }
         };
         copies.push(Copy {
             region: region.clone(),
@@ -228,6 +234,13 @@ pub(crate) fn request(report: &Report) -> Vec<Fact> {
         return facts;
     }
     facts.push(fact("Checks", checks_asked_for(report)));
+    let share = request.validation.copy_share;
+    if share > 0.0 && !request.target_regions.is_empty() {
+        facts.push(fact(
+            "Copies restored",
+            if share < 1.0 { format!("{share} of them") } else { "each".to_owned() },
+        ));
+    }
     facts.push(fact("Assertions", count(request.validation.assertions.len() as u64, "statement")));
     if !request.validation.allow_missing_tables.is_empty() {
         let tables = request.validation.allow_missing_tables.join(", ");

@@ -168,6 +168,7 @@ fn input(run_id: &str, reader_secret: &str) -> Result<serde_json::Value> {
             })
             .collect(),
         tags: vec![("Environment".to_owned(), "demo".to_owned())],
+        copy_share: Some(1.0),
         ..Flags::default()
     };
     // What the source holds is read first, so that the restored copy is held against it row by row.

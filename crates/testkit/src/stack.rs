@@ -11,7 +11,7 @@ use std::{
 use crate::{
     Error, Result, Settings,
     clients::{ACCESS_KEY, ACCOUNT, Clients, HOME_REGION, SECRET_KEY},
-    deploy::{self, Outputs},
+    deploy::{self, Outputs, RegionOutputs},
     http,
     processes::{Leader, PidFile, this_process, wait_until},
     project,
@@ -159,6 +159,14 @@ impl Stack {
         deploy::everything(self).await
     }
 
+    /// What is deployed in a target Region.
+    ///
+    /// # Errors
+    /// When `infra/region.yaml` is not deployed there.
+    pub async fn region(&self, region: &str) -> Result<RegionOutputs> {
+        deploy::region(self, region).await
+    }
+
     /// What any AWS client needs to use the stack.
     pub fn environment(&self, outputs: &Outputs) -> BTreeMap<&'static str, String> {
         BTreeMap::from([
@@ -172,6 +180,7 @@ impl Stack {
             ("DR_STATE_TABLE_NAME", outputs.state_table.clone()),
             ("DR_METADATA_BUCKET", outputs.metadata_bucket.clone()),
             ("HOLDFAST_BACKUP_STATE_MACHINE_ARN", outputs.backup_state_machine_arn.clone()),
+            ("HOLDFAST_VALIDATION_STATE_MACHINE_ARN", outputs.validation_state_machine_arn.clone()),
         ])
     }
 

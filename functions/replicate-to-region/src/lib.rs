@@ -1,19 +1,22 @@
-//! `replicate-to-region`: make it so that a copy of this operation's snapshot lies in one Region.
+//! `replicate-to-region`: make it so that a copy of this operation's snapshot lies in one Region, with what it must
+//! equal beside it, and is proven there where that is wanted.
 //!
 //! The copy is found by its derived name in the target Region and adopted only when it carries this
 //! operation's tag. Copies in flight per Region are limited by RDS; the limit is respected by waiting.
+//! A copy that is there stays a copy whatever becomes of its proof ([`proof`]).
 
 use holdfast_core::answer::{Answer, Progress};
 use holdfast_core::ids::OperationId;
 use holdfast_core::operation::{ReplicaResult, ReplicaStatus, SnapshotResult};
 use holdfast_core::polling::wait_seconds;
-use holdfast_core::ports::{CopyAnswer, NewCopy, Rds};
+use holdfast_core::ports::{CopyAnswer, Documents, NewCopy, Rds, RegionStack};
 use holdfast_core::rds::Snapshot;
 use holdfast_core::request::{BackupRequest, TargetRegion};
 use holdfast_core::tags::{self, Tags};
 use holdfast_core::validation::Verdict;
 use holdfast_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
+mod proof;
 
 /// Copies from other Regions into one Region that RDS runs at once, per account (Amazon RDS User Guide,
 /// "Copying a DB snapshot").
@@ -37,6 +40,31 @@ pub struct Input {
     pub poll: u32,
     /// Seconds since the replication began, by the state machine's clock.
     pub elapsed_seconds: f64,
+    /// What the last answer asked to be handed back.
+    #[serde(default)]
+    pub carry: Option<Carry>,
+}
+
+/// What one poll hands to the next, from the moment that the copy is there. The state machine keeps the copy by it
+/// when the proof comes to no end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Carry {
+    /// The copy, not proven yet.
+    pub replica: ReplicaResult,
+    /// The execution in the target Region that proves it.
+    pub execution: String,
+}
+
+/// What the function works with.
+#[derive(Debug)]
+pub struct Ports<'a, R, D, S> {
+    /// RDS.
+    pub rds: &'a R,
+    /// The metadata bucket of the home Region.
+    pub documents: &'a D,
+    /// What the target Regions have deployed.
+    pub regions: &'a S,
 }
 
 /// The copy, complete.
@@ -46,12 +74,34 @@ pub struct Output {
     pub replica: ReplicaResult,
 }
 
-/// Ensures the copy.
+/// Ensures the copy, and its proof.
 ///
 /// # Errors
 /// `NameTaken`, `CopyFailed`, `SnapshotGone`, `KeyUnusable`, `SnapshotQuotaExceeded`, `ValidationFailed` when the
-/// snapshot was refused, or what the call itself met.
-pub async fn handle(rds: &impl Rds, input: Input) -> Result<Answer<Output>> {
+/// snapshot was refused, or what the call itself met. Whatever is wrong with the proof only is not an error: it stands
+/// in the answer.
+pub async fn handle(
+    ports: &Ports<'_, impl Rds, impl Documents, impl RegionStack>,
+    input: Input,
+) -> Result<Answer<Output>> {
+    if let Some(carry) = &input.carry {
+        return proof::follow(ports, &input, carry).await;
+    }
+    match copy(ports.rds, &input).await? {
+        Copied::NotYet(answer) => Ok(answer),
+        Copied::There(replica) => proof::begin(ports, &input, replica).await,
+    }
+}
+
+/// How far the copy is.
+enum Copied {
+    /// On its way.
+    NotYet(Answer<Output>),
+    /// Complete.
+    There(ReplicaResult),
+}
+
+async fn copy(rds: &impl Rds, input: &Input) -> Result<Copied> {
     if !matches!(input.verdict, Verdict::Valid | Verdict::NotRun) {
         return Err(Error::new(
             ErrorKind::ValidationFailed,
@@ -61,12 +111,12 @@ pub async fn handle(rds: &impl Rds, input: Input) -> Result<Answer<Output>> {
     let id = input.operation_id.snapshot_id();
     let to = &input.target.region;
     if let Some(found) = rds.snapshot(to, &id).await? {
-        return look(&found, &input);
+        return look(&found, input);
     }
     let in_flight = rds.copies_in_flight(to).await?;
     if in_flight >= MAX_COPIES_IN_FLIGHT {
-        return Ok(waiting(
-            &input,
+        return Ok(not_yet(
+            input,
             None,
             format!("{in_flight} copies in flight to {to}, {MAX_COPIES_IN_FLIGHT} allowed"),
         ));
@@ -77,46 +127,42 @@ pub async fn handle(rds: &impl Rds, input: Input) -> Result<Answer<Output>> {
         from: input.snapshot.region.clone(),
         source_arn: input.snapshot.arn.clone(),
         kms_key_id: input.target.kms_key_id.clone(),
-        tags: copy_tags(&input),
+        tags: copy_tags(input),
     };
     match rds.copy_snapshot(&new).await? {
-        CopyAnswer::Created(made) => Ok(waiting(&input, Some(made.percent), format!("copying to {to}"))),
+        CopyAnswer::Created(made) => Ok(not_yet(input, Some(made.percent), format!("copying to {to}"))),
         CopyAnswer::AlreadyThere => match rds.snapshot(to, &id).await? {
-            Some(found) => look(&found, &input),
-            None => Ok(waiting(&input, None, format!("{id} is in {to} but cannot be seen yet"))),
+            Some(found) => look(&found, input),
+            None => Ok(not_yet(input, None, format!("{id} is in {to} but cannot be seen yet"))),
         },
         CopyAnswer::TooManyInFlight => {
-            Ok(waiting(&input, None, format!("RDS runs as many copies to {to} as it allows")))
+            Ok(not_yet(input, None, format!("RDS runs as many copies to {to} as it allows")))
         }
     }
 }
 
-fn look(copy: &Snapshot, input: &Input) -> Result<Answer<Output>> {
+fn look(copy: &Snapshot, input: &Input) -> Result<Copied> {
     let to = &input.target.region;
     if !copy.is_complete(&input.operation_id, ErrorKind::CopyFailed)? {
         // 0 % for hours is legal (Amazon RDS User Guide): only the deadline ends the wait.
-        return Ok(waiting(input, Some(copy.percent), format!("copying to {to}")));
+        return Ok(not_yet(input, Some(copy.percent), format!("copying to {to}")));
     }
     if !copy.encrypted {
         return Err(Error::new(ErrorKind::CopyFailed, format!("the copy in {to} is not encrypted")));
     }
-    Ok(Answer::Final {
-        progress: Progress::new("copy", Some(100), format!("the copy in {to} is available")),
-        result: Output {
-            replica: ReplicaResult {
-                region: to.clone(),
-                status: ReplicaStatus::Available,
-                snapshot_arn: Some(copy.arn.clone()),
-                kms_key_id: copy.kms_key_id.clone(),
-                error: None,
-                seconds: Some(input.elapsed_seconds),
-            },
-        },
-    })
+    Ok(Copied::There(ReplicaResult {
+        region: to.clone(),
+        status: ReplicaStatus::Available,
+        snapshot_arn: Some(copy.arn.clone()),
+        kms_key_id: copy.kms_key_id.clone(),
+        error: None,
+        seconds: Some(input.elapsed_seconds),
+        validation: None,
+    }))
 }
 
-fn waiting(input: &Input, percent: Option<u8>, message: String) -> Answer<Output> {
-    Answer::waiting(wait_seconds(input.poll), Progress::new("copy", percent, message))
+fn not_yet(input: &Input, percent: Option<u8>, message: String) -> Copied {
+    Copied::NotYet(Answer::waiting(wait_seconds(input.poll), Progress::new("copy", percent, message)))
 }
 
 /// Explicit tags: `CopyTags` would fail on `aws:` ones, and the verdict is known by now.

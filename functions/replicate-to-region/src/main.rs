@@ -1,22 +1,35 @@
 //! Wires `replicate-to-region`.
 
-use holdfast_aws::config::Aws;
+use holdfast_aws::config::{Aws, required};
 use holdfast_aws::rds::RdsApi;
+use holdfast_aws::region::RegionStacks;
+use holdfast_aws::s3::Bucket;
 use holdfast_core::Result;
-use replicate_to_region::handle;
+use replicate_to_region::{Ports, handle};
 
 struct Wired {
     rds: RdsApi,
+    documents: Bucket,
+    regions: RegionStacks,
 }
 
 fn wire(aws: &Aws) -> Result<Wired> {
-    Ok(Wired { rds: RdsApi::new(aws) })
+    Ok(Wired {
+        rds: RdsApi::new(aws),
+        documents: Bucket::new(aws, required("DR_METADATA_BUCKET")?),
+        regions: RegionStacks::new(
+            aws,
+            ("HOLDFAST_REGION_BUCKET", required("HOLDFAST_REGION_BUCKET")?),
+            ("HOLDFAST_REGION_VALIDATION_ARN", required("HOLDFAST_REGION_VALIDATION_ARN")?),
+        )?,
+    })
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::result::Result<(), lambda_runtime::Error> {
     holdfast_lambda::serve("replicate-to-region", wire, async |wired: &Wired, input| {
-        handle(&wired.rds, input).await
+        let ports = Ports { rds: &wired.rds, documents: &wired.documents, regions: &wired.regions };
+        handle(&ports, input).await
     })
     .await
 }

@@ -13,8 +13,8 @@ use holdfast_core::validation::Verdict;
 use holdfast_core::{ErrorKind, Result};
 use holdfast_fakes::rds::Fate;
 use holdfast_fakes::sample::{home, operation, region, request, snapshot, snapshot_result, tags_of};
-use holdfast_fakes::{Call, FakeRds, Trouble};
-use replicate_to_region::{Input, MAX_COPIES_IN_FLIGHT, Output, handle};
+use holdfast_fakes::{Call, FakeDocuments, FakeRds, FakeRegionStack, Trouble};
+use replicate_to_region::{Input, MAX_COPIES_IN_FLIGHT, Output, Ports, handle};
 use serde_json::json;
 
 fn west() -> Region {
@@ -37,8 +37,12 @@ async fn ask(rds: &FakeRds, verdict: Verdict, poll: u32) -> Result<Answer<Output
         target: TargetRegion { region: west(), kms_key_id: "alias/other".into() },
         poll,
         elapsed_seconds: 12.5 * f64::from(poll),
+        carry: None,
     };
-    handle(rds, input).await
+    let documents = FakeDocuments::default();
+    documents.lay(&operation().manifest_key(), json!({"a": "manifest"}));
+    let ports = Ports { rds, documents: &documents, regions: &FakeRegionStack::default() };
+    handle(&ports, input).await
 }
 
 fn waits(answer: &Result<Answer<Output>>) -> bool {

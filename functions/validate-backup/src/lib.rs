@@ -6,6 +6,9 @@
 //! The checking is planned once, then done in units: by the same call where they are few, by several workers at once
 //! where they are many. Plan, units and verdict are kept in the metadata bucket before anything else happens to them,
 //! so that a crash never repeats what was finished.
+//!
+//! A validation by itself, of a copy in another Region or of a backup that was proven before, is an operation of its own
+//! over the backup of another ([`Input::Begin`]), and must find what the first validation found.
 
 use holdfast_core::answer::Answer;
 use holdfast_core::ids::{OperationId, Region};
@@ -15,8 +18,10 @@ use holdfast_core::request::BackupRequest;
 use holdfast_core::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 mod against;
+mod begin;
 mod check;
 mod cleanup;
 mod prover;
@@ -32,6 +37,13 @@ pub use prover::{Prover, Server, ServerProver};
 #[serde(tag = "action", rename_all = "lowercase", rename_all_fields = "camelCase", deny_unknown_fields)]
 #[expect(clippy::large_enum_variant, reason = "decoded once per invocation")]
 pub enum Input {
+    /// Read the input of a validation by itself, and find what it is about.
+    Begin {
+        /// The execution's input: [`ValidationRequest`](holdfast_core::request::ValidationRequest).
+        input: Value,
+        /// The execution's start, the run id where none is given.
+        started_at: String,
+    },
     /// Bring the validation one step further.
     Validate {
         /// The operation.
@@ -43,6 +55,9 @@ pub enum Input {
         /// The last operation of this database that was found VALID, if any.
         #[serde(default)]
         reference_operation_id: Option<OperationId>,
+        /// The operation that made the snapshot, when this is a validation by itself.
+        #[serde(default)]
+        backup_of: Option<OperationId>,
         /// An operation whose manifest this snapshot must equal exactly: another restore of the same data.
         #[serde(default)]
         same_as: Option<OperationId>,
@@ -121,10 +136,28 @@ pub struct WorkerTrouble {
     pub cause: String,
 }
 
+/// A validation by itself, ready to be driven.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Begun {
+    /// The operation that made the backup.
+    pub operation_id: OperationId,
+    /// This validation, an operation of its own.
+    pub validation_id: OperationId,
+    /// What is asked of it.
+    pub request: BackupRequest,
+    /// The snapshot in this Region.
+    pub snapshot: SnapshotResult,
+    /// Where in the metadata bucket every check and finding will be.
+    pub document_key: String,
+}
+
 /// What each action ends with.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Output {
+    /// What a validation by itself is about.
+    Begun(Box<Begun>),
     /// The proof.
     Validated {
         /// What the record keeps.
@@ -183,9 +216,20 @@ pub async fn handle(
     input: Input,
 ) -> Result<Answer<Output>> {
     match input {
-        Input::Validate { operation_id, request, snapshot, reference_operation_id, same_as, poll, carry } => {
+        Input::Begin { input, started_at } => begin::step(ports, &input, &started_at).await,
+        Input::Validate {
+            operation_id,
+            request,
+            snapshot,
+            reference_operation_id,
+            backup_of,
+            same_as,
+            poll,
+            carry,
+        } => {
             let job = restore::Job {
                 operation: operation_id,
+                backup_of,
                 request,
                 snapshot,
                 reference: reference_operation_id,

@@ -25,7 +25,10 @@ const GRACE_MINUTES: f64 = 120.0;
 
 /// One validation, as one poll sees it.
 pub(crate) struct Job {
+    /// Whose instance, plan, units and verdict these are.
     pub operation: OperationId,
+    /// Whose snapshot it is, when it is not this operation's own.
+    pub backup_of: Option<OperationId>,
     pub request: BackupRequest,
     pub snapshot: SnapshotResult,
     pub reference: Option<OperationId>,
@@ -35,6 +38,11 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    /// The operation whose tag the snapshot carries.
+    pub fn backup(&self) -> &OperationId {
+        self.backup_of.as_ref().unwrap_or(&self.operation)
+    }
+
     /// Not there yet: what is being waited for, and what the next poll must know.
     pub fn waiting(&self, stage: &str, message: String, carry: Carry) -> Answer<Output> {
         Answer::Waiting {
@@ -133,7 +141,7 @@ async fn start(
             format!("snapshot {} is not in {region} any more", job.snapshot.id),
         )
     })?;
-    if !snapshot.is_complete(&job.operation, ErrorKind::SnapshotFailed)? {
+    if !snapshot.is_complete(job.backup(), ErrorKind::SnapshotFailed)? {
         return Ok(job.waiting(
             "restore",
             format!("{} is not available yet", snapshot.id),

@@ -152,7 +152,8 @@ impl<R: Rds, D: Documents> Verdicts<'_, R, D> {
 
     /// Acts on a kept verdict: manifest, tag, and the instance is told to go. Every part may be repeated.
     pub async fn conclude(&self, job: &Job, kept: Kept) -> Result<Answer<Output>> {
-        if let (Verdict::Valid, Some(manifest)) = (kept.verdict, &kept.manifest) {
+        // What the first validation found is what every later one is held against: it is written once.
+        if let (Verdict::Valid, Some(manifest), None) = (kept.verdict, &kept.manifest, &job.backup_of) {
             self.documents.put(&job.operation.manifest_key(), &json!(manifest)).await?;
         }
         self.tag(job, kept.verdict).await?;
@@ -171,13 +172,17 @@ impl<R: Rds, D: Documents> Verdicts<'_, R, D> {
     }
 
     async fn tag(&self, job: &Job, verdict: Verdict) -> Result<()> {
+        // A later validation that comes to no end takes nothing from what is known of the backup.
+        if job.backup_of.is_some() && verdict == Verdict::Inconclusive {
+            return Ok(());
+        }
         let Some(snapshot) = self.rds.snapshot(self.region, &job.snapshot.id).await? else {
             return Err(Error::new(
                 ErrorKind::SnapshotGone,
                 format!("snapshot {} is not in {} any more", job.snapshot.id, self.region),
             ));
         };
-        require_own(&format!("snapshot {}", snapshot.id), &snapshot.tags, &job.operation)?;
+        require_own(&format!("snapshot {}", snapshot.id), &snapshot.tags, job.backup())?;
         let tags = Tags::from([(tags::VERDICT.to_owned(), verdict.as_str().to_owned())]);
         self.rds.tag_snapshot(&snapshot, &tags).await
     }

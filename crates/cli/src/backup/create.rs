@@ -42,6 +42,9 @@ pub struct Create {
     /// Do not prove that the backup restores.
     #[arg(long)]
     no_validation: bool,
+    /// Restore this share of the copies in their Regions as well, and hold them against the backup: from 0 to 1.
+    #[arg(long, value_name = "SHARE")]
+    copy_share: Option<f64>,
     /// Give up after this many minutes.
     #[arg(long, value_name = "MINUTES")]
     deadline_minutes: Option<u32>,
@@ -121,6 +124,7 @@ fn input(args: &Create) -> Result<Value, Error> {
         target_regions: args.target_regions.clone(),
         tags: args.tags.clone(),
         no_validation: args.no_validation,
+        copy_share: args.copy_share,
         deadline_minutes: args.deadline_minutes,
     };
     request::build(file.as_deref(), &flags, &now())

@@ -132,6 +132,97 @@ pub struct ReplicaResult {
     /// From the start of the replication to the copy's end, by the state machine's clock.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub seconds: Option<f64>,
+    /// What restoring the copy where it lies showed, where that was wanted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub validation: Option<CopyValidation>,
+}
+
+impl ReplicaResult {
+    /// Whether everything that was wanted of this Region is there: the copy, and its proof where one was wanted.
+    pub fn is_as_wanted(&self) -> bool {
+        let proven = self.validation.as_ref().is_none_or(|found| found.verdict == Verdict::Valid);
+        self.status == ReplicaStatus::Available && proven
+    }
+
+    /// One sentence on what is missing; `None` when nothing is.
+    pub fn missing(&self) -> Option<String> {
+        match (&self.status, &self.validation) {
+            (ReplicaStatus::Failed, _) => Some(format!("no copy in {}", self.region)),
+            (ReplicaStatus::Available, Some(found)) if found.verdict != Verdict::Valid => {
+                Some(format!("the copy in {} is {}", self.region, found.verdict.as_str()))
+            }
+            (ReplicaStatus::Available, _) => None,
+        }
+    }
+}
+
+/// A copy, restored in its Region and held against the manifest of the backup: it is VALID only when it is equal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CopyValidation {
+    /// What came of it.
+    pub verdict: Verdict,
+    /// One sentence per check that did not pass, or why there is no answer; the first of them.
+    pub issues: Vec<String>,
+    /// From asking for the restore until the data could be read, in that Region.
+    pub restore_seconds: Option<f64>,
+    /// Tables read.
+    pub tables: u64,
+    /// Rows read.
+    pub rows: u64,
+    /// The execution in that Region that has the details, where one was started.
+    pub execution: Option<String>,
+    /// What it left behind there.
+    pub leftovers: Vec<String>,
+}
+
+/// Issues of a copy in a record; the execution there has them all.
+const COPY_ISSUES_SHOWN: usize = 10;
+
+/// Characters of one of them.
+const COPY_ISSUE_LENGTH: usize = 1000;
+
+impl CopyValidation {
+    /// No answer: nothing is known of the copy but that it is there.
+    pub fn inconclusive(reason: String) -> Self {
+        CopyValidation::ended(Verdict::Inconclusive, reason)
+    }
+
+    /// An end of which only a sentence is known.
+    pub fn ended(verdict: Verdict, reason: String) -> Self {
+        CopyValidation {
+            verdict,
+            issues: vec![reason],
+            restore_seconds: None,
+            tables: 0,
+            rows: 0,
+            execution: None,
+            leftovers: vec![],
+        }
+        .bounded()
+    }
+
+    /// What a validation in another Region came to, in the size that a record of ten Regions has room for.
+    pub fn of(found: ValidationResult) -> Self {
+        CopyValidation {
+            verdict: found.verdict,
+            issues: found.issues,
+            restore_seconds: found.restore_seconds,
+            tables: found.tables,
+            rows: found.rows,
+            execution: None,
+            leftovers: vec![],
+        }
+        .bounded()
+    }
+
+    fn bounded(mut self) -> Self {
+        self.issues.truncate(COPY_ISSUES_SHOWN);
+        for issue in &mut self.issues {
+            *issue = issue.chars().take(COPY_ISSUE_LENGTH).collect();
+        }
+        self
+    }
 }
 
 /// Whether a copy is there.
@@ -184,8 +275,12 @@ impl Results {
         self.leftovers = leftovers.or(self.leftovers.take());
     }
 
-    /// What failed copies may have left in their Regions.
+    /// What copies may have left in their Regions: those that failed, and those that were restored there.
     pub(super) fn copies_left(&self, operation: &OperationId) -> Vec<String> {
+        let restored = self.replicas.iter().flatten().flat_map(|replica| {
+            let leftovers = replica.validation.iter().flat_map(|found| &found.leftovers);
+            leftovers.map(|leftover| format!("{leftover} in {}", replica.region))
+        });
         let left = |replica: &&ReplicaResult| {
             let kind = replica.error.as_ref().and_then(|error| ErrorKind::from_name(&error.name));
             replica.status == ReplicaStatus::Failed
@@ -198,7 +293,7 @@ impl Results {
                 replica.region
             )
         };
-        self.replicas.iter().flatten().filter(left).map(line).collect()
+        self.replicas.iter().flatten().filter(left).map(line).chain(restored).collect()
     }
 
     /// The end state these results amount to. Unknown is not success: what is missing counts against it.
@@ -210,11 +305,10 @@ impl Results {
         if self.failure.is_some() || self.snapshot.is_none() || !proven {
             return Phase::Failed;
         }
-        let all_copied = self.replicas.as_ref().is_some_and(|replicas| {
-            replicas.iter().all(|replica| replica.status == ReplicaStatus::Available)
-        });
+        let all_as_wanted =
+            self.replicas.as_ref().is_some_and(|replicas| replicas.iter().all(ReplicaResult::is_as_wanted));
         let nothing_left = self.leftovers.as_ref().is_some_and(Vec::is_empty);
-        if all_copied && nothing_left { Phase::Succeeded } else { Phase::Partial }
+        if all_as_wanted && nothing_left { Phase::Succeeded } else { Phase::Partial }
     }
 }
 

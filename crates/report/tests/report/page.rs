@@ -85,6 +85,21 @@ fn what_was_not_checked_is_said_and_never_guessed() {
 }
 
 #[test]
+fn a_copy_says_whether_it_was_restored_and_what_that_showed() {
+    let copies = |report: &Value| between(&page(report), "id=\"copies\"", "</section>").to_owned();
+    assert_eq!(copies(&samples::valid()).matches("restored, equal").count(), 2);
+    // One that is not what the backup is stands above everything, with what differs and what to do.
+    let page = page(&samples::copy_invalid());
+    assert!(page.contains("The copy in us-west-2 is INVALID"));
+    assert!(page.contains("3 fewer than 100,000") && page.contains("docs/runbooks/a-copy-is-not-proven.md"));
+    assert!(copies(&samples::copy_invalid()).contains("✗ INVALID"));
+    // One that nobody restored is among what was not checked.
+    let left = between(&page, "id=\"not-checked\"", "</section>");
+    assert!(left.contains("eu-west-1") && left.contains("copyShare, is 0.5"), "{left}");
+    assert!(!left.contains("us-west-2") && !left.contains("Nothing was left out"), "{left}");
+}
+
+#[test]
 fn nothing_of_the_manifest_but_numbers_is_published() {
     let page = page(&samples::valid());
     for private in [

@@ -90,7 +90,7 @@ fn request() -> Value {
                        "leftovers": "full", "digest": "fast",
                        "freshness": {"columns": [{"database": "shop", "table": "public.orders", "column": "at"}],
                                      "maxAgeMinutes": 10.0}},
-            "parallelism": 4, "chunkMib": 1024,
+            "parallelism": 4, "chunkMib": 1024, "copyShare": 1.0,
         },
         "deadlineMinutes": 720.0,
     })
@@ -99,7 +99,10 @@ fn request() -> Value {
 fn copy(region: &str, seconds: f64) -> Value {
     json!({"region": region, "status": "AVAILABLE", "seconds": seconds,
            "snapshotArn": format!("arn:aws:rds:{region}:123456789012:snapshot:holdfast-{OPERATION}"),
-           "kmsKeyId": format!("arn:aws:kms:{region}:123456789012:key/0f3c2a1b-8c5d-4e6f-9a7b-1c2d3e4f5a6b")})
+           "kmsKeyId": format!("arn:aws:kms:{region}:123456789012:key/0f3c2a1b-8c5d-4e6f-9a7b-1c2d3e4f5a6b"),
+           "validation": {"verdict": "VALID", "issues": [], "restoreSeconds": 688.4, "tables": 26, "rows": 2_257_682,
+               "leftovers": [], "execution": format!(
+                   "arn:aws:states:{region}:123456789012:execution:holdfast-backup-validation:{OPERATION}")}})
 }
 
 fn phase(name: &str, started_at: &str, seconds: f64) -> Value {
@@ -237,10 +240,26 @@ pub fn partial() -> Value {
     report
 }
 
+/// Both copies are there; one of them does not hold what the backup holds, the other was not restored.
+pub fn copy_invalid() -> Value {
+    let mut report = valid();
+    report["status"] = json!("PARTIAL");
+    report["request"]["validation"]["copyShare"] = json!(0.5);
+    report["replicas"]["us-west-2"]["validation"]["verdict"] = json!("INVALID");
+    report["replicas"]["us-west-2"]["validation"]["issues"] =
+        json!(["same-as of shop failed: public.orders: holds 99,997 rows, 3 fewer than 100,000"]);
+    report["replicas"]["eu-west-1"].as_object_mut().expect("a copy").remove("validation");
+    report
+}
+
 /// Validation was switched off.
 pub fn not_run() -> Value {
     let mut report = valid();
     report["request"]["validation"]["enabled"] = json!(false);
+    report["request"]["validation"]["copyShare"] = json!(0.0);
+    for copy in report["replicas"].as_object_mut().expect("copies").values_mut() {
+        copy.as_object_mut().expect("a copy").remove("validation");
+    }
     report["request"].as_object_mut().expect("a request").remove("baseline");
     report["baseline"] = json!({"status": "NOT_ASKED"});
     report["validation"] = json!({"verdict": "NOT_RUN", "checks": [], "issues": [], "restoreSeconds": null,
@@ -302,6 +321,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("invalid", invalid()),
         ("inconclusive", inconclusive()),
         ("partial", partial()),
+        ("copy-invalid", copy_invalid()),
         ("not-run", not_run()),
         ("failed", failed()),
         ("hostile", hostile()),

@@ -3,6 +3,7 @@
 // Tests may unwrap: a panic is the failure.
 #![allow(clippy::unwrap_used)]
 
+mod again;
 mod baseline;
 mod cleanup;
 mod restore;

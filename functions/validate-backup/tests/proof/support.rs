@@ -57,7 +57,7 @@ impl World {
         }
     }
 
-    async fn call(&self, payload: Value, seconds: i64) -> Result<Value> {
+    pub async fn call(&self, payload: Value, seconds: i64) -> Result<Value> {
         let settings = Settings {
             region: home(),
             subnet_group: "no-way-out".into(),

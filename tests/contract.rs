@@ -424,14 +424,12 @@ fn settings_that_functions_read_are_settings_that_the_templates_give() {
                     "{path}: {id} reads {name}; nobody gives it"
                 );
             }
-            for name in own.difference(&wanted) {
-                panic!("{path}: {id} is given {name} and does not read it");
-            }
+            let unread: Vec<_> = own.difference(&wanted).collect();
+            assert!(unread.is_empty(), "{path}: {id} is given {unread:?} and does not read it");
             read_somewhere.extend(wanted);
         }
-        for name in global.difference(&read_somewhere) {
-            panic!("{path}: {name} is given to all and read by none");
-        }
+        let unread: Vec<_> = global.difference(&read_somewhere).collect();
+        assert!(unread.is_empty(), "{path}: {unread:?} is given to all and read by none");
     }
 }
 

@@ -89,7 +89,7 @@ pub fn remove(path: &Path) -> Result<()> {
 }
 
 fn options(directory: &Path, scale: u32) -> ClusterOptions {
-    let buffers = (u64::from(scale) * BYTES_PER_SCALE >> 20) + 256;
+    let buffers = ((u64::from(scale) * BYTES_PER_SCALE) >> 20) + 256;
     ClusterOptions::new(directory)
         .password(PASSWORD)
         .setting("shared_buffers", format!("{buffers}MB"))

@@ -383,7 +383,6 @@ mod tests {
             before: Some(before),
             after: Some(after),
             manifest: Some(was),
-            ..Baseline::default()
         }
     }
 

@@ -185,7 +185,7 @@ impl World {
         let there = format!("Another-{READER_PASSWORD}");
         let there = if right { READER_PASSWORD } else { &there };
         self.sql(&format!(
-            "create role {0} login password '{there}'; grant pg_read_all_data to {0}",
+            "create role {0} login password '{there}'; grant pg_read_all_data, pg_monitor to {0}",
             seed::READER
         ))
         .await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_core::validation::{Counters, DatabaseReading, Reading};
+use holdfast_core::validation::{Counters, DatabaseReading, Reading, Session as Reporting};
 
 use crate::connection::ConnectError;
 use crate::instance;
@@ -10,7 +10,7 @@ use crate::session::{Limits, Session, Trouble};
 use crate::{Options, Target, catalog};
 
 /// `n_tup_*` are those of "The Cumulative Statistics System" (PostgreSQL, "Monitoring Database Activity"): they count
-/// what rolled back transactions did, too, and are reported when a transaction has ended, a second late at most.
+/// what rolled back transactions did, too. Sessions report late ([`SESSIONS`]).
 const COUNTERS: &str = "
     SELECT format('%I.%I', n.nspname, c.relname),
            coalesce(s.n_tup_ins, 0), coalesce(s.n_tup_upd, 0), coalesce(s.n_tup_del, 0), coalesce(s.n_live_tup, 0),
@@ -21,6 +21,30 @@ const COUNTERS: &str = "
        AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
 
 const DATABASE: &str = "SELECT stats_reset::text FROM pg_stat_database WHERE datname = current_database()";
+
+/// What may be missing in the counters. A session reports between two commands of its client, never within a transaction
+/// or a procedure, and not if it reported a second ago (half a second before PostgreSQL 15): then it does so when it has
+/// been idle for ten seconds (`PGSTAT_IDLE_INTERVAL` of `pgstat.c`), and before 15 not at all until it is used again.
+///
+/// So it may have kept what it committed before the transaction that it is in; since a procedure that commits in between
+/// begins new transactions, for as long as its statement runs; and before 15 whatever it did since it connected. The
+/// maintenance of the server itself has no user and writes no rows. What a role may not see has no state
+/// (`pg_read_all_stats`); with `track_activities` off nobody sees it.
+const SESSIONS: &str = "
+    SELECT to_char(began AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+           greatest(extract(epoch FROM clock_timestamp() - since), 0)::int8, hidden
+      FROM (SELECT CASE WHEN NOT idle THEN xact_start WHEN before_15 THEN state_change END AS began,
+                   CASE WHEN idle THEN state_change WHEN before_15 THEN backend_start
+                        ELSE least(xact_start, query_start) END AS since,
+                   hidden
+              FROM (SELECT *, coalesce(state = 'idle', false) AS idle,
+                           coalesce(query = '<insufficient privilege>' OR state = 'disabled', false) AS hidden,
+                           current_setting('server_version_num')::int4 < 150000 AS before_15
+                      FROM pg_stat_activity
+                     WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL) AS a
+           ) AS s
+     WHERE hidden OR began IS NOT NULL
+     ORDER BY 1";
 
 const SERVER: &str = "SELECT pg_postmaster_start_time()::text, pg_is_in_recovery()";
 
@@ -55,7 +79,16 @@ pub(crate) async fn reading(target: &Target, options: &Options) -> Result<Readin
 }
 
 async fn database(session: &mut Session<'_>) -> Result<DatabaseReading, Trouble> {
-    // Counters first: what changes while the catalog is read makes the bounds wider, never too narrow, when this
+    // Sessions before the counters: one that reports in between is suspected without need, and none is missed.
+    let (mut sessions, mut hidden_sessions) = (Vec::new(), 0);
+    for row in session.query(SESSIONS).await? {
+        if row.get(2) {
+            hidden_sessions += 1;
+        } else {
+            sessions.push(Reporting { began: row.get(0), seconds: row.get::<_, i64>(1).unsigned_abs() });
+        }
+    }
+    // Counters before the catalog: what changes while the catalog is read makes the bounds wider, never too narrow, when this
     // reading is the one before the snapshot; the other one is minutes away from it.
     let statistics_reset = session.query(DATABASE).await?.first().and_then(|row| row.get(0));
     let mut counters = BTreeMap::new();
@@ -74,5 +107,12 @@ async fn database(session: &mut Session<'_>) -> Result<DatabaseReading, Trouble>
         );
     }
     let objects = catalog::read(session).await?;
-    Ok(DatabaseReading { schema_hash: catalog::hash(&objects), objects, counters, statistics_reset })
+    Ok(DatabaseReading {
+        schema_hash: catalog::hash(&objects),
+        objects,
+        counters,
+        statistics_reset,
+        sessions,
+        hidden_sessions,
+    })
 }

@@ -51,14 +51,10 @@ pub(crate) fn conclude(plan: &Plan, results: &BTreeMap<u32, UnitResult>, options
         checks.push(ending.lasting(open.name.clone(), open.scope.clone(), duration));
     }
     checks.extend(compare::missing_databases(plan, options));
-    checks.extend(compare::with_references(plan, &manifest, options));
+    let mut not_checked = plan.not_checked.clone();
+    checks.extend(compare::with_references(plan, &manifest, options, &mut not_checked));
     order(&mut checks);
-    Outcome {
-        checks,
-        manifest,
-        databases: plan.databases.keys().cloned().collect(),
-        not_checked: plan.not_checked.clone(),
-    }
+    Outcome { checks, manifest, databases: plan.databases.keys().cloned().collect(), not_checked }
 }
 
 /// The instance first, then database by database, assertions last; within these as they were found.

@@ -69,6 +69,10 @@ pub use standing::Standing;
 /// `fingerprint.rs` and `docs/validation.md`.
 pub const ALGORITHM: &str = "holdfast-2:hash64x2-sum-128";
 
+/// How long after the snapshot a source's counters are to be read for a baseline: sessions report what they did a minute
+/// late at most (`PGSTAT_MAX_INTERVAL` of PostgreSQL's `pgstat.c`), when they have been idle for ten seconds again.
+pub const COUNTERS_SETTLE_SECONDS: u32 = 70;
+
 /// The server to check.
 #[derive(Debug, Clone)]
 pub struct Target {

@@ -1,4 +1,4 @@
-//! After the snapshot: the second reading, and the sum of all that was read.
+//! After the snapshot: the second reading, once the counters can have it all, and the sum of all that was read.
 
 use holdfast_core::answer::Answer;
 use holdfast_core::baseline::Captured;
@@ -6,6 +6,7 @@ use holdfast_core::health::NamedCause;
 use holdfast_core::ports::{Documents, Logins, Rds};
 use holdfast_core::validation::{Baseline, BaselineDepth, Reading};
 use holdfast_core::{Error, ErrorKind, Result};
+use holdfast_verify::COUNTERS_SETTLE_SECONDS;
 use serde_json::json;
 
 use crate::parts::{BEFORE, Parts};
@@ -30,6 +31,10 @@ pub(crate) async fn step(
         });
         return keep(ports.documents, job, Captured::new(Baseline::default(), Some(reason))).await;
     };
+    if job.asked.depth == BaselineDepth::Full && job.poll == 1 {
+        // Counters that are read too soon call a table still that is not, and its copy would be refused.
+        return Ok(job.settling(COUNTERS_SETTLE_SECONDS));
+    }
     let (after, unread) = match before::reading(ports, job).await {
         Ok(after) => (Some(after), None),
         Err(miss) if miss.error.kind.retryable() => return Err(miss.error),

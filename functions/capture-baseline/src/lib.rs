@@ -143,6 +143,15 @@ impl Job {
         self.answer(1, message, Carry::default())
     }
 
+    /// What was done on the source has to reach its counters first.
+    pub fn settling(&self, seconds: u32) -> Answer<Output> {
+        self.answer(
+            seconds,
+            "the source's sessions report what they changed a minute late",
+            self.carry.clone(),
+        )
+    }
+
     fn answer(&self, wait_seconds: u32, message: impl Into<String>, carry: Carry) -> Answer<Output> {
         let progress = Progress::new("baseline", None, message);
         Answer::Waiting { wait_seconds, progress, carry: Some(json!(carry)) }

@@ -48,6 +48,27 @@ pub struct DatabaseReading {
     /// `stats_reset` of the database: counters from before and after a reset are not compared.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub statistics_reset: Option<String>,
+    /// Sessions of others that may not have told the counters yet what they did.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub sessions: Vec<Session>,
+    /// Sessions of others of which this user may not see more than that they are there.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub hidden_sessions: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// A session that has had no occasion for a while to tell the counters what it did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// When its transaction began, or its last one ended (RFC 3339, the source's own time). What it may be keeping to
+    /// itself was committed before.
+    pub began: String,
+    /// For how many seconds it has been keeping it, at most.
+    pub seconds: u64,
 }
 
 /// The source at one time, from its catalog and its statistics.

@@ -9,7 +9,7 @@ mod baseline;
 mod manifest;
 mod settings;
 
-pub use baseline::{Baseline, Counters, DatabaseReading, Depth as BaselineDepth, Reading};
+pub use baseline::{Baseline, Counters, DatabaseReading, Depth as BaselineDepth, Reading, Session};
 pub use manifest::{DatabaseManifest, Manifest, ObjectManifest, TableManifest};
 pub use settings::{CheckSettings, Coverage, Digest, Freshness, FreshnessColumn};
 

@@ -17,7 +17,7 @@ pub(super) async fn admit(stack: &Stack, clients: &Clients) -> Result<String> {
     // As `rdsadmin`: before PostgreSQL 16 only a superuser lets anybody past row-level security, and rows that the
     // reader does not see would be rows that are not held against anything.
     let sql = format!(
-        "create role {READER} login bypassrls password '{password}'; grant pg_read_all_data to {READER}"
+        "create role {READER} login bypassrls password '{password}'; grant pg_read_all_data, pg_monitor to {READER}"
     );
     let order =
         json!({"region": HOME_REGION, "instance": DATABASE, "database": USER_DATABASES[0].0, "sql": sql});

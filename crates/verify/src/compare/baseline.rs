@@ -5,17 +5,21 @@
 //! must hold exactly what the source held; any other table may have gained at most what was inserted in between and
 //! lost at most what was deleted. Counters also count what rolled back transactions did: that makes bounds wider, never
 //! too narrow.
+//!
+//! Counters come late: they have what a session did when it has found time to report it. The reading after the snapshot
+//! waits for that, and names the sessions that had no occasion. While there is one, or one that cannot be seen, a table
+//! that is not what its counters make of it is not called wrong but not checked; one that is equal is equal all the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_core::validation::{
-    Baseline, Counters, Coverage, DatabaseReading, Manifest, Reading, TableManifest,
+    Baseline, Counters, Coverage, DatabaseReading, Manifest, NotChecked, Reading, Session, TableManifest,
 };
 
 use super::exact::table_difference;
 use crate::Options;
 use crate::catalog;
-use crate::ending::{Ending, count, name_some};
+use crate::ending::{Ending, INSTANCE, count, name_some};
 use crate::job::Task;
 use crate::plan::Plan;
 
@@ -25,8 +29,21 @@ const NAMES_SHOWN: usize = 10;
 /// An estimate of the source's statistics may be this much above the truth before it is a reason to doubt.
 const ESTIMATE_SLACK_ROWS: u64 = 1000;
 
-/// Holds what was restored against what the source was.
-pub(crate) fn compare(plan: &Plan, manifest: &Manifest, source: &Baseline, options: &Options) -> Ending {
+/// A session that was idle when the snapshot was complete has reported by the reading after it, which is taken more than
+/// this and [`IDLE_SECONDS`] later; one that has been in a transaction for longer than this by then may not have.
+const REPORTED_WITHIN_SECONDS: u64 = crate::COUNTERS_SETTLE_SECONDS as u64 - IDLE_SECONDS;
+
+/// A session that is idle for so long reports (`PGSTAT_IDLE_INTERVAL` of `pgstat.c`).
+const IDLE_SECONDS: u64 = 10;
+
+/// Holds what was restored against what the source was. What could not be judged is added to `not_checked`.
+pub(crate) fn compare(
+    plan: &Plan,
+    manifest: &Manifest,
+    source: &Baseline,
+    options: &Options,
+    not_checked: &mut Vec<NotChecked>,
+) -> Ending {
     let mut ending = Ending::default();
     let (Some(before), Some(after)) = (&source.before, &source.after) else {
         let which = if source.before.is_none() { "before" } else { "after" };
@@ -51,6 +68,7 @@ pub(crate) fn compare(plan: &Plan, manifest: &Manifest, source: &Baseline, optio
             before: before.databases.get(name),
             after: after.databases.get(name),
             counters_last: counters_last(before, after, name),
+            unreported: unreported(before, after, name),
             unlogged: unlogged(plan, name),
         };
         match manifest.databases.get(name) {
@@ -75,6 +93,7 @@ pub(crate) fn compare(plan: &Plan, manifest: &Manifest, source: &Baseline, optio
         }
     }
     tally.describe(&mut ending, source.manifest.is_some());
+    not_checked.append(&mut tally.not_checked);
     ending
 }
 
@@ -87,6 +106,25 @@ fn counters_last(before: &Reading, after: &Reading, database: &str) -> bool {
     let reset =
         |reading: &Reading| reading.databases.get(database).and_then(|read| read.statistics_reset.clone());
     before.started_at == after.started_at && reset(before) == reset(after)
+}
+
+/// Why the counters may miss what was committed between the first reading and the snapshot, if so.
+fn unreported(before: &Reading, after: &Reading, database: &str) -> Option<String> {
+    let read = after.databases.get(database)?;
+    // A transaction that was open at the first reading already: what its session did before, both readings miss or have,
+    // and what it does itself is in no snapshot while it is open.
+    let late = |session: &&Session| session.began >= before.at && session.seconds >= REPORTED_WITHIN_SECONDS;
+    let keeping = read.sessions.iter().filter(late).count() as u64;
+    if keeping > 0 {
+        let sessions = count(keeping, "session", "sessions");
+        return Some(format!("{sessions} may not have reported all they did before the snapshot"));
+    }
+    (read.hidden_sessions > 0).then(|| {
+        let sessions = count(read.hidden_sessions, "session", "sessions");
+        format!(
+            "what {sessions} did may not be reported yet, and the reader may not see it (GRANT pg_monitor)"
+        )
+    })
 }
 
 fn unlogged<'a>(plan: &'a Plan, database: &str) -> BTreeSet<&'a str> {
@@ -105,6 +143,7 @@ struct Tally {
     still: u64,
     unknown: Vec<String>,
     unlogged: Vec<String>,
+    not_checked: Vec<NotChecked>,
 }
 
 impl Tally {
@@ -124,6 +163,14 @@ impl Tally {
         if !self.unlogged.is_empty() {
             ending
                 .note(format!("unlogged, emptied by a restore: {}", name_some(&self.unlogged, NAMES_SHOWN)));
+        }
+        if !self.not_checked.is_empty() {
+            let tables: Vec<String> =
+                self.not_checked.iter().filter_map(|entry| entry.object.clone()).collect();
+            ending.note(format!(
+                "not what the source's counters make of them, which may be late: {}",
+                name_some(&tables, NAMES_SHOWN)
+            ));
         }
         if !self.unknown.is_empty() {
             ending.note(format!(
@@ -152,6 +199,8 @@ struct Database<'a> {
     before: Option<&'a DatabaseReading>,
     after: Option<&'a DatabaseReading>,
     counters_last: bool,
+    /// Why the counters may be late.
+    unreported: Option<String>,
     unlogged: BTreeSet<&'a str>,
 }
 
@@ -261,9 +310,17 @@ impl Database<'_> {
         let object = format!("{}.{table}", self.name);
         let (least, most) = match self.moved(table) {
             Moved::Still => {
-                tally.equal += 1;
-                if let Some(message) = table_difference(was, is) {
-                    ending.wrong(object, format!("{message}, though nothing changed on the source"));
+                match table_difference(was, is) {
+                    Some(message) => {
+                        self.contradicted(
+                            ending,
+                            tally,
+                            object,
+                            message,
+                            "though nothing changed on the source",
+                        );
+                    }
+                    None => tally.equal += 1,
                 }
                 return;
             }
@@ -274,15 +331,32 @@ impl Database<'_> {
                 return;
             }
         };
-        tally.within += 1;
-        if is.rows < least || is.rows > most {
-            ending.wrong(
-                object,
-                format!(
-                    "holds {} rows; the source held {}, and what was inserted and deleted in between allows {least} to {most}",
-                    is.rows, was.rows
-                ),
-            );
+        if (least..=most).contains(&is.rows) {
+            tally.within += 1;
+            return;
+        }
+        let message = format!("holds {} rows; the source held {}", is.rows, was.rows);
+        let why = format!("and what was inserted and deleted in between allows {least} to {most}");
+        self.contradicted(ending, tally, object, message, &why);
+    }
+
+    /// A table is not what the counters make of it: wrong, unless the counters may be.
+    fn contradicted(
+        &self,
+        ending: &mut Ending,
+        tally: &mut Tally,
+        object: String,
+        message: String,
+        why: &str,
+    ) {
+        match &self.unreported {
+            None => ending.wrong(object, format!("{message}, {why}")),
+            Some(reason) => tally.not_checked.push(NotChecked {
+                check: super::AGAINST_BASELINE.into(),
+                scope: INSTANCE.into(),
+                object: Some(object),
+                reason: format!("{message}; the counters cannot tell whether it changed: {reason}"),
+            }),
         }
     }
 
@@ -337,7 +411,7 @@ mod tests {
             schema_hash: definition.into(),
             objects: objects(definition),
             counters: BTreeMap::from([("public.t".to_owned(), table)]),
-            statistics_reset: None,
+            ..DatabaseReading::default()
         };
         Reading {
             at: "2026-11-21T00:00:00Z".into(),
@@ -363,6 +437,10 @@ mod tests {
     }
 
     fn held(source: &Baseline, now: &Manifest) -> Check {
+        held_with(source, now).0
+    }
+
+    fn held_with(source: &Baseline, now: &Manifest) -> (Check, Vec<NotChecked>) {
         let plan: Plan = serde_json::from_value(serde_json::json!({
             "algorithm": crate::ALGORITHM, "checks": [], "open": [], "databases": {}, "closed": [], "listed": true,
             "notChecked": [], "units": [],
@@ -370,20 +448,13 @@ mod tests {
                       "blockSize": 8192, "now": "2026-11-21T00:00:00Z"}
         }))
         .unwrap();
-        compare(&plan, now, source, &Options::default()).into_check(
-            "against-baseline",
-            "instance",
-            Instant::now(),
-        )
+        let mut not_checked = Vec::new();
+        let ending = compare(&plan, now, source, &Options::default(), &mut not_checked);
+        (ending.into_check("against-baseline", "instance", Instant::now()), not_checked)
     }
 
     fn full(before: Reading, after: Reading, was: Manifest) -> Baseline {
-        Baseline {
-            depth: BaselineDepth::Full,
-            before: Some(before),
-            after: Some(after),
-            manifest: Some(was),
-        }
+        Baseline { depth: BaselineDepth::Full, before: Some(before), after: Some(after), manifest: Some(was) }
     }
 
     #[test]
@@ -416,6 +487,50 @@ mod tests {
         let replaced = full(reading("int", counters(10, 0)), reading("int", after), manifest("int", 10, "x"));
         assert_eq!(held(&replaced, &manifest("int", 0, "y")).result, CheckResult::Passed);
         assert_eq!(held(&replaced, &manifest("int", 16, "y")).result, CheckResult::Failed);
+    }
+
+    /// What is said of a copy with another fingerprint, or with rows beyond the bounds, when this session is there.
+    fn suspected(began: &str, seconds: u64, hidden: u64) -> [(CheckResult, Vec<NotChecked>); 2] {
+        let (still, moved) = (counters(10, 0), counters(15, 2));
+        [(still, 10), (moved, 99)].map(|(after, rows)| {
+            let mut after = reading("int", after);
+            let database = after.databases.get_mut("shop").unwrap();
+            database.sessions = vec![Session { began: began.into(), seconds }];
+            database.hidden_sessions = hidden;
+            let source = full(reading("int", counters(10, 0)), after, manifest("int", 10, "x"));
+            assert_eq!(
+                held_with(&source, &manifest("int", 10, "x")).1,
+                [],
+                "what is equal needs no counters"
+            );
+            let (check, not_checked) = held_with(&source, &manifest("int", rows, "y"));
+            (check.result, not_checked)
+        })
+    }
+
+    #[test]
+    fn counters_that_may_be_late_prove_nothing() {
+        // A session that had no occasion to report since a time between the first reading and the snapshot.
+        for (result, not_checked) in suspected("2026-11-21T00:10:00Z", 60, 0) {
+            assert_eq!((result, not_checked.len()), (CheckResult::Passed, 1));
+            assert_eq!(not_checked[0].object.as_deref(), Some("shop.public.t"));
+            assert!(not_checked[0].reason.contains("1 session may not have reported"), "{not_checked:?}");
+        }
+        // One that cannot be seen.
+        for (result, not_checked) in suspected("2026-11-20T00:00:00Z", 60, 2) {
+            assert_eq!((result, not_checked.len()), (CheckResult::Passed, 1));
+            assert!(not_checked[0].reason.contains("GRANT pg_monitor"), "{not_checked:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_that_has_nothing_to_report_excuses_nothing() {
+        // In a transaction since before the first reading, or since after the snapshot.
+        for (began, seconds) in [("2026-11-20T23:59:59Z", 9000), ("2026-11-21T00:10:00Z", 59)] {
+            for (result, not_checked) in suspected(began, seconds, 0) {
+                assert_eq!((result, not_checked.len()), (CheckResult::Failed, 0), "{began}");
+            }
+        }
     }
 
     #[test]

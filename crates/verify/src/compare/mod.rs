@@ -12,7 +12,7 @@ mod last_valid;
 
 use std::time::Instant;
 
-use holdfast_core::validation::{Check, Manifest};
+use holdfast_core::validation::{Check, Manifest, NotChecked};
 
 pub(crate) use last_valid::{missing_databases, schema};
 
@@ -25,8 +25,13 @@ pub(crate) const AGAINST_MANIFEST: &str = "against-manifest";
 /// Held against the source.
 pub(crate) const AGAINST_BASELINE: &str = "against-baseline";
 
-/// The checks that hold the whole against something.
-pub(crate) fn with_references(plan: &Plan, manifest: &Manifest, options: &Options) -> Vec<Check> {
+/// The checks that hold the whole against something. What they could not judge is added to `not_checked`.
+pub(crate) fn with_references(
+    plan: &Plan,
+    manifest: &Manifest,
+    options: &Options,
+    not_checked: &mut Vec<NotChecked>,
+) -> Vec<Check> {
     let mut checks = Vec::new();
     if let Some(expected) = &options.same_as {
         let since = Instant::now();
@@ -38,11 +43,8 @@ pub(crate) fn with_references(plan: &Plan, manifest: &Manifest, options: &Option
     }
     if let Some(source) = &options.baseline {
         let since = Instant::now();
-        checks.push(baseline::compare(plan, manifest, source, options).into_check(
-            AGAINST_BASELINE,
-            INSTANCE,
-            since,
-        ));
+        let ending = baseline::compare(plan, manifest, source, options, not_checked);
+        checks.push(ending.into_check(AGAINST_BASELINE, INSTANCE, since));
     }
     checks
 }

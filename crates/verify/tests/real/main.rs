@@ -8,6 +8,7 @@ mod catalog;
 mod catalog_changes;
 mod connections;
 mod constraints;
+mod counters;
 mod damage;
 mod fingerprint;
 mod freshness;

@@ -46,6 +46,27 @@ async fn every_row_is_read_in_pieces_over_many_calls() {
 }
 
 #[tokio::test]
+async fn the_counters_are_read_when_they_can_have_everything() {
+    // GIVEN rows that were read, and a snapshot that has just become complete
+    let world = World::full();
+    world.before().await;
+    world.snapshot();
+    let readings = world.source.readings();
+    // WHEN the other side is asked for, THEN the source's sessions have a minute and more to report first
+    let answer = world.ask("after", 1, &json!({}), &Value::Null).await.unwrap();
+    assert_eq!((&answer["status"], world.source.readings()), (&json!("WAITING"), readings));
+    assert!(answer["waitSeconds"].as_u64().unwrap() >= 60, "{answer}");
+    // AND then they are read
+    let answer = world.ask("after", 2, &answer["carry"], &Value::Null).await.unwrap();
+    assert_eq!((&answer["status"], world.source.readings()), (&json!("FINAL"), readings + 1));
+    // AND where no row is held against them, nobody waits
+    let catalog = World::new();
+    catalog.before().await;
+    catalog.snapshot();
+    assert_eq!(catalog.all("after", &Value::Null).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_piece_that_was_kept_before_a_crash_is_not_read_again() {
     // GIVEN a call that keeps a piece and loses the answer
     let world = World::full();

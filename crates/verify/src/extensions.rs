@@ -1,21 +1,15 @@
 //! `amcheck` and `pg_prewarm`, where they can be had.
 
 use crate::Options;
-use crate::session::{Session, Trouble};
+use crate::session::{Session, Trouble, patiently};
 
 /// The schema that is Holdfast's own, left out of the catalog.
 pub(crate) const OWN_SCHEMA: &str = "holdfast_verify";
 
 /// The schema, quoted, in which `amcheck` can be called; or why it cannot.
 pub(crate) async fn amcheck(session: &mut Session<'_>, options: &Options) -> Result<String, String> {
-    session.next_check();
-    let schema = extension(session, options, "amcheck").await?;
     // Its functions may be called by nobody but superusers until it is granted (PostgreSQL, F.1 amcheck).
-    match may_call(session, &schema, "bt_index_check", 2).await {
-        Ok(true) => Ok(schema),
-        Ok(false) => Err("this user has no right to call it".into()),
-        Err(trouble) => Err(trouble.message()),
-    }
+    callable(session, options, "amcheck", "bt_index_check", 2).await
 }
 
 /// The schema, quoted, in which `pg_prewarm` can be called; or why it cannot or should not.
@@ -27,31 +21,56 @@ pub(crate) async fn prewarm(session: &mut Session<'_>, options: &Options) -> Res
     if !options.may_create_extensions {
         return Err("pg_prewarm would displace what a server in use holds in memory".into());
     }
-    let schema = extension(session, options, "pg_prewarm").await?;
-    match may_call(session, &schema, "pg_prewarm", 5).await {
-        Ok(true) => Ok(schema),
-        Ok(false) => Err("this user has no right to call pg_prewarm".into()),
-        Err(trouble) => Err(trouble.message()),
-    }
+    callable(session, options, "pg_prewarm", "pg_prewarm", 5).await
 }
 
-async fn extension(session: &mut Session<'_>, options: &Options, name: &str) -> Result<String, String> {
+/// A server that goes away in between has not said that it has none: that would be less proof than there can be.
+async fn callable(
+    session: &mut Session<'_>,
+    options: &Options,
+    name: &str,
+    function: &str,
+    arguments: u32,
+) -> Result<String, String> {
+    let found = patiently!(session, name, look(session, options, name, function, arguments));
+    found.unwrap_or_else(|trouble| Err(trouble.message()))
+}
+
+async fn look(
+    session: &mut Session<'_>,
+    options: &Options,
+    name: &str,
+    function: &str,
+    arguments: u32,
+) -> Result<Result<String, String>, Trouble> {
+    let schema = match extension(session, options, name).await? {
+        Ok(schema) => schema,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let may = may_call(session, &schema, function, arguments).await?;
+    Ok(if may { Ok(schema) } else { Err(format!("this user has no right to call {name}")) })
+}
+
+async fn extension(
+    session: &mut Session<'_>,
+    options: &Options,
+    name: &str,
+) -> Result<Result<String, String>, Trouble> {
     let sql = format!(
         "SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
           WHERE e.extname = '{name}'"
     );
-    let found = session.query(&sql).await.map_err(|trouble| trouble.message())?;
-    if let Some(row) = found.first() {
-        return Ok(row.get(0));
+    if let Some(row) = session.query(&sql).await?.first() {
+        return Ok(Ok(row.get(0)));
     }
     if !options.may_create_extensions {
-        return Err(format!("{name} is not installed in this database"));
+        return Ok(Err(format!("{name} is not installed in this database")));
     }
     let sql = format!(
         "CREATE SCHEMA IF NOT EXISTS {OWN_SCHEMA}; CREATE EXTENSION IF NOT EXISTS {name} SCHEMA {OWN_SCHEMA}"
     );
-    session.change(&sql).await.map_err(|trouble| trouble.message())?;
-    Ok(OWN_SCHEMA.to_owned())
+    session.change(&sql).await?;
+    Ok(Ok(OWN_SCHEMA.to_owned()))
 }
 
 /// Whether a function with so many arguments is there and this user may call it. What a database has can be older

@@ -73,11 +73,8 @@ const EVENT_TRIGGERS: &str = "
      ORDER BY t.evtname COLLATE \"C\"";
 
 /// The server as a whole.
-pub(crate) async fn check(session: &mut Session<'_>) -> Ending {
-    match session.query_one(INSTANCE).await {
-        Ok(row) => of_instance(&row),
-        Err(trouble) => Ending::trouble(&trouble),
-    }
+pub(crate) async fn check(session: &mut Session<'_>) -> Result<Ending, Trouble> {
+    Ok(of_instance(&session.query_one(INSTANCE).await?))
 }
 
 fn of_instance(row: &Row) -> Ending {
@@ -145,7 +142,7 @@ pub(crate) async fn plan(session: &mut Session<'_>) -> Result<Planned, Trouble> 
         ));
     }
     if installed.iter().any(|name| name == "pg_cron") {
-        jobs(session, ending).await;
+        jobs(session, ending).await?;
     }
     let (mut logins, mut others) = (Vec::new(), Vec::new());
     for row in session.query(EVENT_TRIGGERS).await? {
@@ -176,7 +173,7 @@ fn server(row: &Row) -> String {
 }
 
 /// `pg_cron` starts jobs by a worker of the preloaded library, and by nothing else.
-async fn jobs(session: &mut Session<'_>, ending: &mut Ending) {
+async fn jobs(session: &mut Session<'_>, ending: &mut Ending) -> Result<(), Trouble> {
     let sql = "SELECT (SELECT count(*) FROM cron.job), current_setting('shared_preload_libraries')";
     match session.query_one(sql).await {
         Ok(row) => {
@@ -190,8 +187,10 @@ async fn jobs(session: &mut Session<'_>, ending: &mut Ending) {
                 ending.note(format!("pg_cron: {jobs} kept from running, the library is not loaded"));
             }
         }
+        Err(Trouble::Lost(message)) => return Err(Trouble::Lost(message)),
         Err(trouble) => ending.note(format!("the jobs of pg_cron cannot be counted: {}", trouble.message())),
     }
+    Ok(())
 }
 
 /// Whether a list of libraries names this one, with or without a path.

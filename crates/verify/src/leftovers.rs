@@ -20,7 +20,7 @@ use crate::freshness::snapshot_time;
 use crate::instance::Facts;
 use crate::job::Planned;
 use crate::plan::Scope;
-use crate::session::{Session, Trouble};
+use crate::session::{Session, Trouble, patiently};
 
 /// Name of the check.
 pub(crate) const CHECK: &str = "leftovers";
@@ -55,20 +55,19 @@ const UNLOGGED: &str = "
 pub(crate) async fn check(session: &mut Session<'_>, options: &Options, facts: &Facts) -> Planned {
     let mut planned = Planned::default();
     let snapshot = snapshot_time(options, facts).unwrap_or(Timestamp::MAX);
-    if let Err(trouble) = prepared(session, snapshot, &mut planned).await {
-        planned.ending.absorb(Some("prepared transactions"), &trouble);
+    match patiently!(session, "prepared transactions", prepared(session, snapshot)) {
+        Ok(found) => planned = found,
+        Err(trouble) => planned.ending.absorb(Some("prepared transactions"), &trouble),
     }
-    if let Err(trouble) = slots(session, &mut planned.ending).await {
-        planned.ending.absorb(Some("replication slots"), &trouble);
+    match patiently!(session, "replication slots", slots(session)) {
+        Ok(ending) => planned.ending.merge(ending),
+        Err(trouble) => planned.ending.absorb(Some("replication slots"), &trouble),
     }
     planned
 }
 
-async fn prepared(
-    session: &mut Session<'_>,
-    snapshot: Timestamp,
-    planned: &mut Planned,
-) -> Result<(), Trouble> {
+async fn prepared(session: &mut Session<'_>, snapshot: Timestamp) -> Result<Planned, Trouble> {
+    let mut planned = Planned::default();
     let rows = session.query(PREPARED).await?;
     for row in &rows {
         let (gid, database, at): (&str, &str, &str) = (row.get(0), row.get(1), row.get(2));
@@ -89,10 +88,11 @@ async fn prepared(
     if rows.is_empty() {
         planned.ending.note("no prepared transaction");
     }
-    Ok(())
+    Ok(planned)
 }
 
-async fn slots(session: &mut Session<'_>, ending: &mut Ending) -> Result<(), Trouble> {
+async fn slots(session: &mut Session<'_>) -> Result<Ending, Trouble> {
+    let mut ending = Ending::default();
     let rows = session.query(SLOTS).await?;
     for row in &rows {
         let (name, kind): (&str, &str) = (row.get(0), row.get(1));
@@ -107,7 +107,7 @@ async fn slots(session: &mut Session<'_>, ending: &mut Ending) -> Result<(), Tro
     if rows.is_empty() {
         ending.note("no replication slot");
     }
-    Ok(())
+    Ok(ending)
 }
 
 /// Looks for what concerns one database; there is no further work.

@@ -11,7 +11,7 @@ use crate::connection::ConnectError;
 use crate::ending::{Ending, INSTANCE};
 use crate::instance::{self, Databases, Facts};
 use crate::job::{Planned, Unit};
-use crate::session::{Limits, Session, Trouble};
+use crate::session::{Limits, Session, Trouble, patiently};
 use crate::{
     Options, Target, assertions, collations, constraints, content, extensions, foreign_keys, freshness,
     indexes, isolation, leftovers, pack, sequences, storage, uniqueness,
@@ -84,12 +84,13 @@ pub struct DatabasePlan {
 /// Looks at the server and plans.
 ///
 /// # Errors
-/// When it cannot be connected to; every later trouble becomes the result of a check.
+/// When it cannot be connected to; every later trouble becomes the result of a check. A server that goes away is waited
+/// for once it has let us in: before, that is the caller's to do.
 pub(crate) async fn make(target: &Target, options: &Options) -> Result<Plan, ConnectError> {
     let limits = Limits::new(options);
     let mut session = Session::open_maintenance(target, limits).await?;
-    let facts =
-        instance::facts(&mut session).await.map_err(|trouble| ConnectError::Refused(trouble.message()))?;
+    let facts = patiently!(session, "the server", instance::facts(&mut session))
+        .map_err(|trouble| ConnectError::Refused(trouble.message()))?;
     let mut planner = Planner {
         target,
         options,
@@ -131,13 +132,18 @@ impl<'a> Planner<'a> {
     async fn instance(&mut self, session: &mut Session<'_>) {
         if self.options.expect_isolated {
             let since = Instant::now();
-            session.next_check();
-            let ending = self.unless_late(async || isolation::check(session).await).await;
+            let ending = self
+                .unless_late(async || {
+                    match patiently!(session, isolation::CHECK, isolation::check(session)) {
+                        Ok(ending) => ending,
+                        Err(trouble) => Ending::trouble(&trouble),
+                    }
+                })
+                .await;
             self.plan.checks.push(ending.into_check(isolation::CHECK, INSTANCE, since));
         }
         let since = Instant::now();
-        session.next_check();
-        let databases = match instance::databases(session).await {
+        let databases = match patiently!(session, "inventory", instance::databases(session)) {
             Ok(databases) => databases,
             Err(trouble) => {
                 let ending = Ending::trouble(&trouble);
@@ -151,7 +157,7 @@ impl<'a> Planner<'a> {
         let (mut counted, mut unopened) = (Vec::new(), Vec::new());
         for name in &databases.names {
             match self.open(name, &databases).await {
-                Ok(mut session) => match instance::table_count(&mut session).await {
+                Ok(mut session) => match patiently!(session, name, instance::table_count(&mut session)) {
                     Ok(tables) => {
                         counted.push((name.clone(), tables));
                         self.database(&mut session, name, tables).await;
@@ -172,7 +178,6 @@ impl<'a> Planner<'a> {
             return self.off(leftovers::CHECK, INSTANCE);
         }
         let since = Instant::now();
-        session.next_check();
         let mut planned = Planned::default();
         let (options, facts) = (self.options, &self.plan.facts);
         planned.ending = self
@@ -193,7 +198,7 @@ impl<'a> Planner<'a> {
         if self.limits.used_up() {
             return Err(TIME_BUDGET.into());
         }
-        Session::open(self.target, self.limits, name).await.map_err(|error| error.to_string())
+        Session::open_patiently(self.target, self.limits, name).await.map_err(|error| error.to_string())
     }
 
     /// Does the work unless the time budget is used up.
@@ -233,7 +238,7 @@ impl<'a> Planner<'a> {
         let mut objects = None;
         // The catalog is the manifest's, so it is read even when the check is off; and when it cannot be, that is said.
         let ending = self
-            .unless_late(async || match catalog::read(session).await {
+            .unless_late(async || match patiently!(session, SCHEMA, catalog::read(session)) {
                 Ok(read) => {
                     let ending = catalog::unreadable(&read);
                     objects = Some(read);
@@ -259,11 +264,10 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let since = Instant::now();
-            session.next_check();
             let planned = if self.limits.used_up() {
                 Err(Trouble::Budget)
             } else {
-                family(check, session, &scope).await
+                patiently!(session, check, family(check, session, &scope))
             };
             let planned = planned.unwrap_or_else(|trouble| Planned {
                 ending: Ending::trouble(&trouble),
@@ -295,9 +299,7 @@ impl<'a> Planner<'a> {
             return;
         }
         let since = Instant::now();
-        session.next_check();
-        let planned = freshness::plan(session, scope, freshness)
-            .await
+        let planned = patiently!(session, freshness::CHECK, freshness::plan(session, scope, freshness))
             .unwrap_or_else(|trouble| Planned { ending: Ending::trouble(&trouble), ..Planned::default() });
         // One check for the whole instance: the newest of all columns counts.
         self.file_as(freshness::CHECK, INSTANCE, name, planned, since);

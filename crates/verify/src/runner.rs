@@ -2,20 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::future::join_all;
 
 use crate::connection::ConnectError;
 use crate::job::{Job, JobResult, Unit, UnitResult, Work};
-use crate::session::{Limits, Session, Trouble};
+use crate::session::{Limits, Session, Trouble, patiently};
 use crate::{Options, Target};
-
-/// How often a job is tried when something got in the way that is not the data's fault.
-const ATTEMPTS: u32 = 4;
-
-/// Waits between attempts, growing.
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// Where results go as they come.
 #[async_trait::async_trait]
@@ -151,7 +145,8 @@ impl<'a> Run<'a> {
         let mut sum = Work::default();
         let mut parts = vec![job.clone()];
         while let Some(part) = parts.pop() {
-            match self.attempts(session, &part).await {
+            let name = part.name();
+            match patiently!(session, &name, once(session, &part)) {
                 Ok(work) => sum.add(work),
                 Err(Trouble::Budget) if self.fresh() => {
                     let message =
@@ -188,31 +183,10 @@ impl<'a> Run<'a> {
         let half = |pages| Job { task: job.task.on(pages), bytes: job.bytes / 2, ..job.clone() };
         Some((half(first), half(second)))
     }
+}
 
-    /// Tries a job until it has an answer, or it is clear that it has none.
-    async fn attempts(&self, session: &mut Session<'_>, job: &Job) -> Result<Work, Trouble> {
-        let mut attempt = 1;
-        loop {
-            let mut work = Work::default();
-            session.next_check();
-            let trouble = match job.task.run(session, &job.object, &mut work).await {
-                Ok(()) => return Ok(work),
-                Err(trouble) => trouble,
-            };
-            match trouble {
-                Trouble::Lost(_) | Trouble::Interrupted(_) if attempt < ATTEMPTS => {
-                    tracing::info!(job = job.name(), attempt, trouble = trouble.message(), "trying again");
-                    tokio::time::sleep((PAUSE * attempt).min(self.limits.left())).await;
-                    attempt += 1;
-                }
-                Trouble::Lost(message) => {
-                    return Err(Trouble::Lost(format!("{message}; tried {attempt} times")));
-                }
-                Trouble::Interrupted(message) => {
-                    return Err(Trouble::Interrupted(format!("{message}; tried {attempt} times")));
-                }
-                other => return Err(other),
-            }
-        }
-    }
+/// One attempt at a job.
+async fn once(session: &mut Session<'_>, job: &Job) -> Result<Work, Trouble> {
+    let mut work = Work::default();
+    job.task.run(session, &job.object, &mut work).await.map(|()| work)
 }

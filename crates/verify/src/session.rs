@@ -16,6 +16,12 @@ const CLIENT_GRACE: Duration = Duration::from_secs(15);
 /// restarts within seconds.
 const RECONNECT_WITHIN: Duration = Duration::from_secs(30);
 
+/// How often something is tried that something else than the data got in the way of.
+const ATTEMPTS: u32 = 4;
+
+/// Waits between attempts, growing.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// Server messages are cut here.
 const MESSAGE_LIMIT: usize = 400;
 
@@ -230,6 +236,22 @@ impl<'a> Session<'a> {
         self.may_reconnect = true;
     }
 
+    /// Waits before something is tried again, or says what it came to.
+    pub(crate) async fn pause(&self, what: &str, attempt: u32, trouble: Trouble) -> Result<(), Trouble> {
+        match trouble {
+            Trouble::Lost(_) | Trouble::Interrupted(_) if attempt < ATTEMPTS => {
+                tracing::info!(what, attempt, trouble = trouble.message(), "trying again");
+                tokio::time::sleep((PAUSE * attempt).min(self.limits.left())).await;
+                Ok(())
+            }
+            Trouble::Lost(message) => Err(Trouble::Lost(format!("{message}; tried {attempt} times"))),
+            Trouble::Interrupted(message) => {
+                Err(Trouble::Interrupted(format!("{message}; tried {attempt} times")))
+            }
+            other => Err(other),
+        }
+    }
+
     /// Runs statements that change something, each on its own: only for what belongs to the proof itself.
     pub(crate) async fn change(&mut self, sql: &str) -> Result<(), Trouble> {
         let sql = format!("BEGIN READ WRITE; {sql}; COMMIT");
@@ -345,6 +367,27 @@ impl<'a> Session<'a> {
         }
     }
 }
+
+/// Does something that only reads, until it has an answer or it is clear that it has none: a lost connection, a lock, a
+/// cancellation and a server that restarts are no answers.
+///
+/// A macro, since an async closure that borrows cannot be shown to be `Send` yet. `$work` is evaluated for each attempt.
+macro_rules! patiently {
+    ($session:expr, $what:expr, $work:expr) => {{
+        let mut attempt = 1;
+        loop {
+            $session.next_check();
+            match $work.await {
+                Ok(done) => break Ok(done),
+                Err(trouble) => match $session.pause($what, attempt, trouble).await {
+                    Ok(()) => attempt += 1,
+                    Err(trouble) => break Err(trouble),
+                },
+            }
+        }
+    }};
+}
+pub(crate) use patiently;
 
 async fn pin(target: &Target, limits: &Limits, client: &Client) -> Result<(), ConnectError> {
     let sql = settings::pin_session(limits.statement);

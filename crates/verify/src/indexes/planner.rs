@@ -58,6 +58,10 @@ pub(crate) async fn plan(session: &mut Session<'_>, scope: &Scope<'_>) -> Result
         }
         // Planning reads the first page of every index of the table.
         if let Err(trouble) = planner.index(session, index).await {
+            if let Trouble::Lost(_) = trouble {
+                // Says nothing of this index: all of them are planned again.
+                return Err(trouble);
+            }
             let mut work = Work::default();
             match relations::file(session, &index.title, trouble, &mut work).await {
                 Ok(()) => planner.planned.ending.merge(work.ending),

@@ -2,15 +2,16 @@
 //! never called good.
 
 use std::collections::BTreeMap;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast_core::validation::CheckResult::*;
 use holdfast_core::validation::{Verdict, verdict};
 use holdfast_verify::{Journal, Options, UnitResult, conclude, plan, work};
 
-use crate::server::Server;
+use crate::server::{Server, only};
 
 const ROWS: &str = "CREATE TABLE t AS SELECT n AS id, jsonb_build_object('n', repeat(md5(n::text), 8)) AS doc
     FROM generate_series(1, 100000) AS n; CREATE TABLE u AS SELECT 1 AS n";
@@ -70,13 +71,13 @@ async fn a_server_that_restarts_costs_time_and_nothing_else() {
     let target = server.target();
     let options = Options { chunk_bytes: 1 << 20, ..pieces() };
     let verifying = tokio::spawn(async move { holdfast_verify::verify(&target, &options).await });
-    // In the midst of the work: while it is planned, a server that goes away is an answer.
+    // In the midst of the work.
     let client = server.connect("postgres").await;
     let hashing = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()
         AND query LIKE '%hashint4extended%'";
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while client.query_one(hashing, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-        assert!(std::time::Instant::now() < deadline, "nothing is hashed");
+        assert!(Instant::now() < deadline, "nothing is hashed");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     drop(client);
@@ -162,4 +163,82 @@ async fn a_call_without_time_leaves_its_units_to_the_next() {
     assert_eq!((end.done.len(), end.left.len()), (0, ids.len()));
     let end = work(&target, &options, &plan, &end.left, &journal).await.unwrap();
     assert_eq!((end.done.len(), end.left.len()), (ids.len(), 0));
+}
+
+/// Waits until somebody waits for a lock.
+async fn somebody_waits(server: &Server) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while server.value("postgres", "SELECT count(*) FROM pg_locks WHERE NOT granted").await == "0" {
+        assert!(Instant::now() < deadline, "nobody waits for a lock");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_restarts_while_it_is_planned_costs_time_and_nothing_else() {
+    let mut server = Server::start().await;
+    server
+        .database(
+            "shop",
+            "CREATE TABLE t AS SELECT 1 AS n; CREATE INDEX ON t (n); CREATE TABLE u AS SELECT 1 AS n",
+        )
+        .await;
+    // The catalog, then the first check that opens tables, then one that opens indexes: there planning stands still.
+    let places = [
+        ("LOCK TABLE pg_catalog.pg_sequence IN ACCESS EXCLUSIVE MODE", Options::default()),
+        ("LOCK TABLE public.t IN ACCESS EXCLUSIVE MODE", Options::default()),
+        ("REINDEX INDEX public.t_n_idx", only(&["indexes"])),
+    ];
+    for (sql, options) in places {
+        let peace = server.verify_with(&options).await.outcome;
+        let client = server.connect("shop").await;
+        client.batch_execute(&format!("BEGIN; {sql}")).await.unwrap();
+        let target = server.target();
+        let verifying = tokio::spawn(async move { holdfast_verify::verify(&target, &options).await });
+        somebody_waits(&server).await;
+        server.while_stopped(|| {}).await;
+        let outcome = verifying.await.unwrap().unwrap();
+        assert_eq!(verdict(&outcome.checks), Verdict::Valid, "{sql}: {:#?}", outcome.checks);
+        assert_eq!(outcome.not_checked, peace.not_checked, "{sql}");
+        assert_eq!(outcome.manifest.databases, peace.manifest.databases, "{sql}");
+    }
+}
+
+/// A way to the server on which these connections, counted from 0, end before they begin.
+fn way_that_drops(port: u16, dropped: std::ops::Range<usize>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let way = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for (number, client) in listener.incoming().enumerate() {
+            let client = client.unwrap();
+            if dropped.contains(&number) {
+                continue;
+            }
+            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let ways = [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)];
+            for (mut from, mut to) in ways {
+                std::thread::spawn(move || {
+                    // Either end may go away at any time.
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Both);
+                });
+            }
+        }
+    });
+    way
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_opened_yet_is_waited_for() {
+    let server = Server::start().await;
+    server.database("shop", "CREATE TABLE t AS SELECT 1 AS n").await;
+    let mut target = server.target();
+    // The first one is the server's: who does not get that far is told so at once.
+    target.port = way_that_drops(server.cluster.port(), 1..3);
+    let planned = plan(&target, &Options::default()).await.unwrap();
+    let not_run = planned.checks.iter().filter(|check| check.result == NotRun).count();
+    assert_eq!((not_run, planned.databases.len()), (0, 2), "{:#?}", planned.checks);
+    assert!(planned.databases.values().all(|database| database.objects.is_some()));
+    target.port = way_that_drops(server.cluster.port(), 0..1);
+    assert!(plan(&target, &Options::default()).await.is_err());
 }

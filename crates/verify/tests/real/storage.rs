@@ -124,7 +124,7 @@ async fn a_user_without_rights_learns_what_was_left_out() {
             assert_eq!(seen.check(check, "shop").result, Passed, "{:#?}", seen.check(check, "shop"));
         }
         let whole = reasons(&seen, None).join("\n");
-        assert!(whole.contains("amcheck cannot be had: this user has no right to call it"), "{whole}");
+        assert!(whole.contains("amcheck cannot be had: this user has no right to call amcheck"), "{whole}");
         let toast = reasons(&seen, Some("TOAST of public.t"));
         assert_eq!(toast, ["storage: this user has no right to read its pages"]);
         let toast = reasons(&seen, Some("index of the TOAST of public.t")).join("\n");

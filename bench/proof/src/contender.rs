@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::TryStreamExt as _;
 use futures::future::try_join_all;
 use holdfast_core::validation::{CheckResult, CheckSettings, Coverage, Verdict, verdict};
-use holdfast_verify::{Journal, Options, Plan, Statements, Target, Tls, UnitResult, conclude, plan, work};
+use holdfast_verify::{Journal, Options, Plan, Target, UnitResult, conclude, plan, work};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
@@ -90,16 +90,8 @@ pub async fn run() -> Result<()> {
 
 impl Order {
     fn target(&self) -> Target {
-        Target {
-            host: "localhost".into(),
-            port: self.access.port,
-            user: "postgres".into(),
-            password: self.access.password.clone().into(),
-            database: None,
-            tls: Tls::Verify { ca_pem: self.access.ca_pem.clone() },
-            connect_timeout: Duration::from_secs(10),
-            statements: Statements::default(),
-        }
+        let Access { port, password, ca_pem } = &self.access;
+        Target::new("localhost", *port, "postgres", password.clone().into(), ca_pem)
     }
 
     fn options(&self) -> Options {

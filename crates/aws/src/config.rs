@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use holdfast_core::ids::Region;
+use holdfast_core::polling::WORK_SECONDS;
 use holdfast_core::{Error, ErrorKind, Result};
 
 use crate::calls::CallCounter;
@@ -88,6 +89,39 @@ pub fn optional(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// The authorities that servers of RDS are trusted by: those of the file that `HOLDFAST_RDS_CA_FILE` names, else `usual`.
+///
+/// # Errors
+/// `Configuration` when the file cannot be read.
+pub fn rds_authorities(usual: &str) -> Result<String> {
+    authorities(optional("HOLDFAST_RDS_CA_FILE").as_deref(), usual)
+}
+
+fn authorities(path: Option<&str>, usual: &str) -> Result<String> {
+    let Some(path) = path else { return Ok(usual.to_owned()) };
+    std::fs::read_to_string(path).map_err(|error| {
+        Error::new(ErrorKind::Configuration, format!("HOLDFAST_RDS_CA_FILE: {path}: {error}"))
+    })
+}
+
+/// How long one invocation may work on a server: `HOLDFAST_VERIFY_BUDGET_SECONDS`, else as long as Lambda lets it.
+///
+/// # Errors
+/// `Configuration` when it is not a whole number.
+pub fn work_budget() -> Result<Duration> {
+    budget(optional("HOLDFAST_VERIFY_BUDGET_SECONDS").as_deref())
+}
+
+fn budget(text: Option<&str>) -> Result<Duration> {
+    let seconds = match text {
+        Some(text) => text.parse().map_err(|error| {
+            Error::new(ErrorKind::Configuration, format!("HOLDFAST_VERIFY_BUDGET_SECONDS: {error}"))
+        })?,
+        None => WORK_SECONDS,
+    };
+    Ok(Duration::from_secs(seconds))
+}
+
 fn http_client() -> Result<SharedHttpClient> {
     let mut roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
     if let Some(path) = optional("AWS_CA_BUNDLE") {
@@ -104,4 +138,28 @@ fn http_client() -> Result<SharedHttpClient> {
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(tls)
         .build_https())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities_are_the_usual_ones_unless_a_file_is_named() {
+        assert_eq!(authorities(None, "usual").unwrap(), "usual");
+        let error = authorities(Some("/nowhere/ca.pem"), "usual").unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Configuration);
+        assert!(error.message.starts_with("HOLDFAST_RDS_CA_FILE: /nowhere/ca.pem: "), "{error:?}");
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        assert!(authorities(Some(manifest), "usual").unwrap().contains("holdfast-aws"));
+    }
+
+    #[test]
+    fn a_budget_is_a_whole_number_of_seconds() {
+        assert_eq!(budget(None).unwrap(), Duration::from_secs(WORK_SECONDS));
+        assert_eq!(budget(Some("7")).unwrap(), Duration::from_secs(7));
+        let error = budget(Some("7 s")).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Configuration);
+        assert!(error.message.starts_with("HOLDFAST_VERIFY_BUDGET_SECONDS: "), "{error:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! What the domain knows of an instance and a snapshot, and what it concludes from one look.
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -50,6 +51,17 @@ pub struct Endpoint {
     pub host: String,
     /// Port.
     pub port: u16,
+}
+
+/// A server and how to log in to it.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where it listens; the name its certificate must carry.
+    pub endpoint: Endpoint,
+    /// Who logs in.
+    pub user: String,
+    /// The password, or a token; never logged, never part of an error.
+    pub password: SecretString,
 }
 
 /// Where a snapshot is in its life.

@@ -32,6 +32,7 @@ mod cluster;
 mod error;
 mod files;
 mod options;
+pub mod page;
 mod user;
 
 pub use authority::{CertificateAuthority, ServerCertificate};

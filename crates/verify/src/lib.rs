@@ -95,6 +95,28 @@ pub struct Target {
     pub statements: Statements,
 }
 
+impl Target {
+    /// A server over TLS whose certificate one of the authorities in `ca_pem` has signed; ten seconds to log in.
+    pub fn new(
+        host: impl Into<String>,
+        port: u16,
+        user: impl Into<String>,
+        password: SecretString,
+        ca_pem: impl Into<String>,
+    ) -> Self {
+        Target {
+            host: host.into(),
+            port,
+            user: user.into(),
+            password,
+            database: None,
+            tls: Tls::Verify { ca_pem: ca_pem.into() },
+            connect_timeout: Duration::from_secs(10),
+            statements: Statements::default(),
+        }
+    }
+}
+
 /// What to check, against what, and within which limits.
 #[derive(Debug, Clone)]
 pub struct Options {

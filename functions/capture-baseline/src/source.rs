@@ -3,23 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_core::rds::Endpoint;
+pub use holdfast_core::rds::Server;
 use holdfast_core::validation::{CheckSettings, Coverage, Reading};
-use holdfast_verify::{ConnectError, Journal, Options, Plan, Progress, Standing, Statements, Target, Tls};
-use secrecy::SecretString;
+use holdfast_verify::{ConnectError, Journal, Options, Plan, Progress, Standing, Target};
 
 use crate::Job;
-
-/// A server that is not Holdfast's own, and how to log in to it.
-#[derive(Debug, Clone)]
-pub struct Server {
-    /// Where it listens; the name its certificate must carry.
-    pub endpoint: Endpoint,
-    /// A user that may read.
-    pub user: String,
-    /// Its password, or a token.
-    pub password: SecretString,
-}
 
 /// Reads the source, or a replica of it. Nothing here changes anything.
 #[async_trait(?Send)]
@@ -54,16 +42,8 @@ impl ServerSource {
     }
 
     fn target(&self, server: &Server) -> Target {
-        Target {
-            host: server.endpoint.host.clone(),
-            port: server.endpoint.port,
-            user: server.user.clone(),
-            password: server.password.clone(),
-            database: None,
-            tls: Tls::Verify { ca_pem: self.ca_pem.clone() },
-            connect_timeout: Duration::from_secs(10),
-            statements: Statements::default(),
-        }
+        let (endpoint, ca_pem) = (&server.endpoint, self.ca_pem.clone());
+        Target::new(&endpoint.host, endpoint.port, &server.user, server.password.clone(), ca_pem)
     }
 }
 

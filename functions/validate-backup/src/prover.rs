@@ -1,25 +1,10 @@
 //! The proof as a port: the function decides, `holdfast-verify` connects.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_core::rds::Endpoint;
-use holdfast_verify::{
-    ConnectError, Journal, Options, Outcome, Plan, Progress, Statements, Target, Tls, UnitResult,
-};
-use secrecy::SecretString;
-
-/// A restored server and how to log in to it.
-#[derive(Debug, Clone)]
-pub struct Server {
-    /// Where it listens; the name its certificate must carry.
-    pub endpoint: Endpoint,
-    /// Master user.
-    pub user: String,
-    /// The derived password.
-    pub password: SecretString,
-}
+pub use holdfast_core::rds::Server;
+use holdfast_verify::{ConnectError, Journal, Options, Outcome, Plan, Progress, Target, UnitResult};
 
 /// Looks at restored servers.
 #[async_trait(?Send)]
@@ -54,16 +39,8 @@ impl ServerProver {
     }
 
     fn target(&self, server: &Server) -> Target {
-        Target {
-            host: server.endpoint.host.clone(),
-            port: server.endpoint.port,
-            user: server.user.clone(),
-            password: server.password.clone(),
-            database: None,
-            tls: Tls::Verify { ca_pem: self.ca_pem.clone() },
-            connect_timeout: Duration::from_secs(10),
-            statements: Statements::default(),
-        }
+        let (endpoint, ca_pem) = (&server.endpoint, self.ca_pem.clone());
+        Target::new(&endpoint.host, endpoint.port, &server.user, server.password.clone(), ca_pem)
     }
 }
 

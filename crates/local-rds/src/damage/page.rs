@@ -1,50 +1,15 @@
-//! PostgreSQL's pages as they lie in files: checksum, line pointers, and changes that no checksum
+//! PostgreSQL's pages as they lie in files: line pointers, and changes that no checksum
 //! shows. Little-endian machines, pages of 8 KiB.
 
+use holdfast_local_postgres::page;
+
 /// Bytes of a page.
-pub(super) const PAGE: usize = 8192;
+pub(super) const PAGE: usize = page::SIZE;
 
 const HEADER: usize = 24;
-const LANES: usize = 32;
-const PRIME: u32 = 16_777_619;
-/// Where each of the lanes of the checksum begins: part of PostgreSQL's on-disk format.
-const BASES: [u32; LANES] = [
-    0x5b1f_36e9,
-    0xb852_5960,
-    0x02ab_50aa,
-    0x1de6_6d2a,
-    0x79ff_467a,
-    0x9bb9_f8a3,
-    0x217e_7cd2,
-    0x83e1_3d2c,
-    0xf8d4_474f,
-    0xe39e_b970,
-    0x42c6_ae16,
-    0x9932_16fa,
-    0x7b09_3b5d,
-    0x98da_ff3c,
-    0xf718_902a,
-    0x0b1c_9cdb,
-    0xe58f_764b,
-    0x1876_36bc,
-    0x5d7b_3bb1,
-    0xe73d_e7de,
-    0x92be_c979,
-    0xcca6_c0b2,
-    0x304a_0979,
-    0x85aa_43d4,
-    0x7831_25bb,
-    0x6ca8_eaa2,
-    0xe407_eac6,
-    0x4b5c_fc3e,
-    0x9fbf_8c76,
-    0x15ca_20be,
-    0xf2ca_9fd3,
-    0x959b_d756,
-];
 
 /// One page.
-pub(super) struct Page(Vec<u8>);
+pub(super) struct Page(Box<[u8; PAGE]>);
 
 /// A line pointer in use: where it is itself, and where its tuple is.
 struct Item {
@@ -56,15 +21,15 @@ struct Item {
 impl Page {
     /// A page of zeroes, to be read into.
     pub(super) fn new() -> Self {
-        Self(vec![0; PAGE])
+        Self(Box::new([0; PAGE]))
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.0[..]
     }
 
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.0
+        &mut self.0[..]
     }
 
     fn short(&self, at: usize) -> usize {
@@ -75,27 +40,9 @@ impl Page {
         u32::from_le_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
     }
 
-    /// What PostgreSQL expects in the header of this page when it is the block of that number: a hash
-    /// in 32 lanes, in which the field of the checksum itself counts as zero.
-    fn checksum(&self, block: u32) -> u16 {
-        let round = |sum: u32, value: u32| {
-            let mixed = sum ^ value;
-            mixed.wrapping_mul(PRIME) ^ (mixed >> 17)
-        };
-        let mut sums = BASES;
-        for (word, at) in (0..PAGE).step_by(4).enumerate() {
-            let value = if at == 8 { self.long(at) & 0xffff_0000 } else { self.long(at) };
-            sums[word % LANES] = round(sums[word % LANES], value);
-        }
-        let folded = sums.iter().fold(0, |all, sum| all ^ round(round(*sum, 0), 0));
-        // Never zero: that stands for "no checksum". The remainder fits.
-        u16::try_from((folded ^ block) % 65535).unwrap_or_default() + 1
-    }
-
     /// Writes the checksum that fits.
     pub(super) fn seal(&mut self, block: u32) {
-        let sum = self.checksum(block).to_le_bytes();
-        self.0[8..10].copy_from_slice(&sum);
+        page::seal(&mut self.0, block);
     }
 
     /// Whether it was ever written to.
@@ -187,14 +134,15 @@ mod tests {
         Cluster::create(binaries, CertificateAuthority::new().unwrap(), options).await.unwrap();
         let pages = files.iter().flat_map(|file| {
             let bytes = std::fs::read(directory.path().join("data").join(file)).unwrap();
-            let pages: Vec<_> = bytes.chunks(PAGE).map(|page| Page(page.to_vec())).collect();
+            let pages: Vec<_> =
+                bytes.chunks(PAGE).map(|page| Page(Box::new(page.try_into().unwrap()))).collect();
             (0..).zip(pages)
         });
         pages.collect()
     }
 
     fn fits(page: &Page, block: u32) -> bool {
-        usize::from(page.checksum(block)) == page.short(8)
+        usize::from(page::checksum(&page.0, block)) == page.short(8)
     }
 
     /// `pg_proc` and its index on names have the same file names in every major.

@@ -3,6 +3,8 @@
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use holdfast_local_postgres::page;
+
 use crate::server::PAGE;
 
 const SIZE: usize = PAGE as usize;
@@ -40,8 +42,7 @@ impl Page {
 
     /// Written back with the checksum that fits.
     pub fn seal(mut self) {
-        let sum = checksum(&self.bytes, self.number).to_le_bytes();
-        self.bytes[8..10].copy_from_slice(&sum);
+        page::seal(self.bytes.as_mut_slice().try_into().unwrap(), self.number);
         self.write();
     }
 
@@ -81,56 +82,4 @@ impl Page {
     pub fn swap_pointers(&mut self, one: usize, other: usize) {
         (0..4).for_each(|byte| self.bytes.swap(24 + 4 * one + byte, 24 + 4 * other + byte));
     }
-}
-
-/// `pg_checksum_page` of PostgreSQL (`checksum_impl.h`).
-fn checksum(page: &[u8], number: u32) -> u16 {
-    const BASES: [u32; 32] = [
-        0x5b1f_36e9,
-        0xb852_5960,
-        0x02ab_50aa,
-        0x1de6_6d2a,
-        0x79ff_467a,
-        0x9bb9_f8a3,
-        0x217e_7cd2,
-        0x83e1_3d2c,
-        0xf8d4_474f,
-        0xe39e_b970,
-        0x42c6_ae16,
-        0x9932_16fa,
-        0x7b09_3b5d,
-        0x98da_ff3c,
-        0xf718_902a,
-        0x0b1c_9cdb,
-        0xe58f_764b,
-        0x1876_36bc,
-        0x5d7b_3bb1,
-        0xe73d_e7de,
-        0x92be_c979,
-        0xcca6_c0b2,
-        0x304a_0979,
-        0x85aa_43d4,
-        0x7831_25bb,
-        0x6ca8_eaa2,
-        0xe407_eac6,
-        0x4b5c_fc3e,
-        0x9fbf_8c76,
-        0x15ca_20be,
-        0xf2ca_9fd3,
-        0x959b_d756,
-    ];
-    let round = |sum: u32, value: u32| {
-        let mixed = sum ^ value;
-        mixed.wrapping_mul(16_777_619) ^ (mixed >> 17)
-    };
-    let mut sums = BASES;
-    for (place, word) in page.chunks_exact(4).enumerate() {
-        let mut value = u32::from_le_bytes(word.try_into().unwrap());
-        if place == 2 {
-            value &= 0xffff_0000;
-        }
-        sums[place % 32] = round(sums[place % 32], value);
-    }
-    let folded = sums.iter().fold(0, |all, sum| all ^ round(round(*sum, 0), 0));
-    u16::try_from((folded ^ number) % 65535).unwrap() + 1
 }

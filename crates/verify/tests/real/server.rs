@@ -3,11 +3,10 @@
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use holdfast_core::validation::{Check, CheckResult};
 use holdfast_local_postgres::{Binaries, CertificateAuthority, Cluster, ClusterOptions, StopMode};
-use holdfast_verify::{Options, Outcome, Statements, Target, Tls, verify};
+use holdfast_verify::{Options, Outcome, Target, verify};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tempfile::TempDir;
 use tokio_postgres::Client;
@@ -91,16 +90,8 @@ impl Server {
     }
 
     pub fn target(&self) -> Target {
-        Target {
-            host: "localhost".into(),
-            port: self.cluster.port(),
-            user: "postgres".into(),
-            password: PASSWORD.into(),
-            database: None,
-            tls: Tls::Verify { ca_pem: self.cluster.ca_pem().into() },
-            connect_timeout: Duration::from_secs(10),
-            statements: Statements::default(),
-        }
+        let (port, ca_pem) = (self.cluster.port(), self.cluster.ca_pem());
+        Target::new("localhost", port, "postgres", PASSWORD.into(), ca_pem)
     }
 
     pub async fn verify(&self) -> Seen {

@@ -116,3 +116,28 @@ async fn a_subscription_at_work_is_named() {
     let seen = copy.verify_with(&only(&[])).await;
     seen.expect("isolation", "instance", Errored, "subscription alive", "is at work now");
 }
+
+#[tokio::test]
+async fn what_a_database_does_at_changes_of_its_own_is_not_done_at_ours() {
+    // GIVEN a database that counts every change of its catalog, and forbids what makes an extension
+    let server = Server::start().await;
+    let watched = "CREATE TABLE changes (n int); CREATE TABLE t AS SELECT 1 AS n;
+        CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS $$
+          BEGIN INSERT INTO public.changes VALUES (1); END $$;
+        CREATE FUNCTION forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$
+          BEGIN RAISE EXCEPTION 'no extensions here'; END $$;
+        CREATE EVENT TRIGGER watch ON ddl_command_start EXECUTE FUNCTION watch();
+        CREATE EVENT TRIGGER forbid ON ddl_command_end WHEN TAG IN ('CREATE EXTENSION') EXECUTE FUNCTION forbid()";
+    server.database("watched", watched).await;
+    let changes = server.value("watched", "SELECT count(*)::text FROM changes").await;
+    // WHEN it is looked at with the means of our own
+    let seen = server.verify_with(&Options { may_create_extensions: true, ..Options::default() }).await;
+    // THEN these are there, nothing of the database's own ran for it, and nothing is wrong
+    let here =
+        "SELECT string_agg(extname, ' ' ORDER BY extname) FROM pg_extension WHERE extname <> 'plpgsql'";
+    assert_eq!(server.value("watched", here).await, "amcheck pg_prewarm");
+    assert_eq!(server.value("watched", "SELECT count(*)::text FROM changes").await, changes);
+    for check in ["storage", "indexes", "content"] {
+        assert_eq!(seen.check(check, "watched").result, Passed, "{:#?}", seen.check(check, "watched"));
+    }
+}

@@ -198,3 +198,133 @@ fn a_verdict_that_was_not_recorded_any_more_is_still_shown() {
     assert!(page.contains("<h1>INVALID</h1>"));
     assert!(page.contains("before its verdict was recorded"));
 }
+
+#[test]
+fn what_nobody_can_see_is_spelled_out_in_the_page() {
+    let page = page(&samples::hostile());
+    assert!(page.contains("‹U+202E›txt.exe‹U+2066›"));
+    assert!(!page.contains(['\u{202e}', '\u{2066}']));
+}
+
+#[test]
+fn the_banner_counts_what_it_speaks_of() {
+    let said = |report: &Value, wrong: usize, what: &str| {
+        let checks = report["validationDetails"]["checks"].as_array().expect("checks").len();
+        let sentence = format!("{wrong} of {checks} checks {what}");
+        assert!(page(report).contains(&sentence), "{sentence}");
+    };
+    said(&samples::invalid(), 3, "found something wrong");
+    // One could not be finished, one never started.
+    said(&samples::inconclusive(), 2, "could not be finished or never started");
+}
+
+#[test]
+fn a_row_of_a_check_says_how_it_ended() {
+    let rows = |report: &Value| between(&page(report), "id=\"checked\"", "</section>").to_owned();
+    let invalid = rows(&samples::invalid());
+    assert_eq!(invalid.matches("✗").count(), 3, "{invalid}");
+    assert_eq!(invalid.matches("FAILED").count(), 3);
+    // What never started took no time, not none.
+    let inconclusive = rows(&samples::inconclusive());
+    let never = inconclusive.split("<tr").find(|row| row.contains("not run")).expect("a row");
+    assert!(!never.contains("0 ms"), "{never}");
+}
+
+#[test]
+fn a_section_without_anything_in_it_is_not_there() {
+    for section in ["id=\"wrong\"", "id=\"unfinished\""] {
+        assert!(!page(&samples::valid()).contains(section), "{section}");
+    }
+    assert!(
+        !page(&samples::not_run()).contains("not compared"),
+        "nothing was restored to be held against anything"
+    );
+}
+
+#[test]
+fn another_failure_is_not_taken_for_a_refusal() {
+    let mut report = samples::invalid();
+    report["failure"] = json!({"name": "Holdfast.DeadlineExceeded", "cause": "12 hours", "leftovers": []});
+    let attention = between(&page(&report), "id=\"attention\"", "</section>").to_owned();
+    assert!(attention.contains("The operation failed") && attention.contains("12 hours"), "{attention}");
+    assert!(!attention.contains("The backup is refused"));
+}
+
+#[test]
+fn partial_without_a_reason_is_told_to_have_none() {
+    let mut report = samples::valid();
+    report["status"] = json!("PARTIAL");
+    let attention = between(&page(&report), "id=\"attention\"", "</section>").to_owned();
+    assert!(attention.contains("does not say what is missing"), "{attention}");
+}
+
+#[test]
+fn a_list_that_may_be_cut_is_not_taken_for_all() {
+    let mut report = samples::inconclusive();
+    report["validationDetails"] = Value::Null;
+    report["validation"]["notChecked"] =
+        json!([{"check": "content", "scope": "shop", "object": "public.a", "reason": "sampled"}]);
+    let left = between(&page(&report), "id=\"not-checked\"", "</section>").to_owned();
+    assert!(left.contains("does not say whether this is all"), "{left}");
+}
+
+#[test]
+fn a_whole_check_and_single_objects_are_two_entries() {
+    let mut report = samples::valid();
+    report["validationDetails"]["notChecked"] = json!([
+        {"check": "content", "scope": "shop", "reason": "for one reason"},
+        {"check": "content", "scope": "shop", "object": "public.a", "reason": "for one reason"},
+    ]);
+    let left = between(&page(&report), "id=\"not-checked\"", "</section>").to_owned();
+    assert_eq!(left.matches("for one reason").count(), 2, "{left}");
+}
+
+#[test]
+fn a_comparison_says_how_it_ended_or_why_there_was_none() {
+    let compared = |report: &Value| between(&page(report), "id=\"compared\"", "</section>").to_owned();
+    // The details alone know the checks: the verdict is theirs.
+    let mut failed = samples::invalid();
+    for check in failed["validationDetails"]["checks"].as_array_mut().unwrap() {
+        if check["name"] == "against-baseline" {
+            check["result"] = json!("failed");
+        }
+    }
+    assert!(compared(&failed).contains("FAILED, schema equal"), "{}", compared(&failed));
+    let without = |baseline: Value| {
+        let mut report = samples::valid();
+        let checks = report["validationDetails"]["checks"].as_array_mut().unwrap();
+        checks.retain(|check| check["name"] != "against-baseline");
+        report["baseline"] = baseline;
+        compared(&report)
+    };
+    let reason = json!({"name": "Holdfast.BaselineUnreadable", "cause": "wrong credentials"});
+    let unreadable = json!({"status": "UNREADABLE", "depth": "full", "reason": reason});
+    assert!(without(unreadable).contains("the source could not be read: wrong credentials"));
+    let taken = json!({"status": "TAKEN", "depth": "full"});
+    assert!(without(taken).contains("the baseline was taken and not used"));
+    assert!(without(json!({"status": "NOT_ASKED"})).contains("no baseline of the source was asked for"));
+}
+
+#[test]
+fn what_was_asked_for_less_or_more_is_said() {
+    let request = |report: &Value| between(&page(report), "id=\"request\"", "</section>").to_owned();
+    let mut report = samples::valid();
+    let validation = &mut report["request"]["validation"];
+    validation["checks"]["storage"] = json!("off");
+    validation["checks"]["content"] = json!({"samplePercent": 5.0});
+    validation["checks"]["digest"] = json!("cryptographic");
+    validation["allowMissingTables"] = json!(["shop.public.old"]);
+    for said in ["storage off", "content 5 % of the pages", "cryptographic digests", "shop.public.old"] {
+        assert!(request(&report).contains(said), "{said}: {}", request(&report));
+    }
+    assert!(request(&samples::not_run()).contains("switched off"));
+}
+
+#[test]
+fn a_copy_that_failed_and_a_snapshot_in_clear_are_said_so() {
+    let partial = page(&samples::partial());
+    assert!(between(&partial, "id=\"copies\"", "</section>").contains("✗ NO COPY"));
+    let mut clear = samples::valid();
+    clear["snapshot"]["encrypted"] = json!(false);
+    assert!(between(&page(&clear), "id=\"identity\"", "</section>").contains("NOT encrypted"));
+}

@@ -389,6 +389,21 @@ mod tests {
                 ("index public.i", "is missing (and the same in 1 other table)"),
             ],
         );
+        // What happened differently to a partition is said of it.
+        let now = {
+            let mut now = of("text", true);
+            now.insert("column public.a1.id".into(), of("int8", true)["column public.a1.id"].clone());
+            now
+        };
+        differ(
+            &of("int", true),
+            &now,
+            &[
+                ("column public.\"a 2\".id", "int → text"),
+                ("column public.a.id", "int → text"),
+                ("column public.a1.id", "int → int8"),
+            ],
+        );
         // What happened to one partition alone is said of it.
         let mut one = of("int", true);
         one.remove("column public.a1.note");

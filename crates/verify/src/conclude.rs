@@ -51,10 +51,14 @@ pub(crate) fn conclude(plan: &Plan, results: &BTreeMap<u32, UnitResult>, options
         checks.push(ending.lasting(open.name.clone(), open.scope.clone(), duration));
     }
     checks.extend(compare::missing_databases(plan, options));
-    let mut not_checked = plan.not_checked.clone();
-    checks.extend(compare::with_references(plan, &manifest, options, &mut not_checked));
+    checks.extend(compare::with_references(plan, &manifest, options));
     order(&mut checks);
-    Outcome { checks, manifest, databases: plan.databases.keys().cloned().collect(), not_checked }
+    Outcome {
+        checks,
+        manifest,
+        databases: plan.databases.keys().cloned().collect(),
+        not_checked: plan.not_checked.clone(),
+    }
 }
 
 /// The instance first, then database by database, assertions last; within these as they were found.

@@ -13,13 +13,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_core::validation::{
-    Baseline, Counters, Coverage, DatabaseReading, Manifest, NotChecked, Reading, Session, TableManifest,
+    Baseline, Counters, Coverage, DatabaseReading, Manifest, Reading, Session, TableManifest,
 };
 
 use super::exact::table_difference;
 use crate::Options;
 use crate::catalog;
-use crate::ending::{Ending, INSTANCE, count, name_some};
+use crate::ending::{Ending, count, name_some};
 use crate::job::Task;
 use crate::plan::Plan;
 
@@ -36,14 +36,8 @@ const REPORTED_WITHIN_SECONDS: u64 = crate::COUNTERS_SETTLE_SECONDS as u64 - IDL
 /// A session that is idle for so long reports (`PGSTAT_IDLE_INTERVAL` of `pgstat.c`).
 const IDLE_SECONDS: u64 = 10;
 
-/// Holds what was restored against what the source was. What could not be judged is added to `not_checked`.
-pub(crate) fn compare(
-    plan: &Plan,
-    manifest: &Manifest,
-    source: &Baseline,
-    options: &Options,
-    not_checked: &mut Vec<NotChecked>,
-) -> Ending {
+/// Holds what was restored against what the source was.
+pub(crate) fn compare(plan: &Plan, manifest: &Manifest, source: &Baseline, options: &Options) -> Ending {
     let mut ending = Ending::default();
     let (Some(before), Some(after)) = (&source.before, &source.after) else {
         let which = if source.before.is_none() { "before" } else { "after" };
@@ -93,7 +87,6 @@ pub(crate) fn compare(
         }
     }
     tally.describe(&mut ending, source.manifest.is_some());
-    not_checked.append(&mut tally.not_checked);
     ending
 }
 
@@ -143,7 +136,6 @@ struct Tally {
     still: u64,
     unknown: Vec<String>,
     unlogged: Vec<String>,
-    not_checked: Vec<NotChecked>,
 }
 
 impl Tally {
@@ -163,14 +155,6 @@ impl Tally {
         if !self.unlogged.is_empty() {
             ending
                 .note(format!("unlogged, emptied by a restore: {}", name_some(&self.unlogged, NAMES_SHOWN)));
-        }
-        if !self.not_checked.is_empty() {
-            let tables: Vec<String> =
-                self.not_checked.iter().filter_map(|entry| entry.object.clone()).collect();
-            ending.note(format!(
-                "not what the source's counters make of them, which may be late: {}",
-                name_some(&tables, NAMES_SHOWN)
-            ));
         }
         if !self.unknown.is_empty() {
             ending.note(format!(
@@ -312,13 +296,7 @@ impl Database<'_> {
             Moved::Still => {
                 match table_difference(was, is) {
                     Some(message) => {
-                        self.contradicted(
-                            ending,
-                            tally,
-                            object,
-                            message,
-                            "though nothing changed on the source",
-                        );
+                        self.contradicted(ending, object, message, "though nothing changed on the source");
                     }
                     None => tally.equal += 1,
                 }
@@ -337,26 +315,18 @@ impl Database<'_> {
         }
         let message = format!("holds {} rows; the source held {}", is.rows, was.rows);
         let why = format!("and what was inserted and deleted in between allows {least} to {most}");
-        self.contradicted(ending, tally, object, message, &why);
+        self.contradicted(ending, object, message, &why);
     }
 
-    /// A table is not what the counters make of it: wrong, unless the counters may be.
-    fn contradicted(
-        &self,
-        ending: &mut Ending,
-        tally: &mut Tally,
-        object: String,
-        message: String,
-        why: &str,
-    ) {
+    /// A table is not what the counters make of it: wrong, unless the counters may be. Then nothing is known, and unknown
+    /// is not success.
+    fn contradicted(&self, ending: &mut Ending, object: String, message: String, why: &str) {
         match &self.unreported {
             None => ending.wrong(object, format!("{message}, {why}")),
-            Some(reason) => tally.not_checked.push(NotChecked {
-                check: super::AGAINST_BASELINE.into(),
-                scope: INSTANCE.into(),
-                object: Some(object),
-                reason: format!("{message}; the counters cannot tell whether it changed: {reason}"),
-            }),
+            Some(reason) => ending.unfinished(
+                object,
+                format!("{message}; the counters cannot tell whether the source changed: {reason}"),
+            ),
         }
     }
 
@@ -437,10 +407,6 @@ mod tests {
     }
 
     fn held(source: &Baseline, now: &Manifest) -> Check {
-        held_with(source, now).0
-    }
-
-    fn held_with(source: &Baseline, now: &Manifest) -> (Check, Vec<NotChecked>) {
         let plan: Plan = serde_json::from_value(serde_json::json!({
             "algorithm": crate::ALGORITHM, "checks": [], "open": [], "databases": {}, "closed": [], "listed": true,
             "notChecked": [], "units": [],
@@ -448,9 +414,8 @@ mod tests {
                       "blockSize": 8192, "now": "2026-11-21T00:00:00Z"}
         }))
         .unwrap();
-        let mut not_checked = Vec::new();
-        let ending = compare(&plan, now, source, &Options::default(), &mut not_checked);
-        (ending.into_check("against-baseline", "instance", Instant::now()), not_checked)
+        let ending = compare(&plan, now, source, &Options::default());
+        ending.into_check("against-baseline", "instance", Instant::now())
     }
 
     fn full(before: Reading, after: Reading, was: Manifest) -> Baseline {
@@ -490,7 +455,7 @@ mod tests {
     }
 
     /// What is said of a copy with another fingerprint, or with rows beyond the bounds, when this session is there.
-    fn suspected(began: &str, seconds: u64, hidden: u64) -> [(CheckResult, Vec<NotChecked>); 2] {
+    fn suspected(began: &str, seconds: u64, hidden: u64) -> [Check; 2] {
         let (still, moved) = (counters(10, 0), counters(15, 2));
         [(still, 10), (moved, 99)].map(|(after, rows)| {
             let mut after = reading("int", after);
@@ -498,28 +463,24 @@ mod tests {
             database.sessions = vec![Session { began: began.into(), seconds }];
             database.hidden_sessions = hidden;
             let source = full(reading("int", counters(10, 0)), after, manifest("int", 10, "x"));
-            assert_eq!(
-                held_with(&source, &manifest("int", 10, "x")).1,
-                [],
-                "what is equal needs no counters"
-            );
-            let (check, not_checked) = held_with(&source, &manifest("int", rows, "y"));
-            (check.result, not_checked)
+            let equal = held(&source, &manifest("int", 10, "x"));
+            assert_eq!(equal.result, CheckResult::Passed, "what is equal needs no counters");
+            held(&source, &manifest("int", rows, "y"))
         })
     }
 
     #[test]
     fn counters_that_may_be_late_prove_nothing() {
         // A session that had no occasion to report since a time between the first reading and the snapshot.
-        for (result, not_checked) in suspected("2026-11-21T00:10:00Z", 60, 0) {
-            assert_eq!((result, not_checked.len()), (CheckResult::Passed, 1));
-            assert_eq!(not_checked[0].object.as_deref(), Some("shop.public.t"));
-            assert!(not_checked[0].reason.contains("1 session may not have reported"), "{not_checked:?}");
+        for check in suspected("2026-11-21T00:10:00Z", 60, 0) {
+            assert_eq!((check.result, check.findings.len()), (CheckResult::Errored, 1), "{check:#?}");
+            assert_eq!(check.findings[0].object, "shop.public.t");
+            assert!(check.findings[0].message.contains("1 session may not have reported"), "{check:#?}");
         }
         // One that cannot be seen.
-        for (result, not_checked) in suspected("2026-11-20T00:00:00Z", 60, 2) {
-            assert_eq!((result, not_checked.len()), (CheckResult::Passed, 1));
-            assert!(not_checked[0].reason.contains("GRANT pg_monitor"), "{not_checked:?}");
+        for check in suspected("2026-11-20T00:00:00Z", 60, 2) {
+            assert_eq!(check.result, CheckResult::Errored, "{check:#?}");
+            assert!(check.findings[0].message.contains("GRANT pg_monitor"), "{check:#?}");
         }
     }
 
@@ -527,8 +488,8 @@ mod tests {
     fn a_session_that_has_nothing_to_report_excuses_nothing() {
         // In a transaction since before the first reading, or since after the snapshot.
         for (began, seconds) in [("2026-11-20T23:59:59Z", 9000), ("2026-11-21T00:10:00Z", 59)] {
-            for (result, not_checked) in suspected(began, seconds, 0) {
-                assert_eq!((result, not_checked.len()), (CheckResult::Failed, 0), "{began}");
+            for check in suspected(began, seconds, 0) {
+                assert_eq!(check.result, CheckResult::Failed, "{began}");
             }
         }
     }

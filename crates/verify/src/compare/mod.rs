@@ -12,7 +12,7 @@ mod last_valid;
 
 use std::time::Instant;
 
-use holdfast_core::validation::{Check, Manifest, NotChecked};
+use holdfast_core::validation::{Check, Manifest};
 
 pub(crate) use last_valid::{missing_databases, schema};
 
@@ -25,13 +25,8 @@ pub(crate) const AGAINST_MANIFEST: &str = "against-manifest";
 /// Held against the source.
 pub(crate) const AGAINST_BASELINE: &str = "against-baseline";
 
-/// The checks that hold the whole against something. What they could not judge is added to `not_checked`.
-pub(crate) fn with_references(
-    plan: &Plan,
-    manifest: &Manifest,
-    options: &Options,
-    not_checked: &mut Vec<NotChecked>,
-) -> Vec<Check> {
+/// The checks that hold the whole against something.
+pub(crate) fn with_references(plan: &Plan, manifest: &Manifest, options: &Options) -> Vec<Check> {
     let mut checks = Vec::new();
     if let Some(expected) = &options.same_as {
         let since = Instant::now();
@@ -43,8 +38,11 @@ pub(crate) fn with_references(
     }
     if let Some(source) = &options.baseline {
         let since = Instant::now();
-        let ending = baseline::compare(plan, manifest, source, options, not_checked);
-        checks.push(ending.into_check(AGAINST_BASELINE, INSTANCE, since));
+        checks.push(baseline::compare(plan, manifest, source, options).into_check(
+            AGAINST_BASELINE,
+            INSTANCE,
+            since,
+        ));
     }
     checks
 }

@@ -10,13 +10,11 @@ use crate::ending::{Ending, count};
 use crate::fingerprint::{self, Column};
 use crate::job::{Job, Pages, Planned, Task as AnyTask, Work};
 use crate::plan::{Plan, Scope};
+use crate::ranges;
 use crate::session::{Session, Trouble};
 
 /// Name of the check.
 pub(crate) const CHECK: &str = "content";
-
-/// TID range scans came with PostgreSQL 14: before, a chunk would read the whole table.
-const CHUNKS_SINCE: u32 = 140_000;
 
 const TABLES: &str = "
     WITH RECURSIVE base(typid, current) AS (
@@ -139,8 +137,7 @@ impl Table {
         let total = self.bytes + self.toast_bytes;
         // A page brings its share of TOAST with it.
         let wanted = total.div_ceil(scope.options.chunk_bytes.max(1)).clamp(1, pages.max(1));
-        let at_most = if scope.facts.version < CHUNKS_SINCE { u64::MAX / 2 } else { pages.div_ceil(wanted) };
-        for range in Pages::cut(pages, at_most) {
+        for range in ranges::pieces(scope, self.bytes, pages.div_ceil(wanted)) {
             jobs.push(self.job(range, None, scope));
         }
     }
@@ -197,7 +194,7 @@ pub(crate) async fn run(
         format!(" TABLESAMPLE pg_catalog.system({percent}) REPEATABLE (20)")
     });
     let from = format!("ONLY {table} AS t{sample}");
-    let condition = task.pages.condition("t");
+    let condition = task.pages.condition("t", table);
     let row = session.query_heap(&fingerprint::sums(&task.columns, &from, &condition, task.toasted)).await?;
     work.rows = row.get::<_, i64>(0).unsigned_abs();
     for half in 0..2 {

@@ -142,7 +142,9 @@ async fn ask(
         }
         Question::Lookups { head, tail } => {
             let pages = task.pages.unwrap_or(Pages::ALL);
-            let row = session.query_with(&BY_INDEX, &format!("{head}{}{tail}", pages.condition("t"))).await?;
+            let row = session
+                .query_with(&BY_INDEX, &format!("{head}{}{tail}", pages.condition("t", table)))
+                .await?;
             match number(&row, 1) {
                 0 => {}
                 lost => work.ending.wrong(title, not_found(lost, table)),

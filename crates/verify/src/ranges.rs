@@ -5,12 +5,37 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 
 use crate::ending::count;
-use crate::job::Pages;
+use crate::job::{PAGES_PLACE_BY_PLACE, Pages};
 use crate::plan::Scope;
 use crate::session::Trouble;
 
 /// TID range scans came with PostgreSQL 14: before, a range would read the whole table.
 const RANGES_SINCE: u32 = 140_000;
+
+/// A table of more chunks than this is not gone through by one statement.
+const WHOLE_UP_TO_CHUNKS: u64 = 8;
+
+/// The size of a page for which it is known how many rows have room on it.
+const USUAL_PAGE: u64 = 8192;
+
+/// Bytes that one statement may go through.
+pub(crate) fn whole_up_to(scope: &Scope<'_>) -> u64 {
+    scope.options.chunk_bytes.saturating_mul(WHOLE_UP_TO_CHUNKS)
+}
+
+/// A file of so many bytes in pieces of at most so many pages. A server without TID range scans reads what one statement
+/// can read at once, as that is ten times faster than place by place.
+pub(crate) fn pieces(scope: &Scope<'_>, bytes: u64, at_most: u64) -> Vec<Pages> {
+    let pages = bytes.div_ceil(scope.facts.block_size);
+    if scope.facts.version >= RANGES_SINCE {
+        return Pages::cut(pages, at_most);
+    }
+    if bytes <= whole_up_to(scope) || scope.facts.block_size != USUAL_PAGE {
+        return vec![Pages::ALL];
+    }
+    let pieces = Pages::cut(pages, at_most.min(PAGES_PLACE_BY_PLACE)).into_iter();
+    pieces.map(|piece| Pages { place_by_place: true, ..piece }).collect()
+}
 
 /// A file up to this size is read whole: to sample it would save nothing.
 const READ_WHOLE_BYTES: u64 = 1 << 20;
@@ -78,15 +103,15 @@ impl Share {
             // Always the same pages: two runs of the same data say the same.
             format!(" TABLESAMPLE pg_catalog.system({percent}) REPEATABLE (20)")
         });
-        (format!("ONLY {table} AS {alias}{sample}"), self.pages.condition(alias))
+        (format!("ONLY {table} AS {alias}{sample}"), self.pages.condition(alias, table))
     }
 
     /// ` in pages 5 to 9`, or nothing for a whole file.
     pub(crate) fn place(self) -> String {
         match self.pages {
-            Pages { from: 0, to: None } => String::new(),
-            Pages { from, to: None } => format!(" from page {from} on"),
-            Pages { from, to: Some(to) } => format!(" in pages {from} to {}", to - 1),
+            Pages { from: 0, to: None, .. } => String::new(),
+            Pages { from, to: None, .. } => format!(" from page {from} on"),
+            Pages { from, to: Some(to), .. } => format!(" in pages {from} to {}", to - 1),
         }
     }
 }
@@ -95,12 +120,11 @@ impl Share {
 pub(crate) fn shares(scope: &Scope<'_>, bytes: u64, coverage: Coverage) -> (Vec<(Share, u64)>, bool) {
     let page = scope.facts.block_size;
     let pages = bytes.div_ceil(page);
-    let ranged = scope.facts.version >= RANGES_SINCE;
-    let at_most = if ranged { (scope.options.chunk_bytes / page).max(1) } else { u64::MAX / 2 };
+    let at_most = (scope.options.chunk_bytes / page).max(1);
     match coverage {
         Coverage::Off => (vec![], true),
         Coverage::SamplePercent(percent) if bytes > READ_WHOLE_BYTES => {
-            if !ranged {
+            if scope.facts.version < RANGES_SINCE {
                 let share = Share { pages: Pages::ALL, sample_percent: Some(percent) };
                 return (vec![(share, (bytes as f64 * percent / 100.0) as u64)], true);
             }
@@ -108,7 +132,7 @@ pub(crate) fn shares(scope: &Scope<'_>, bytes: u64, coverage: Coverage) -> (Vec<
             (sample.into_iter().map(|pages| part(pages, pages_in(pages, 0) * page)).collect(), true)
         }
         Coverage::Full | Coverage::SamplePercent(_) => {
-            let ranges = Pages::cut(pages, at_most).into_iter();
+            let ranges = pieces(scope, bytes, at_most).into_iter();
             (ranges.map(|range| part(range, pages_in(range, pages) * page)).collect(), false)
         }
     }
@@ -130,7 +154,7 @@ fn spread(pages: u64, at_most: u64, percent: f64) -> Vec<Pages> {
     (0..places)
         .map(|place| {
             let (from, next) = (pages * place / places, pages * (place + 1) / places);
-            Pages { from, to: Some((from + each).min(next)) }
+            Pages::between(from, (from + each).min(next))
         })
         .collect()
 }
@@ -156,7 +180,7 @@ mod tests {
     fn a_sample_is_spread_evenly_and_large_enough() {
         let ranges = spread(10_000, 1000, 5.0);
         assert_eq!(ranges.len(), 20);
-        assert_eq!(ranges[1], Pages { from: 500, to: Some(525) });
+        assert_eq!(ranges[1], Pages::between(500, 525));
         assert_eq!(ranges.iter().map(|range| pages_in(*range, 0)).sum::<u64>(), 500);
         assert!(ranges.windows(2).all(|pair| pair[0].to.unwrap() <= pair[1].from));
         // A large share of a large file is cut further: no range is longer than a chunk.
@@ -166,15 +190,13 @@ mod tests {
         // Nearly everything is no page twice; a few pages are of different places.
         let ranges = spread(130, 1000, 99.9);
         assert_eq!(ranges.iter().map(|range| pages_in(*range, 0)).sum::<u64>(), 130);
-        assert_eq!(
-            spread(200, 1000, 1.0),
-            [Pages { from: 0, to: Some(1) }, Pages { from: 100, to: Some(101) }]
-        );
+        assert_eq!(spread(200, 1000, 1.0), [Pages::between(0, 1), Pages::between(100, 101)]);
     }
 
     #[test]
     fn a_share_says_where_it_is() {
-        let share = |from, to| Share { pages: Pages { from, to }, sample_percent: None };
+        let share =
+            |from, to| Share { pages: Pages { from, to, place_by_place: false }, sample_percent: None };
         assert_eq!(rows_in(1, share(0, None)), "1 row");
         assert_eq!(rows_in(2, share(5, Some(9))), "2 rows in pages 5 to 8");
         assert_eq!(rows_in(2, share(5, None)), "2 rows from page 5 on");

@@ -189,7 +189,7 @@ pub(crate) async fn run(
     let answer = match task.pages {
         None => session.query_heap(&task.head).await,
         Some(pages) => {
-            let sql = format!("{}{}{}", task.head, pages.condition("t"), task.tail);
+            let sql = format!("{}{}{}", task.head, pages.condition("t", &task.table), task.tail);
             session.query_with(&BY_INDEX, &sql).await
         }
     };

@@ -8,14 +8,9 @@ use crate::extensions;
 use crate::index_catalog::{self, Index, answered_by, regclass};
 use crate::job::{Job, Pages, Planned, Task as AnyTask, Work};
 use crate::plan::Scope;
+use crate::ranges::{pieces, whole_up_to};
 use crate::relations;
 use crate::session::{Session, Trouble};
-
-/// A table of more chunks than this is not gone through by one statement.
-pub(crate) const WHOLE_UP_TO_CHUNKS: u64 = 8;
-
-/// TID range scans came with PostgreSQL 14: before, a range of pages would read the whole table.
-pub(crate) const RANGES_SINCE: u32 = 140_000;
 
 /// Until these releases `amcheck` could miss a row that is there, when its value was stored with another header than
 /// the one in the index ("amcheck: Normalize index tuples containing uncompressed varlena", March 2024).
@@ -103,7 +98,7 @@ impl Planner<'_> {
                 self.lookups(session, index, unseen).await
             }
             "btree" => self.btree(session, index).await,
-            "hash" if self.scope.facts.version >= RANGES_SINCE => {
+            "hash" => {
                 let unseen =
                     "hash index: every row was looked for in it, its own structure was not looked through";
                 self.lookups(session, index, unseen).await
@@ -230,8 +225,8 @@ impl Planner<'_> {
             self.skip(&index.title, "its operator class has no equality that could be asked for");
             return Ok(());
         };
-        let first = Pages { from: 0, to: Some(1) };
-        let probe = format!("{head}{}{tail}", first.condition("t"));
+        let first = Pages::between(0, 1);
+        let probe = format!("{head}{}{tail}", first.condition("t", &index.table));
         if let Some(reason) = answered_by(session, index, &probe).await? {
             self.skip(&index.title, format!("rows were not looked for in it: {reason}"));
             return Ok(());
@@ -258,14 +253,9 @@ impl Planner<'_> {
     }
 }
 
-/// Bytes that one statement may go through.
-fn whole_up_to(scope: &Scope<'_>) -> u64 {
-    scope.options.chunk_bytes.saturating_mul(WHOLE_UP_TO_CHUNKS)
-}
-
-/// Whether the table is too large to be gone through by one statement, and the server can do it in pieces.
+/// Whether the table is too large to be gone through by one statement.
 pub(crate) fn is_large(scope: &Scope<'_>, index: &Index) -> bool {
-    scope.facts.version >= RANGES_SINCE && index.table_bytes + index.bytes > whole_up_to(scope)
+    index.table_bytes + index.bytes > whole_up_to(scope)
 }
 
 /// The pages of the table in pieces, each with its bytes. They end where the file ends now.
@@ -274,11 +264,11 @@ pub(crate) fn ranges(scope: &Scope<'_>, index: &Index) -> Vec<(Pages, u64)> {
     let all = index.table_bytes / page;
     // Two and more searches for each row: a piece takes longer than reading it.
     let at_most = (scope.options.chunk_bytes / page / 8).max(1);
-    let ranges = Pages::cut(all, at_most).into_iter();
+    let ranges = pieces(scope, index.table_bytes, at_most).into_iter();
     ranges
-        .map(|Pages { from, to }| {
-            let to = to.unwrap_or(all).max(from + 1);
-            (Pages { from, to: Some(to) }, (to - from) * page * 8)
+        .map(|piece| {
+            let to = piece.to.unwrap_or(all).max(piece.from + 1);
+            (Pages { to: Some(to), ..piece }, (to - piece.from) * page * 8)
         })
         .collect()
 }

@@ -1,6 +1,7 @@
 //! A fingerprint is equal when the rows are, and differs when a bit of them does: type by type, on every major version.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use holdfast_core::validation::{CheckSettings, Coverage, Digest};
 use holdfast_local_postgres::Binaries;
@@ -260,6 +261,58 @@ async fn pieces_add_up_to_the_whole_in_any_number() {
                 assert_eq!(*digest.get_or_insert_with(|| now.clone()), now);
             }
         }
+    }
+}
+
+/// Before 14 a server has no TID range scans: pieces are asked for place by place, which no statement of the checks may
+/// turn into a walk through the whole table.
+#[tokio::test]
+async fn pieces_add_up_where_the_server_has_no_range_scans() {
+    for binaries in Binaries::majors().await.unwrap() {
+        if !["12", "13"].contains(&binaries.major_version()) {
+            continue;
+        }
+        let server = Server::of(binaries).await;
+        // Rows as short as they get fill every place of a page; dead ones leave holes; TOAST is far from its row.
+        server
+            .database(
+                "shop",
+                "CREATE TABLE t (v text); ALTER TABLE t ALTER v SET STORAGE EXTERNAL; CREATE TABLE bare ();
+                 INSERT INTO t SELECT repeat('x', CASE WHEN n % 100 = 0 THEN 3000 ELSE n % 500 END) FROM generate_series(1, 20000) AS n;
+                 DELETE FROM t WHERE ctid < '(5,0)' OR length(v) % 7 = 0; UPDATE t SET v = v || 'y' WHERE length(v) % 5 = 0;
+                 INSERT INTO bare SELECT FROM generate_series(1, 50000); CREATE TABLE last ()",
+            )
+            .await;
+        let pieces =
+            server.verify_with(&Options { chunk_bytes: 8 << 10, connections: 2, ..content_only() }).await;
+        pieces.all_passed_but(&[]);
+        assert_eq!(pieces.rows("shop", "public.bare"), 50_000);
+        // What a session counted arrives when it is gone, in order: once this is there, the rest is.
+        let others =
+            "SELECT count(*)::text FROM pg_stat_activity WHERE datname = 'shop' AND pid <> pg_backend_pid()";
+        until(&server, others, "0").await;
+        server.sql("shop", "SELECT FROM last").await;
+        let walks =
+            |table| format!("SELECT (seq_scan > 0)::text FROM pg_stat_user_tables WHERE relname = '{table}'");
+        until(&server, &walks("last"), "true").await;
+        assert_eq!(
+            server.value("shop", &walks("bare")).await,
+            "false",
+            "a piece walked through all of the table"
+        );
+        let whole = server.verify_with(&Options { chunk_bytes: u64::MAX, ..content_only() }).await;
+        assert_eq!(prints(&pieces, "shop"), prints(&whole, "shop"));
+        assert_eq!(pieces.rows("shop", "public.t"), whole.rows("shop", "public.t"));
+        until(&server, &walks("bare"), "true").await;
+    }
+}
+
+/// Waits until a question has an answer.
+async fn until(server: &Server, question: &str, answer: &str) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while server.value("shop", question).await != answer {
+        assert!(Instant::now() < deadline, "{question} is not {answer}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

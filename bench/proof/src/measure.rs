@@ -87,9 +87,10 @@ impl Server {
             if fields.get(1).is_none_or(|parent| *parent != self.pid.to_string()) {
                 continue;
             }
-            // One that has ended counts until the postmaster has taken note.
-            let ended = fields.first().is_some_and(|state| state == "Z");
             let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
+            // One that ends counts until the postmaster has taken note: first it has no memory, and so no command line,
+            // any more, which takes a while with large shared buffers, then it is a zombie.
+            let ended = line.is_empty() || fields.first().is_some_and(|state| state == "Z");
             let line = String::from_utf8_lossy(&line);
             count += usize::from(ended || line.contains("127.0.0.1(") || line.contains("parallel worker"));
         }

@@ -139,7 +139,7 @@ async fn validate(order: &Order) -> Result<Answer> {
     let plan = plan(&target, &options).await?;
     let ids: Vec<u32> = plan.units.iter().map(|unit| unit.id).collect();
     let memory = Memory::default();
-    work(&target, &options, &plan, &ids, &memory).await?;
+    work(&target, &options, &plan.units, &ids, &memory).await?;
     let results = memory.0.into_inner().unwrap_or_else(PoisonError::into_inner);
     let outcome = conclude(&plan, &results, &options);
     // Only a whole answer is one.

@@ -9,6 +9,7 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use holdfast_core::ids::Region;
 use holdfast_core::ports::{Documents, Execution, RegionStack};
 use holdfast_core::{Error, ErrorKind, Result};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::classify::{classify, code};
@@ -78,7 +79,12 @@ fn execution_arn(state_machine: &str, name: &str) -> String {
 
 #[async_trait]
 impl RegionStack for RegionStacks {
-    async fn put_document(&self, region: &Region, key: &str, document: &Value) -> Result<()> {
+    async fn put_document<T: Serialize + Sync>(
+        &self,
+        region: &Region,
+        key: &str,
+        document: &T,
+    ) -> Result<()> {
         let name = self.bucket.replace(REGION, region.as_str());
         Bucket::in_region(&self.aws, region, name).put(key, document).await
     }

@@ -8,7 +8,8 @@ use holdfast_core::ids::Region;
 use holdfast_core::ports::Documents;
 use holdfast_core::rds::Creation;
 use holdfast_core::{Error, ErrorKind, Result};
-use serde_json::Value;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::classify::{classify, code, message};
 use crate::config::Aws;
@@ -47,8 +48,8 @@ impl Bucket {
         &self.name
     }
 
-    fn put_object(&self, key: &str, document: &Value) -> Result<PutObjectFluentBuilder> {
-        let body = serde_json::to_vec_pretty(document)
+    fn put_object(&self, key: &str, document: &impl Serialize) -> Result<PutObjectFluentBuilder> {
+        let body = serde_json::to_vec(document)
             .map_err(|error| Error::new(ErrorKind::Internal, format!("document {key}: {error}")))?;
         let put = self.client.put_object().bucket(&self.name).key(key);
         Ok(put.content_type("application/json").body(ByteStream::from(body)))
@@ -57,7 +58,7 @@ impl Bucket {
 
 #[async_trait]
 impl Documents for Bucket {
-    async fn create(&self, key: &str, document: &Value) -> Result<Creation<()>> {
+    async fn create<T: Serialize + Sync>(&self, key: &str, document: &T) -> Result<Creation<()>> {
         let action = format!("PutObject s3://{}/{key}", self.name);
         match self.put_object(key, document)?.if_none_match("*").send().await {
             Ok(_) => Ok(Creation::Created(())),
@@ -70,7 +71,7 @@ impl Documents for Bucket {
         }
     }
 
-    async fn put(&self, key: &str, document: &Value) -> Result<()> {
+    async fn put<T: Serialize + Sync>(&self, key: &str, document: &T) -> Result<()> {
         let action = format!("PutObject s3://{}/{key}", self.name);
         self.put_object(key, document)?.send().await.map_err(|error| classify(&action, &error))?;
         Ok(())
@@ -85,7 +86,7 @@ impl Documents for Bucket {
         Ok(())
     }
 
-    async fn get(&self, key: &str) -> Result<Option<Value>> {
+    async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         let action = format!("GetObject s3://{}/{key}", self.name);
         let answer = match self.client.get_object().bucket(&self.name).key(key).send().await {
             Ok(answer) => answer,

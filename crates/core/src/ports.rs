@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Result;
@@ -174,15 +176,18 @@ pub trait Store: Send + Sync {
     async fn latest_valid(&self, database: &DatabaseId, before: Timestamp) -> Result<Option<OperationId>>;
 }
 
-/// The metadata bucket.
+/// The metadata bucket. Documents are read and written as what they are: what lies between, a tree of JSON values, takes several
+/// times the memory, and the catalog of a large database is large.
 #[async_trait]
 pub trait Documents: Send + Sync {
     /// Writes a JSON document unless there is one.
-    async fn create(&self, key: &str, document: &Value) -> Result<Creation<()>>;
+    async fn create<T: Serialize + Sync>(&self, key: &str, document: &T) -> Result<Creation<()>>;
     /// Writes a JSON document.
-    async fn put(&self, key: &str, document: &Value) -> Result<()>;
-    /// Reads one.
-    async fn get(&self, key: &str) -> Result<Option<Value>>;
+    async fn put<T: Serialize + Sync>(&self, key: &str, document: &T) -> Result<()>;
+    /// Reads one, as what it is: [`ErrorKind::UnreadableRecord`] when it is something else.
+    ///
+    /// [`ErrorKind::UnreadableRecord`]: crate::ErrorKind::UnreadableRecord
+    async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>>;
     /// Writes an HTML page.
     async fn put_page(&self, key: &str, html: &str) -> Result<()>;
     /// Keys of all documents whose key begins with `prefix`.
@@ -216,7 +221,8 @@ pub enum Execution {
 #[async_trait]
 pub trait RegionStack: Send + Sync {
     /// Writes a JSON document into the metadata bucket there.
-    async fn put_document(&self, region: &Region, key: &str, document: &Value) -> Result<()>;
+    async fn put_document<T: Serialize + Sync>(&self, region: &Region, key: &str, document: &T)
+    -> Result<()>;
     /// Starts the validation workflow there under a name of the caller's. One of that name already is success: the
     /// answer is the execution's ARN.
     async fn start_validation(&self, region: &Region, name: &str, input: &Value) -> Result<String>;

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use holdfast_core::Result;
 use holdfast_core::ports::Documents;
 use holdfast_core::rds::Creation;
-use serde_json::Value;
+use holdfast_core::{Error, ErrorKind, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use crate::locked;
 use crate::trouble::{Call, Troubles};
@@ -56,19 +58,19 @@ impl FakeDocuments {
 
 #[async_trait]
 impl Documents for FakeDocuments {
-    async fn create(&self, key: &str, document: &Value) -> Result<Creation<()>> {
+    async fn create<T: Serialize + Sync>(&self, key: &str, document: &T) -> Result<Creation<()>> {
         let struck = self.troubles.strike(Call::PutDocument, key)?;
         let mut documents = locked(&self.documents);
         if documents.contains_key(key) {
             return struck.answer(Creation::AlreadyThere);
         }
-        documents.insert(key.to_owned(), document.clone());
+        documents.insert(key.to_owned(), json!(document));
         struck.answer(Creation::Created(()))
     }
 
-    async fn put(&self, key: &str, document: &Value) -> Result<()> {
+    async fn put<T: Serialize + Sync>(&self, key: &str, document: &T) -> Result<()> {
         let struck = self.troubles.strike(Call::PutDocument, key)?;
-        self.lay(key, document.clone());
+        self.lay(key, json!(document));
         struck.answer(())
     }
 
@@ -78,8 +80,13 @@ impl Documents for FakeDocuments {
         struck.answer(())
     }
 
-    async fn get(&self, key: &str) -> Result<Option<Value>> {
-        self.troubles.strike(Call::GetDocument, key)?.answer(self.now(key))
+    async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        let found = self.troubles.strike(Call::GetDocument, key)?.answer(self.now(key))?;
+        // As text: that is what it would be.
+        found
+            .map(|document| serde_json::from_str(&document.to_string()))
+            .transpose()
+            .map_err(|error| Error::new(ErrorKind::UnreadableRecord, format!("{key}: {error}")))
     }
 
     async fn keys(&self, prefix: &str) -> Result<Vec<String>> {

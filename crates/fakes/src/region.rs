@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use holdfast_core::Result;
 use holdfast_core::ids::Region;
 use holdfast_core::ports::{Execution, RegionStack};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::locked;
 use crate::trouble::{Call, Troubles};
@@ -53,9 +54,14 @@ impl FakeRegionStack {
 
 #[async_trait]
 impl RegionStack for FakeRegionStack {
-    async fn put_document(&self, region: &Region, key: &str, document: &Value) -> Result<()> {
+    async fn put_document<T: Serialize + Sync>(
+        &self,
+        region: &Region,
+        key: &str,
+        document: &T,
+    ) -> Result<()> {
         let struck = self.troubles.strike(Call::PutRegionDocument, region.as_str())?;
-        locked(&self.documents).insert((region.clone(), key.to_owned()), document.clone());
+        locked(&self.documents).insert((region.clone(), key.to_owned()), json!(document));
         struck.answer(())
     }
 

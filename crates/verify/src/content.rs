@@ -12,35 +12,31 @@ use crate::job::{Job, Pages, Planned, Task as AnyTask, Work};
 use crate::plan::{Plan, Scope};
 use crate::ranges;
 use crate::session::{Session, Trouble};
+use crate::types;
 
 /// Name of the check.
 pub(crate) const CHECK: &str = "content";
 
-const TABLES: &str = "
-    WITH RECURSIVE base(typid, current) AS (
-        SELECT t.oid, t.oid FROM pg_type t
-        UNION ALL
-        SELECT b.typid, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.current WHERE t.typtype = 'd'),
-    plain AS (
-        SELECT b.typid, t.typname::text AS name, n.nspname = 'pg_catalog' AND t.oid < 16384 AS built_in,
-               (SELECT e.typname::text FROM pg_type e WHERE e.oid = t.typelem AND t.typcategory = 'A' AND e.oid < 16384)
-                   AS element
-          FROM base b JOIN pg_type t ON t.oid = b.current JOIN pg_namespace n ON n.oid = t.typnamespace
-         WHERE t.typtype <> 'd')
-    SELECT format('%I.%I', n.nspname, c.relname),
-           c.relkind::text, c.relpersistence::text, c.relispopulated,
-           CASE WHEN c.relkind IN ('r', 'm') THEN pg_relation_size(c.oid) END,
-           coalesce(CASE WHEN c.reltoastrelid <> 0 THEN pg_relation_size(c.reltoastrelid) END, 0),
-           (SELECT json_agg(json_build_object('name', a.attname, 'typeName', p.name, 'builtIn', p.built_in,
-                       'element', p.element, 'toastable', a.attstorage <> 'p') ORDER BY a.attname COLLATE \"C\")::text
-              FROM pg_attribute a JOIN plain p ON p.typid = a.atttypid
-             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated IN ('', 's')),
-           has_table_privilege(c.oid, 'SELECT')
-      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.relkind IN ('r', 'm', 'f') AND c.relpersistence <> 't'
-       AND (n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-            OR c.oid = 'pg_largeobject'::regclass AND EXISTS (SELECT 1 FROM pg_largeobject_metadata))
-     ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"";
+/// Tables and whatever else has rows, with their columns.
+fn tables_sql() -> String {
+    let (types, members) = types::of_column();
+    format!(
+        "SELECT format('%I.%I', n.nspname, c.relname),
+                c.relkind::text, c.relpersistence::text, c.relispopulated,
+                CASE WHEN c.relkind IN ('r', 'm') THEN pg_relation_size(c.oid) END,
+                coalesce(CASE WHEN c.reltoastrelid <> 0 THEN pg_relation_size(c.reltoastrelid) END, 0),
+                (SELECT json_agg(json_build_object({members}, 'toastable', a.attstorage <> 'p')
+                                 ORDER BY a.attname COLLATE \"C\")::text
+                   FROM pg_attribute a {types}
+                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated IN ('', 's')),
+                has_table_privilege(c.oid, 'SELECT')
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE c.relkind IN ('r', 'm', 'f') AND c.relpersistence <> 't'
+            AND (n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+                 OR c.oid = 'pg_largeobject'::regclass AND EXISTS (SELECT 1 FROM pg_largeobject_metadata))
+          ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\""
+    )
+}
 
 /// A chunk of a table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,7 +63,7 @@ pub struct Task {
 pub(crate) async fn plan(session: &mut Session<'_>, scope: &Scope<'_>) -> Result<Planned, Trouble> {
     let mut planned = Planned::default();
     let settings = &scope.options.checks;
-    for row in session.query(TABLES).await? {
+    for row in session.query(&tables_sql()).await? {
         let table = Table::from(&row)?;
         if let Some(reason) = table.unread() {
             planned.not_checked.push((Some(table.identity), reason.to_owned()));

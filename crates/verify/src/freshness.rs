@@ -15,6 +15,7 @@ use crate::job::{Job, Planned, Task as AnyTask, Work};
 use crate::plan::Scope;
 use crate::ranges::{Heap, Share, heaps_of, shares};
 use crate::session::{Session, Trouble};
+use crate::types;
 
 /// Name of the check.
 pub(crate) const CHECK: &str = "freshness";
@@ -100,17 +101,13 @@ async fn find(session: &mut Session<'_>, column: &FreshnessColumn) -> Result<Fou
     };
     let name = literal(&column.column);
     let sql = format!(
-        "WITH RECURSIVE base(typid, current) AS (
-            SELECT t.oid, t.oid FROM pg_type t
-            UNION ALL
-            SELECT b.typid, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.current WHERE t.typtype = 'd')
-         SELECT c.relkind::text, format('%I.%I', n.nspname, c.relname), quote_ident(a.attname),
-                (SELECT b.current::regtype::text FROM base b JOIN pg_type t ON t.oid = b.current
-                  WHERE b.typid = a.atttypid AND t.typtype <> 'd'), {}
+        "SELECT c.relkind::text, format('%I.%I', n.nspname, c.relname), quote_ident(a.attname),
+                {}::regtype::text, {}
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
           WHERE c.oid = {table} AND a.attnum > 0 AND NOT a.attisdropped
             AND (a.attname = {name} OR quote_ident(a.attname) = {name} OR a.attname = lower({name}))
           ORDER BY a.attname = {name} DESC, quote_ident(a.attname) = {name} DESC LIMIT 1",
+        types::under_domains("a.atttypid"),
         heaps_of("c.oid")
     );
     let Some(row) = session.query(&sql).await?.into_iter().next() else {

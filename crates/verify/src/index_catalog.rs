@@ -6,6 +6,7 @@ use tokio_postgres::Row;
 use crate::fingerprint::{self, Column, quoted};
 use crate::relations::{self, title};
 use crate::session::{Session, Trouble};
+use crate::types;
 
 /// One row in so many is searched for from the root of an index while it is walked: the inner pages are used as well.
 const SEARCHED_EVERY: u32 = 16;
@@ -99,18 +100,9 @@ fn indexes_sql() -> String {
     let (before, after) = (operator("1"), operator("5"));
     let equal = operator("CASE m.amname WHEN 'hash' THEN 1 ELSE 3 END");
     let (index_title, table_title) = (title("c", "n"), title("t", "tn"));
+    let (types, members) = types::of_column();
     format!(
-        "WITH RECURSIVE base(typid, current) AS (
-            SELECT t.oid, t.oid FROM pg_type t
-            UNION ALL
-            SELECT b.typid, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.current WHERE t.typtype = 'd'),
-         plain AS (
-            SELECT b.typid, t.typname::text AS name, n.nspname = 'pg_catalog' AND t.oid < 16384 AS built_in,
-                   (SELECT e.typname::text FROM pg_type e
-                     WHERE e.oid = t.typelem AND t.typcategory = 'A' AND e.oid < 16384) AS element
-              FROM base b JOIN pg_type t ON t.oid = b.current JOIN pg_namespace n ON n.oid = t.typnamespace
-             WHERE t.typtype <> 'd')
-         SELECT format('%I.%I', n.nspname, c.relname), {index_title}, format('%I.%I', tn.nspname, t.relname), {table_title},
+        "SELECT format('%I.%I', n.nspname, c.relname), {index_title}, format('%I.%I', tn.nspname, t.relname), {table_title},
                 c.relname::text, m.amname::text, i.indisvalid, i.indisready, i.indislive, i.indisunique,
                 coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false),
                 pg_get_expr(i.indpred, i.indrelid), i.indexprs IS NOT NULL,
@@ -126,18 +118,15 @@ fn indexes_sql() -> String {
                             ORDER BY k)::text
                    FROM generate_series(1, i.indnkeyatts) AS k JOIN pg_opclass oc ON oc.oid = i.indclass[k - 1]
                    LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k - 1] AND a.attnum > 0),
-                (SELECT json_agg(DISTINCT jsonb_build_object('name', a.attname, 'typeName', p.name, 'builtIn', p.built_in,
-                            'element', p.element))::text
-                   FROM pg_attribute a JOIN plain p ON p.typid = a.atttypid
+                (SELECT json_agg(DISTINCT jsonb_build_object({members}))::text FROM pg_attribute a {types}
                   WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) AND a.attnum > 0)
            FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
            JOIN pg_am m ON m.oid = c.relam
            JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace tn ON tn.oid = t.relnamespace
           WHERE c.relkind = 'i' AND c.relpersistence <> 't' AND t.relispopulated
             AND (c.oid >= 16384 OR t.oid = 'pg_largeobject'::regclass)
-            AND (t.oid = 'pg_largeobject'::regclass OR n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' OR n.nspname = 'pg_toast' AND EXISTS (
-                SELECT 1 FROM pg_class o JOIN pg_namespace own ON own.oid = o.relnamespace
-                 WHERE o.reltoastrelid = t.oid AND own.nspname !~ '^pg_' AND own.nspname <> 'information_schema'))
+            AND (t.oid = 'pg_largeobject'::regclass OR n.nspname = 'pg_toast'
+                 OR n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
           ORDER BY 2, 1"
     )
 }

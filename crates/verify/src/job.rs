@@ -285,10 +285,17 @@ pub struct Unit {
     pub id: u32,
     /// The database to connect to.
     pub database: String,
-    /// Bytes its jobs read, estimated.
+    /// What it takes, in bytes: those that its jobs read, estimated, and for each job what it takes beside them.
     pub bytes: u64,
     /// Its jobs, in order.
     pub jobs: Vec<Job>,
+}
+
+impl Unit {
+    /// Bytes that its jobs read, estimated.
+    pub fn read_bytes(&self) -> u64 {
+        self.jobs.iter().map(|job| job.bytes).sum()
+    }
 }
 
 /// What a unit came to: one result per job, in their order.

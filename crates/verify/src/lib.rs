@@ -57,6 +57,7 @@ mod session;
 mod settings;
 mod standing;
 mod storage;
+mod types;
 mod uniqueness;
 
 pub use connection::{ConnectError, RDS_CA_BUNDLE, Statements, Tls, connect_probe};
@@ -207,7 +208,7 @@ pub async fn plan(target: &Target, options: &Options) -> Result<Plan, ConnectErr
     plan::make(target, options).await
 }
 
-/// Does those of the plan's units that `ids` names, the largest first, and keeps each result in `journal`.
+/// Does those of a plan's units that `ids` names, the largest first, and keeps each result in `journal`.
 ///
 /// Ends when they are done or `options.time_budget` is used up; what is left can be done by another call, by another
 /// process, at the same time or later.
@@ -217,11 +218,11 @@ pub async fn plan(target: &Target, options: &Options) -> Result<Plan, ConnectErr
 pub async fn work(
     target: &Target,
     options: &Options,
-    plan: &Plan,
+    units: &[Unit],
     ids: &[u32],
     journal: &dyn Journal,
 ) -> Result<Progress, ConnectError> {
-    let units = plan.units.iter().filter(|unit| ids.contains(&unit.id)).collect();
+    let units = units.iter().filter(|unit| ids.contains(&unit.id)).collect();
     runner::work(target, options, units, journal).await
 }
 
@@ -242,7 +243,7 @@ pub async fn verify(target: &Target, options: &Options) -> Result<Outcome, Conne
     let rest =
         Options { time_budget: options.time_budget.saturating_sub(begun.elapsed()), ..options.clone() };
     // A server that lets nobody in any more leaves units without results, and these say so.
-    if let Err(error) = work(target, &rest, &plan, &ids, &memory).await {
+    if let Err(error) = work(target, &rest, &plan.units, &ids, &memory).await {
         tracing::warn!(%error, "the work could not be done");
     }
     let results = memory.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -5,18 +5,31 @@ use crate::session::{Session, Trouble};
 
 /// An expression that names a relation (an alias of `pg_class`, and of its row of `pg_namespace`): TOAST by the table whose
 /// values it holds.
+///
+/// `reltoastrelid` has no index: for each TOAST table of thousands the whole of `pg_class` would be gone through. TOAST depends
+/// on its table (PostgreSQL, "pg_depend"), which has one; the catalogs' own was made before there were dependencies.
 pub(crate) fn title(relation: &str, namespace: &str) -> String {
     let of = "format('%I.%I', own_schema.nspname, own.relname)";
     let owners = "pg_namespace own_schema ON own_schema.oid = own.relnamespace";
-    format!(
-        "coalesce(
-            (SELECT 'TOAST of ' || {of} FROM pg_class own JOIN {owners}
-              WHERE {relation}.relkind = 't' AND own.reltoastrelid = {relation}.oid),
-            (SELECT 'index of the TOAST of ' || {of}
-               FROM pg_index own_index JOIN pg_class own ON own.reltoastrelid = own_index.indrelid JOIN {owners}
-              WHERE {namespace}.nspname = 'pg_toast' AND own_index.indexrelid = {relation}.oid),
-            format('%I.%I', {namespace}.nspname, {relation}.relname))"
-    )
+    let depended = |toast: &str| {
+        format!(
+            "pg_depend needs JOIN pg_class own ON own.oid = needs.refobjid AND own.reltoastrelid = needs.objid JOIN {owners}
+              WHERE needs.classid = 'pg_class'::regclass AND needs.objid = {toast} AND needs.objsubid = 0
+                AND needs.refclassid = 'pg_class'::regclass"
+        )
+    };
+    let toast = depended(&format!("{relation}.oid"));
+    let indexed = depended("own_index.indrelid");
+    let by_table = format!(
+        "CASE WHEN {relation}.relkind = 't' THEN 'TOAST of ' || coalesce(
+                (SELECT {of} FROM {toast}),
+                (SELECT {of} FROM pg_class own JOIN {owners} WHERE own.reltoastrelid = {relation}.oid))
+              WHEN {relation}.relkind = 'i' AND {namespace}.nspname = 'pg_toast' THEN 'index of the TOAST of ' || coalesce(
+                (SELECT {of} FROM pg_index own_index, {indexed} AND own_index.indexrelid = {relation}.oid),
+                (SELECT {of} FROM pg_index own_index JOIN pg_class own ON own.reltoastrelid = own_index.indrelid JOIN {owners}
+                  WHERE own_index.indexrelid = {relation}.oid)) END"
+    );
+    format!("coalesce({by_table}, format('%I.%I', {namespace}.nspname, {relation}.relname))")
 }
 
 /// Text as an SQL literal.

@@ -12,6 +12,7 @@ use crate::job::{Job, Planned, Task as AnyTask, Work};
 use crate::plan::Scope;
 use crate::ranges::{Heap, Share, heaps_of, rows_in, shares};
 use crate::session::{Session, Trouble};
+use crate::types;
 
 /// Name of the check.
 pub(crate) const CHECK: &str = "sequences";
@@ -24,11 +25,7 @@ const NAMES_SHOWN: usize = 5;
 /// says nothing of the column's values.
 fn sequences() -> String {
     format!(
-        "WITH RECURSIVE base(typid, current) AS (
-            SELECT t.oid, t.oid FROM pg_type t
-            UNION ALL
-            SELECT b.typid, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.current WHERE t.typtype = 'd'),
-        pairs AS (
+        "WITH RECURSIVE pairs AS (
             SELECT d.objid AS sequence, d.refobjid AS relid, d.refobjsubid AS attnum FROM pg_depend d
              WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
                AND d.objsubid = 0 AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
@@ -40,8 +37,7 @@ fn sequences() -> String {
             UNION SELECT a.relid, i.inhparent FROM above a JOIN pg_inherits i ON i.inhrelid = a.ancestor)
         SELECT format('%I.%I', n.nspname, c.relname), format('%I.%I', tn.nspname, t.relname), quote_ident(a.attname),
                s.seqincrement, s.seqcycle,
-               EXISTS (SELECT 1 FROM base b WHERE b.typid = a.atttypid
-                          AND b.current IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype)),
+               {} IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype),
                coalesce((SELECT pg_get_expr(f.adbin, f.adrelid) !~ '^nextval\\(''([^'']|'''')*''::regclass\\)$'
                            FROM pg_attrdef f JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
                           WHERE f.adrelid = p.relid AND f.adnum = p.attnum
@@ -57,6 +53,7 @@ fn sequences() -> String {
                              JOIN pg_attribute x ON x.attrelid = q.relid AND x.attnum = q.attnum
                             WHERE o.relid = p.relid AND x.attname = a.attname)
          ORDER BY 1, 2, 3",
+        types::under_domains("a.atttypid"),
         heaps_of("p.relid")
     )
 }

@@ -7,7 +7,6 @@ use holdfast_core::ports::{Documents, Logins, Rds};
 use holdfast_core::validation::{Baseline, BaselineDepth, Reading};
 use holdfast_core::{Error, ErrorKind, Result};
 use holdfast_verify::COUNTERS_SETTLE_SECONDS;
-use serde_json::json;
 
 use crate::parts::{BEFORE, Parts};
 use crate::{Carry, Job, Output, Ports, Source, before, rows};
@@ -58,7 +57,7 @@ pub(crate) async fn step(
 }
 
 async fn keep(documents: &impl Documents, job: &Job, captured: Captured) -> Result<Answer<Output>> {
-    documents.create(&job.operation.baseline_key(), &json!(captured)).await?;
+    documents.create(&job.operation.baseline_key(), &captured).await?;
     // Of two attempts the first stands.
     let stands = kept(documents, job).await?.unwrap_or(captured);
     Ok(job.ended(stands.result(&job.asked)))
@@ -66,8 +65,5 @@ async fn keep(documents: &impl Documents, job: &Job, captured: Captured) -> Resu
 
 async fn kept(documents: &impl Documents, job: &Job) -> Result<Option<Captured>> {
     let key = job.operation.baseline_key();
-    let Some(document) = documents.get(&key).await? else { return Ok(None) };
-    serde_json::from_value(document)
-        .map(Some)
-        .map_err(|error| Error::new(ErrorKind::UnreadableRecord, format!("{key}: {error}")))
+    documents.get(&key).await
 }

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use holdfast_core::Result;
 use holdfast_core::health::NamedCause;
 use holdfast_core::ids::OperationId;
 use holdfast_core::ports::Documents;
-use holdfast_core::{Error, ErrorKind, Result};
 use holdfast_verify::{Journal, UnitResult};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
 
 /// The reading before the snapshot.
 pub(crate) const BEFORE: &str = "before";
@@ -31,15 +30,12 @@ impl<D: Documents> Parts<'_, D> {
     /// A part, if it is there.
     pub async fn get<T: DeserializeOwned>(&self, part: &str) -> Result<Option<T>> {
         let key = self.operation.baseline_part_key(part);
-        let Some(document) = self.documents.get(&key).await? else { return Ok(None) };
-        serde_json::from_value(document)
-            .map(Some)
-            .map_err(|error| Error::new(ErrorKind::UnreadableRecord, format!("{key}: {error}")))
+        self.documents.get(&key).await
     }
 
     /// Keeps a part, unless there is one: of two attempts the first stands.
     pub async fn keep(&self, part: &str, value: &(impl Serialize + Sync)) -> Result<()> {
-        self.documents.create(&self.operation.baseline_part_key(part), &json!(value)).await.map(drop)
+        self.documents.create(&self.operation.baseline_part_key(part), value).await.map(drop)
     }
 
     /// What keeps the rest from being read.

@@ -63,7 +63,7 @@ async fn read_on(
         return Ok(job.done(None));
     }
     let server = login::server(ports, job, place).await?;
-    let progress = ports.source.work(&server, &options, &plan, &left, parts).await;
+    let progress = ports.source.work(&server, &options, &plan.units, &left, parts).await;
     let progress = progress.map_err(|error| Miss::connecting(place.as_str(), &error))?;
     if let Some(reason) = progress.journal_failed {
         return Err(

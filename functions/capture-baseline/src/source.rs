@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 pub use holdfast_core::rds::Server;
 use holdfast_core::validation::{CheckSettings, Coverage, Reading};
-use holdfast_verify::{ConnectError, Journal, Options, Plan, Progress, Standing, Target};
+use holdfast_verify::{ConnectError, Journal, Options, Plan, Progress, Standing, Target, Unit};
 
 use crate::Job;
 
@@ -18,12 +18,12 @@ pub trait Source {
     async fn standing(&self, server: &Server, options: &Options) -> Result<Standing, ConnectError>;
     /// How its rows are read.
     async fn plan(&self, server: &Server, options: &Options) -> Result<Plan, ConnectError>;
-    /// Reads those of the plan's pieces that `ids` names, until the time is used up.
+    /// Reads those of a plan's `units` that `ids` names, until the time is used up.
     async fn work(
         &self,
         server: &Server,
         options: &Options,
-        plan: &Plan,
+        units: &[Unit],
         ids: &[u32],
         journal: &dyn Journal,
     ) -> Result<Progress, ConnectError>;
@@ -65,11 +65,11 @@ impl Source for ServerSource {
         &self,
         server: &Server,
         options: &Options,
-        plan: &Plan,
+        units: &[Unit],
         ids: &[u32],
         journal: &dyn Journal,
     ) -> Result<Progress, ConnectError> {
-        holdfast_verify::work(&self.target(server), options, plan, ids, journal).await
+        holdfast_verify::work(&self.target(server), options, units, ids, journal).await
     }
 }
 

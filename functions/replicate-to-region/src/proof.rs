@@ -7,6 +7,7 @@ use holdfast_core::ports::{Documents, Execution, Rds, RegionStack};
 use holdfast_core::validation::Verdict;
 use holdfast_core::{Error, ErrorKind, Result};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::{Carry, Input, Output, Ports};
@@ -52,7 +53,7 @@ async fn put_manifest(
     input: &Input,
 ) -> Result<()> {
     let key = input.operation_id.manifest_key();
-    let manifest = ports.documents.get(&key).await?.ok_or_else(|| {
+    let manifest: Box<RawValue> = ports.documents.get(&key).await?.ok_or_else(|| {
         Error::new(
             ErrorKind::UnreadableRecord,
             format!("there is no {key}, which the backup has since it is VALID"),

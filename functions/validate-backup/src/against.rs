@@ -4,7 +4,6 @@ use holdfast_core::baseline::{Captured, held_against};
 use holdfast_core::ports::Documents;
 use holdfast_core::validation::{Baseline, Check, CheckResult, Manifest, NotChecked};
 use holdfast_core::{Error, ErrorKind, Result};
-use serde::Deserialize as _;
 
 use crate::restore::Job;
 
@@ -53,8 +52,7 @@ async fn reference(
         return Ok(Ok(None));
     };
     let key = operation.manifest_key();
-    let Some(document) = documents.get(&key).await? else { return Ok(Ok(None)) };
-    Ok(Manifest::deserialize(&document).map(Some).map_err(|error| {
+    Ok(unless_unreadable(documents.get(&key).await)?.map_err(|error| {
         // A manifest of another version of Holdfast: nothing to be held against, and no reason to fail.
         tracing::warn!(key, %error, "the reference manifest cannot be read");
         format!("not held against the last valid backup: {key} is of another version of Holdfast")
@@ -68,25 +66,26 @@ async fn same_as(
 ) -> Result<std::result::Result<Option<Manifest>, String>> {
     let Some(operation) = &job.same_as else { return Ok(Ok(None)) };
     let key = operation.manifest_key();
-    let Some(document) = documents.get(&key).await? else {
-        return Ok(Err(format!("it must equal {operation}, and there is no {key}")));
-    };
-    Ok(Manifest::deserialize(&document)
-        .map(Some)
-        .map_err(|error| format!("it must equal {operation}, and {key} cannot be read: {error}")))
+    Ok(match unless_unreadable(documents.get(&key).await)? {
+        Ok(Some(manifest)) => Ok(Some(manifest)),
+        Ok(None) => Err(format!("it must equal {operation}, and there is no {key}")),
+        Err(error) => Err(format!("it must equal {operation}, and {key} cannot be read: {error}")),
+    })
+}
+
+/// Apart from all that may get better by itself: that a document is not what it should be.
+fn unless_unreadable<T>(read: Result<T>) -> Result<std::result::Result<T, Error>> {
+    match read {
+        Err(error) if error.kind == ErrorKind::UnreadableRecord => Ok(Err(error)),
+        read => read.map(Ok),
+    }
 }
 
 /// What the source was around the snapshot, as far as it was read. What is missing of it leaves the backup unproven,
 /// unless the input said that it may be missing.
 async fn against_baseline(against: &mut Against, documents: &impl Documents, job: &Job) -> Result<()> {
     let key = job.operation.baseline_key();
-    let captured: Option<Captured> = match documents.get(&key).await? {
-        None => None,
-        Some(document) => Some(
-            serde_json::from_value(document)
-                .map_err(|error| Error::new(ErrorKind::UnreadableRecord, format!("{key}: {error}")))?,
-        ),
-    };
+    let captured: Option<Captured> = documents.get(&key).await?;
     let held = held_against(job.request.baseline.as_ref(), captured);
     against.baseline = held.against;
     let Some(missing) = held.missing else { return Ok(()) };

@@ -8,6 +8,7 @@ use holdfast_core::rds::require_own;
 use holdfast_core::request::ValidationRequest;
 use holdfast_core::tags;
 use holdfast_core::{Error, ErrorKind, Result};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::{Begun, Output, Ports, Prover, parameter_group_family};
@@ -27,7 +28,7 @@ pub(crate) async fn step(
     require_own(&format!("snapshot {id}"), &snapshot.tags, &asked.backup)?;
     parameter_group_family(&snapshot.engine, &snapshot.engine_version)?;
     let key = asked.backup.manifest_key();
-    if ports.documents.get(&key).await?.is_none() {
+    if ports.documents.get::<IgnoredAny>(&key).await?.is_none() {
         return Err(Error::new(
             ErrorKind::ValidationInconclusive,
             format!("there is no {key} in the metadata bucket of {region}: nothing that {id} must equal"),

@@ -126,7 +126,7 @@ impl<R: Rds, K: Keys, D: Documents, P: Prover> Check<'_, R, K, D, P> {
             return Ok(Through::Not(self.left(all, left.len(), 1, None)));
         }
         let options = Options { time_budget, ..self.options.clone() };
-        match work::work_on(self.ports.prover, self.server, &options, plan, &left, &units).await? {
+        match work::work_on(self.ports.prover, self.server, &options, &plan.units, &left, &units).await? {
             Ok(Worked { left: 0, .. }) => Ok(Through::Done(Box::new(planned))),
             Ok(Worked { done, left }) => {
                 let seconds = if done > 0 { 1 } else { wait_seconds(self.job.poll) };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 pub use holdfast_core::rds::Server;
-use holdfast_verify::{ConnectError, Journal, Options, Outcome, Plan, Progress, Target, UnitResult};
+use holdfast_verify::{ConnectError, Journal, Options, Outcome, Plan, Progress, Target, Unit, UnitResult};
 
 /// Looks at restored servers.
 #[async_trait(?Send)]
@@ -13,12 +13,12 @@ pub trait Prover: Send + Sync {
     async fn probe(&self, server: &Server) -> Result<(), ConnectError>;
     /// Reads the catalog and cuts the work into units.
     async fn plan(&self, server: &Server, options: &Options) -> Result<Plan, ConnectError>;
-    /// Does the units of the plan that `ids` names, within the options' time, and gives each result to `journal`.
+    /// Does those of a plan's `units` that `ids` names, within the options' time, and gives each result to `journal`.
     async fn work(
         &self,
         server: &Server,
         options: &Options,
-        plan: &Plan,
+        units: &[Unit],
         ids: &[u32],
         journal: &dyn Journal,
     ) -> Result<Progress, ConnectError>;
@@ -58,11 +58,11 @@ impl Prover for ServerProver {
         &self,
         server: &Server,
         options: &Options,
-        plan: &Plan,
+        units: &[Unit],
         ids: &[u32],
         journal: &dyn Journal,
     ) -> Result<Progress, ConnectError> {
-        holdfast_verify::work(&self.target(server), options, plan, ids, journal).await
+        holdfast_verify::work(&self.target(server), options, units, ids, journal).await
     }
 
     fn conclude(&self, plan: &Plan, results: &BTreeMap<u32, UnitResult>, options: &Options) -> Outcome {

@@ -9,10 +9,9 @@ use holdfast_core::ids::OperationId;
 use holdfast_core::ports::Documents;
 use holdfast_core::rds::Creation;
 use holdfast_core::{Error, ErrorKind, Result};
-use holdfast_verify::{Plan, UnitResult};
+use holdfast_verify::{Plan, Unit, UnitResult};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// Results that are read at once.
 const READS_AT_ONCE: usize = 16;
@@ -25,6 +24,17 @@ pub(crate) struct Planned {
     pub restore_seconds: Option<f64>,
     /// The work.
     pub plan: Plan,
+}
+
+/// What a worker needs of [`Planned`].
+#[derive(Debug, Deserialize)]
+struct PlannedUnits {
+    plan: UnitsOfPlan,
+}
+
+#[derive(Debug, Deserialize)]
+struct UnitsOfPlan {
+    units: Vec<Unit>,
 }
 
 /// One operation's plan and units.
@@ -44,10 +54,17 @@ impl<'a, D: Documents> Units<'a, D> {
         read(self.documents, &self.operation.plan_key()).await
     }
 
+    /// The plan's units alone, once there is a plan: the catalog, which may be larger than all of them, is for those who
+    /// sum up.
+    pub async fn pieces(&self) -> Result<Option<Vec<Unit>>> {
+        let planned: Option<PlannedUnits> = read(self.documents, &self.operation.plan_key()).await?;
+        Ok(planned.map(|planned| planned.plan.units))
+    }
+
     /// Keeps a plan. Of two attempts the first stands: units that are done already are units of that one.
     pub async fn keep_plan(&self, planned: Planned) -> Result<Planned> {
         let key = self.operation.plan_key();
-        match self.documents.create(&key, &json!(planned)).await? {
+        match self.documents.create(&key, &planned).await? {
             Creation::Created(()) => Ok(planned),
             Creation::AlreadyThere => self.plan().await?.ok_or_else(|| {
                 Error::new(ErrorKind::OutcomeUnknown, format!("{key} was there and cannot be read"))
@@ -82,10 +99,7 @@ impl<'a, D: Documents> Units<'a, D> {
 }
 
 async fn read<T: DeserializeOwned>(documents: &impl Documents, key: &str) -> Result<Option<T>> {
-    let Some(document) = documents.get(key).await? else { return Ok(None) };
-    serde_json::from_value(document)
-        .map(Some)
-        .map_err(|error| Error::new(ErrorKind::UnreadableRecord, format!("{key}: {error}")))
+    documents.get(key).await
 }
 
 /// Keeps each unit under a key of its own, and remembers what stopped it.
@@ -107,7 +121,7 @@ impl<D> Journal<'_, D> {
 impl<D: Documents> holdfast_verify::Journal for Journal<'_, D> {
     async fn keep(&self, result: &UnitResult) -> std::result::Result<(), String> {
         let key = self.operation.unit_key(result.unit);
-        let Err(error) = self.documents.put(&key, &json!(result)).await else { return Ok(()) };
+        let Err(error) = self.documents.put(&key, result).await else { return Ok(()) };
         let reason = error.to_string();
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         Err(reason)

@@ -10,7 +10,6 @@ use holdfast_core::validation::{Check, CheckResult, Finding, Manifest, NotChecke
 use holdfast_core::{Error, ErrorKind, Result};
 use holdfast_verify::Outcome;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::restore::Job;
 use crate::{Output, WorkerTrouble};
@@ -112,16 +111,13 @@ impl<R: Rds, D: Documents> Verdicts<'_, R, D> {
     /// The verdict of an earlier attempt.
     pub async fn known(&self, job: &Job) -> Result<Option<Kept>> {
         let key = job.operation.validation_key();
-        let Some(document) = self.documents.get(&key).await? else { return Ok(None) };
-        serde_json::from_value(document)
-            .map(Some)
-            .map_err(|error| Error::new(ErrorKind::UnreadableRecord, format!("{key}: {error}")))
+        self.documents.get(&key).await
     }
 
     /// Keeps what was found and acts on it. Of two attempts at once the first verdict stands: the other may have
     /// lost its server to the first one's ending.
     pub async fn settle(&self, job: &Job, found: Kept) -> Result<Answer<Output>> {
-        let kept = match self.documents.create(&job.operation.validation_key(), &json!(found)).await? {
+        let kept = match self.documents.create(&job.operation.validation_key(), &found).await? {
             Creation::Created(()) => found,
             Creation::AlreadyThere => self.known(job).await?.unwrap_or(found),
         };
@@ -154,7 +150,7 @@ impl<R: Rds, D: Documents> Verdicts<'_, R, D> {
     pub async fn conclude(&self, job: &Job, kept: Kept) -> Result<Answer<Output>> {
         // What the first validation found is what every later one is held against: it is written once.
         if let (Verdict::Valid, Some(manifest), None) = (kept.verdict, &kept.manifest, &job.backup_of) {
-            self.documents.put(&job.operation.manifest_key(), &json!(manifest)).await?;
+            self.documents.put(&job.operation.manifest_key(), manifest).await?;
         }
         self.tag(job, kept.verdict).await?;
         let instance = job.operation.validation_instance_id();

@@ -9,7 +9,8 @@ use holdfast_core::ports::{Documents, Keys, Rds};
 use holdfast_core::rds::require_own;
 use holdfast_core::request::BackupRequest;
 use holdfast_core::{Error, ErrorKind, Result};
-use holdfast_verify::{ConnectError, Options, Plan};
+use holdfast_verify::{ConnectError, Options, Plan, Unit};
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 use crate::check::MAX_FAILED_LOGINS;
@@ -104,12 +105,12 @@ pub(crate) async fn work_on(
     prover: &impl Prover,
     server: &Server,
     options: &Options,
-    plan: &Plan,
+    pieces: &[Unit],
     ids: &[u32],
     units: &Units<'_, impl Documents>,
 ) -> Result<std::result::Result<Worked, ConnectError>> {
     let journal = units.journal();
-    let progress = match prover.work(server, options, plan, ids, &journal).await {
+    let progress = match prover.work(server, options, pieces, ids, &journal).await {
         Ok(progress) => progress,
         Err(error) => return Ok(Err(error)),
     };
@@ -129,21 +130,17 @@ pub(crate) async fn step(
         return Err(Error::invalid(format!("worker: {} is not below {}", share.worker, share.workers)));
     }
     let units = Units::of(ports.documents, &share.operation);
-    let planned = units.plan().await?.ok_or_else(|| {
+    let pieces = units.pieces().await?.ok_or_else(|| {
         Error::new(ErrorKind::UnreadableRecord, format!("{} is not there", share.operation.plan_key()))
     })?;
     let done = units.done().await?;
-    let own: Vec<u32> = planned
-        .plan
-        .units
-        .iter()
-        .map(|unit| unit.id)
-        .filter(|id| id % share.workers == share.worker)
-        .collect();
+    let own: Vec<u32> =
+        pieces.iter().map(|unit| unit.id).filter(|id| id % share.workers == share.worker).collect();
     let ids: Vec<u32> = own.iter().copied().filter(|id| !done.contains(id)).collect();
     let settled = || share.settled(own.len());
     // With a verdict the server goes: what another execution came to is not to be disturbed by waiting for it.
-    if ids.is_empty() || ports.documents.get(&share.operation.validation_key()).await?.is_some() {
+    if ids.is_empty() || ports.documents.get::<IgnoredAny>(&share.operation.validation_key()).await?.is_some()
+    {
         return Ok(settled());
     }
     let Some(server) = server(ports, share).await? else {
@@ -151,7 +148,7 @@ pub(crate) async fn step(
     };
     // What is read for the plan only is not needed again: no piece becomes another one here.
     let options = options(&share.request, ports.settings.verify_budget, 0);
-    match work_on(ports.prover, &server, &options, &planned.plan, &ids, &units).await? {
+    match work_on(ports.prover, &server, &options, &pieces, &ids, &units).await? {
         Ok(Worked { left: 0, .. }) => Ok(settled()),
         Ok(Worked { done, left }) => {
             let seconds = if done > 0 { 1 } else { wait_seconds(share.poll) };

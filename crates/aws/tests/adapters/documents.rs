@@ -7,7 +7,7 @@ use holdfast_aws::s3::Bucket;
 use holdfast_core::ErrorKind;
 use holdfast_core::ports::Documents;
 use holdfast_core::rds::Creation;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{mocked, response, rules};
 
@@ -30,7 +30,7 @@ async fn a_document_is_there_or_not_or_not_known() {
     assert_eq!(bucket(&[&there]).get("reports/o.json").await, Ok(Some(json!({"a": 1}))));
     // GIVEN none, THEN there is none
     let none = mock!(Client::get_object).then_http_response(|| error(404, "NoSuchKey"));
-    assert_eq!(bucket(&[&none]).get("k").await, Ok(None));
+    assert_eq!(bucket(&[&none]).get::<Value>("k").await, Ok(None));
     // GIVEN no bucket, no permission, no time, or no JSON, THEN that is not the same as none
     for (status, code, kind) in [
         (404, "NoSuchBucket", ErrorKind::Internal),
@@ -43,10 +43,10 @@ async fn a_document_is_there_or_not_or_not_known() {
             .http_response(move || error(status, code))
             .repeatedly()
             .build();
-        assert_eq!(bucket(&[&answer]).get("k").await.unwrap_err().kind, kind, "{code}");
+        assert_eq!(bucket(&[&answer]).get::<Value>("k").await.unwrap_err().kind, kind, "{code}");
     }
     let torn = mock!(Client::get_object).then_http_response(|| response(200, r#"{"a": "#));
-    assert_eq!(bucket(&[&torn]).get("k").await.unwrap_err().kind, ErrorKind::UnreadableRecord);
+    assert_eq!(bucket(&[&torn]).get::<Value>("k").await.unwrap_err().kind, ErrorKind::UnreadableRecord);
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,12 +36,13 @@ pub async fn prove(target: &Target, options: &Options, meter: &Meter) -> Result<
     meter.show(None, "reading the catalogs".to_owned());
     let plan = plan(target, options).await?;
     let planning = begun.elapsed();
-    let units: BTreeMap<u32, u64> = plan.units.iter().map(|unit| (unit.id, unit.bytes)).collect();
+    let units =
+        plan.units.iter().map(|unit| (unit.id, Size { all: unit.bytes, read: unit.read_bytes() })).collect();
     let ids: Vec<u32> = plan.units.iter().map(|unit| unit.id).collect();
     meter.begin(units);
     let rest = Options { time_budget: options.time_budget.saturating_sub(planning), ..options.clone() };
     // A server that lets nobody in any more leaves units without results, and these say so in the report.
-    if let Err(error) = work(target, &rest, &plan, &ids, meter).await {
+    if let Err(error) = work(target, &rest, &plan.units, &ids, meter).await {
         meter.trouble(&error.to_string());
     }
     let (results, bytes) = meter.results();
@@ -56,10 +57,25 @@ pub async fn prove(target: &Target, options: &Options, meter: &Meter) -> Result<
 /// Keeps results in memory and shows how far the work is.
 pub struct Meter(Mutex<State>);
 
+/// How large units are, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    /// What they take.
+    all: u64,
+    /// What of it is read.
+    read: u64,
+}
+
+impl Size {
+    fn sum<'a>(sizes: impl Iterator<Item = &'a Size>) -> Size {
+        sizes.fold(Size::default(), |sum, size| Size { all: sum.all + size.all, read: sum.read + size.read })
+    }
+}
+
 struct State {
     screen: Screen,
     begun: Instant,
-    units: BTreeMap<u32, u64>,
+    units: BTreeMap<u32, Size>,
     done: BTreeMap<u32, UnitResult>,
 }
 
@@ -79,7 +95,7 @@ impl Meter {
         self.lock().screen.close();
     }
 
-    fn begin(&self, units: BTreeMap<u32, u64>) {
+    fn begin(&self, units: BTreeMap<u32, Size>) {
         let mut state = self.lock();
         state.units = units;
         state.begun = Instant::now();
@@ -96,8 +112,8 @@ impl Meter {
 
     fn results(&self) -> (BTreeMap<u32, UnitResult>, u64) {
         let mut state = self.lock();
-        let (_, bytes) = state.sums();
-        (std::mem::take(&mut state.done), bytes)
+        let read = state.sums().1.read;
+        (std::mem::take(&mut state.done), read)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -106,27 +122,26 @@ impl Meter {
 }
 
 impl State {
-    /// All bytes, and those of what is done.
-    fn sums(&self) -> (u64, u64) {
-        let done = self.done.keys().filter_map(|unit| self.units.get(unit)).sum();
-        (self.units.values().sum(), done)
+    /// All of it, and what is done.
+    fn sums(&self) -> (Size, Size) {
+        (Size::sum(self.units.values()), Size::sum(self.done.keys().filter_map(|unit| self.units.get(unit))))
     }
 
     fn tell(&mut self) {
         let (all, done) = self.sums();
-        let percent = (done * 100).checked_div(all).unwrap_or(100);
+        let percent = (done.all * 100).checked_div(all.all).unwrap_or(100);
         let seconds = self.begun.elapsed().as_secs_f64();
-        let rate = if done == 0 || seconds <= 0.0 {
+        let rate = if done.read == 0 || seconds <= 0.0 {
             String::new()
         } else {
-            format!(", {}/s", size((done as f64 / seconds) as u64))
+            format!(", {}/s", size((done.read as f64 / seconds) as u64))
         };
         let message = format!(
             "{} of {} pieces, {} of {}{rate}",
             self.done.len(),
             self.units.len(),
-            size(done),
-            size(all)
+            size(done.read),
+            size(all.read)
         );
         self.screen.tell(&News::Task(Task { label: LABEL.to_owned(), percent: Some(percent), message }));
     }

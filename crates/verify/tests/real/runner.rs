@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_core::validation::CheckResult::*;
 use holdfast_core::validation::{Verdict, verdict};
-use holdfast_verify::{Journal, Options, UnitResult, conclude, plan, work};
+use holdfast_verify::{Journal, Options, Plan, UnitResult, conclude, plan, work};
 
 use crate::server::{Server, only};
 
@@ -121,12 +121,12 @@ async fn what_was_kept_is_never_done_again_and_what_was_not_is_missed() {
     let (target, options) = (server.target(), pieces());
     // The plan is handed on as a document.
     let planned = plan(&target, &options).await.unwrap();
-    let plan = serde_json::from_value(serde_json::to_value(&planned).unwrap()).unwrap();
+    let plan: Plan = serde_json::from_str(&serde_json::to_string(&planned).unwrap()).unwrap();
     let ids: Vec<u32> = planned.units.iter().map(|unit| unit.id).collect();
     assert!(ids.len() > 5, "{} units", ids.len());
 
     let journal = Kept::new(3);
-    let first = work(&target, &options, &plan, &ids, &journal).await.unwrap();
+    let first = work(&target, &options, &plan.units, &ids, &journal).await.unwrap();
     assert_eq!((first.done.len(), first.left.len()), (3, ids.len() - 3));
     assert_eq!(first.journal_failed.as_deref(), Some("the bucket is full"));
 
@@ -140,8 +140,8 @@ async fn what_was_kept_is_never_done_again_and_what_was_not_is_missed() {
     journal.takes.store(u32::MAX, Ordering::SeqCst);
     let (even, odd): (Vec<u32>, Vec<u32>) = first.left.iter().partition(|id| *id % 2 == 0);
     let ends = tokio::join!(
-        work(&target, &options, &plan, &even, &journal),
-        work(&target, &options, &plan, &odd, &journal)
+        work(&target, &options, &plan.units, &even, &journal),
+        work(&target, &options, &plan.units, &odd, &journal)
     );
     assert!(ends.0.unwrap().left.is_empty() && ends.1.unwrap().left.is_empty());
     let whole = conclude(&plan, &journal.results.lock().unwrap().clone(), &options);
@@ -159,9 +159,9 @@ async fn a_call_without_time_leaves_its_units_to_the_next() {
     let ids: Vec<u32> = plan.units.iter().map(|unit| unit.id).collect();
     let journal = Kept::new(u32::MAX);
     let none = Options { time_budget: Duration::ZERO, ..options.clone() };
-    let end = work(&target, &none, &plan, &ids, &journal).await.unwrap();
+    let end = work(&target, &none, &plan.units, &ids, &journal).await.unwrap();
     assert_eq!((end.done.len(), end.left.len()), (0, ids.len()));
-    let end = work(&target, &options, &plan, &end.left, &journal).await.unwrap();
+    let end = work(&target, &options, &plan.units, &end.left, &journal).await.unwrap();
     assert_eq!((end.done.len(), end.left.len()), (ids.len(), 0));
 }
 

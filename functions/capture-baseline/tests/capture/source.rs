@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use capture_baseline::{Server, Source};
 use holdfast_core::validation::{DatabaseReading, Reading};
-use holdfast_verify::{ConnectError, Journal, Options, Plan, Progress, Standing, UnitResult};
+use holdfast_verify::{ConnectError, Journal, Options, Plan, Progress, Standing, Unit, UnitResult};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -151,7 +151,7 @@ impl Source for FakeSource {
         &self,
         server: &Server,
         options: &Options,
-        plan: &Plan,
+        units: &[Unit],
         ids: &[u32],
         journal: &dyn Journal,
     ) -> Result<Progress, ConnectError> {
@@ -168,7 +168,7 @@ impl Source for FakeSource {
                 progress.left.push(*id);
                 continue;
             }
-            let unit = plan.units.iter().find(|unit| unit.id == *id).unwrap();
+            let unit = units.iter().find(|unit| unit.id == *id).unwrap();
             let jobs: Vec<Value> = unit
                 .jobs
                 .iter()

@@ -9,7 +9,7 @@ use holdfast_core::validation::{
     Check, CheckResult, DatabaseManifest, Finding, Manifest, NotChecked, ObjectManifest, TableManifest,
 };
 use holdfast_fakes::FakeRds;
-use holdfast_verify::{ConnectError, Journal, Options, Outcome, Plan, Progress, UnitResult};
+use holdfast_verify::{ConnectError, Journal, Options, Outcome, Plan, Progress, Unit, UnitResult};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use validate_backup::{Prover, Server};
@@ -148,7 +148,7 @@ impl Prover for FakeServer {
         &self,
         server: &Server,
         options: &Options,
-        plan: &Plan,
+        units: &[Unit],
         ids: &[u32],
         journal: &dyn Journal,
     ) -> Result<Progress, ConnectError> {
@@ -163,7 +163,7 @@ impl Prover for FakeServer {
         }
         let mut progress = Progress::default();
         for (turn, id) in ids.iter().copied().enumerate() {
-            assert!(plan.units.iter().any(|unit| unit.id == id), "unit {id} is not of this plan");
+            assert!(units.iter().any(|unit| unit.id == id), "unit {id} is not of this plan");
             if time_for.is_some_and(|units| turn >= units) || progress.journal_failed.is_some() {
                 progress.left.push(id);
                 continue;

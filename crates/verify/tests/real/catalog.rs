@@ -171,6 +171,20 @@ fn every_kind_is_there(manifest: &Manifest, major: u32) {
             "{major}: {identity} is not in the catalog"
         );
     }
+    // The extension stands for its members.
+    for identity in [
+        "cast (app.hstore AS json)",
+        "foreign-data wrapper postgres_fdw",
+        "function app.akeys(app.hstore)",
+        "language plpgsql",
+        "operator app.@>(app.hstore, app.hstore)",
+        "operator class app.gist_hstore_ops using gist",
+        "operator family app.gist_hstore_ops using gist",
+        "type app.hstore",
+        "type app.ghstore",
+    ] {
+        assert!(!manifest.databases["shop"].objects.contains_key(identity), "{major}: {identity}");
+    }
     assert!(manifest.databases["postgres"].objects.contains_key("role reporting"));
     assert!(!manifest.databases["shop"].objects.keys().any(|identity| identity.starts_with("role ")));
 }

@@ -13,6 +13,9 @@ const WHOLE: &str = r#"
     CREATE DOMAIN required AS int NOT NULL;
     CREATE DOMAIN padded AS char(4) CHECK (length(VALUE) > 0);
     CREATE TYPE pair AS (a int, b int);
+    CREATE TYPE holder AS (n int, inner_code short_code);
+    CREATE DOMAIN list AS code[];
+    CREATE TYPE spans AS RANGE (subtype = required);
     CREATE TABLE limits (n int);
     INSERT INTO limits VALUES (5000);
     CREATE FUNCTION within_limits(int) RETURNS bool IMMUTABLE LANGUAGE plpgsql
@@ -21,7 +24,8 @@ const WHOLE: &str = r#"
         AS $$ BEGIN IF n = 77 THEN RAISE 'the secret is %', n; END IF; RETURN true; END $$;
     CREATE TABLE goods (
         id int PRIMARY KEY, price int, value short_code, stock required, label text NOT NULL, two pair NOT NULL,
-        pad padded, codes code[], until timestamptz, "Odd ""name" int,
+        pad padded, codes code[], until timestamptz, "Odd ""name" int, day date,
+        held holder, several holder[], listed list, span spans,
         CONSTRAINT "price; positive" CHECK (price > 0 AND value IS NOT NULL),
         CONSTRAINT cheap CHECK (price < 10000),
         CONSTRAINT limited CHECK (within_limits(price)),
@@ -63,7 +67,10 @@ const DAMAGE: &[&str] = &[
                                        ('hashed_0', 'hashed_1'), ('hashed_1', 'hashed_0'))",
     // What the source never promised, and what was so when it was written.
     "ALTER TABLE goods ADD CONSTRAINT doubtful CHECK (id > 5) NOT VALID",
-    "UPDATE goods SET until = '2020-01-01' WHERE id = 40;
+    "UPDATE goods SET until = '2020-01-01', day = '2020-01-01' WHERE id = 40;
+     ALTER TABLE goods ADD CONSTRAINT today CHECK (day >= current_date) NOT VALID;
+     ALTER TABLE goods ADD CONSTRAINT lately CHECK (until > date '2021-01-01') NOT VALID;
+     UPDATE pg_constraint SET convalidated = true WHERE conname IN ('today', 'lately');
      ALTER TABLE goods ADD CONSTRAINT current CHECK (until > now() - interval '1 hour') NOT VALID;
      UPDATE pg_constraint SET convalidated = true WHERE conname = 'current'",
 ];
@@ -86,9 +93,14 @@ fn damages_are_named(seen: &Seen) {
     assert_eq!(check.findings.len(), named.len(), "{check:#?}");
     let reason = seen.reason("constraints", "shop");
     assert!(reason.contains("doubtful on public.goods is NOT VALID: 6 rows violating it"), "{reason}");
-    assert!(reason.contains("current on public.goods: 1 row violating it now"), "{reason}");
-    let inside = seen.not_checked("constraints", "public.goods.codes");
-    assert!(inside.is_some_and(|reason| reason.contains("domains inside")));
+    for changing in ["current", "today", "lately"] {
+        assert!(reason.contains(&format!("{changing} on public.goods: 1 row violating it now")), "{reason}");
+    }
+    for column in ["codes", "held", "several", "listed", "span"] {
+        let inside = seen.not_checked("constraints", &format!("public.goods.{column}"));
+        assert!(inside.is_some_and(|reason| reason.contains("domains inside")), "{column}");
+    }
+    assert_eq!(seen.not_checked("constraints", "public.goods.two"), None);
 }
 
 #[tokio::test]
@@ -105,9 +117,12 @@ async fn rows_that_break_a_constraint_are_named_on_every_major() {
         }
         if major >= 18 {
             server.sql("shop", "ALTER TABLE goods ADD CONSTRAINT loose CHECK (id < 0) NOT ENFORCED").await;
+            server.sql("shop", "ALTER TABLE goods ADD CONSTRAINT hoped NOT NULL day NOT VALID").await;
         }
         let seen = server.verify_with(&only(&["constraints"])).await;
         damages_are_named(&seen);
+        let hoped = seen.reason("constraints", "shop").contains("public.goods.day is NOT VALID: 2000 rows");
+        assert_eq!(hoped, major >= 18, "{}", seen.reason("constraints", "shop"));
         let loose = seen.not_checked("constraints", "loose on public.goods");
         assert_eq!(loose.is_some(), major >= 18, "{loose:?}");
     }

@@ -1,7 +1,7 @@
 //! Data that disagrees with itself is named: keys that lead nowhere, sequences behind their columns.
 
 use holdfast_core::validation::{CheckResult::*, Coverage};
-use holdfast_local_postgres::Binaries;
+use holdfast_local_postgres::{Binaries, StopMode};
 use holdfast_verify::Options;
 
 use crate::server::{Server, only};
@@ -10,6 +10,13 @@ use crate::server::{Server, only};
 async fn behind_the_back(server: &Server, sql: &str) {
     server.sql("shop", &format!("SET session_replication_role = replica; {sql}")).await;
 }
+
+/// Keys reach neither a child of the table referred to nor one of the table that refers.
+const INHERITED: &str = "
+    CREATE TABLE named (id int PRIMARY KEY); CREATE TABLE named_more () INHERITS (named);
+    INSERT INTO named VALUES (1); INSERT INTO named_more VALUES (7);
+    CREATE TABLE named_by (id int CONSTRAINT by_id REFERENCES named);
+    CREATE TABLE named_by_more () INHERITS (named_by); INSERT INTO named_by_more VALUES (99)";
 
 #[tokio::test]
 async fn orphans_sequences_and_indexes_are_named() {
@@ -21,6 +28,8 @@ async fn orphans_sequences_and_indexes_are_named() {
         UPDATE tree SET parent = 99 WHERE id = 3; INSERT INTO logins VALUES ('nobody')",
     )
     .await;
+    server.sql("shop", INHERITED).await;
+    behind_the_back(&server, "INSERT INTO named_by VALUES (7)").await;
     server.sql("shop", "SELECT setval('lines_line_seq', 17); SELECT setval('countdown', -3);
         SELECT setval('steps_n_seq', 31); SELECT setval('\"My Schema\".\"''); DROP TABLE customers; --_%I_seq\"', 1, false);
         UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'lines_by_sku'::regclass").await;
@@ -36,10 +45,11 @@ async fn orphans_sequences_and_indexes_are_named() {
         ("\"lines of; orders\" on public.lines", "1 row of public.lines without a match in public.orders"),
         ("tree_parent_fkey on public.tree", "1 row of public.tree"),
         ("logins_login_fkey on public.logins", "3 rows of public.logins"),
+        ("by_id on public.named_by", "1 row of public.named_by without a match in public.named"),
     ] {
         seen.expect("foreign-keys", "shop", Failed, object, message);
     }
-    assert_eq!(seen.check("foreign-keys", "shop").findings.len(), 4);
+    assert_eq!(seen.check("foreign-keys", "shop").findings.len(), 5);
 
     for (object, message) in [
         (
@@ -164,8 +174,11 @@ async fn periods_must_be_covered() {
     };
     let server = Server::of(binaries).await;
     server.database("shop", &format!("CREATE TABLE loose_ends (id int PRIMARY KEY); {PERIODS}")).await;
-    let seen = server.verify_with(&only(&["foreignKeys"])).await;
+    let kept_apart = "CREATE TABLE kept (k int, at int4range, EXCLUDE USING gist (k WITH =, at WITH &&)) PARTITION BY LIST (k)";
+    server.sql("shop", kept_apart).await;
+    let seen = server.verify_with(&only(&["foreignKeys", "uniqueness"])).await;
     assert_eq!(seen.check("foreign-keys", "shop").result, Passed, "{:#?}", seen.outcome.checks);
+    assert_eq!(seen.check("uniqueness", "shop").result, Passed, "{:#?}", seen.outcome.checks);
     let loose = seen.not_checked("foreign-keys", "loose on public.stays");
     assert!(loose.is_some_and(|reason| reason.contains("not enforced")));
     behind_the_back(
@@ -196,7 +209,16 @@ const SEQUENCES: &str = "
     CREATE SEQUENCE spare;
     CREATE TABLE parts (id int DEFAULT nextval('spare'), k int) PARTITION BY LIST (k);
     CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1);
-    INSERT INTO parts (k) SELECT 1 FROM generate_series(1, 7)";
+    INSERT INTO parts (k) SELECT 1 FROM generate_series(1, 7);
+    CREATE SEQUENCE round MAXVALUE 3 CYCLE;
+    CREATE TABLE rounds (n int DEFAULT nextval('round'));
+    INSERT INTO rounds SELECT FROM generate_series(1, 5);
+    CREATE SEQUENCE used_up MINVALUE 9223372036854775800;
+    CREATE TABLE full_up (n bigint DEFAULT nextval('used_up'));
+    INSERT INTO full_up SELECT FROM generate_series(1, 8);
+    CREATE EXTENSION postgres_fdw;
+    CREATE SERVER away FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'nowhere.invalid');
+    CREATE FOREIGN TABLE one_away () INHERITS (one) SERVER away";
 
 #[tokio::test]
 async fn every_column_that_a_sequence_feeds_is_asked() {
@@ -211,6 +233,9 @@ async fn every_column_that_a_sequence_feeds_is_asked() {
         assert_eq!(seen.check("sequences", "shop").result, Passed, "{:#?}", seen.outcome.checks);
         let tens = seen.not_checked("sequences", "public.\"by; ten\"");
         assert!(tens.is_some_and(|reason| reason.contains("does something with the value")));
+        assert_eq!(seen.not_checked("sequences", "public.round"), Some("it cycles"));
+        let away = seen.not_checked("sequences", "public.shared");
+        assert!(away.is_some_and(|reason| reason.contains("public.one_away is a foreign table")));
 
         server
             .sql("shop", "SELECT setval('shared', 15); SELECT setval('split_id_seq', 11), setval('spare', 3)")
@@ -232,6 +257,44 @@ async fn every_column_that_a_sequence_feeds_is_asked() {
             "public.parts.id has 4 rows (in public.parts_1)",
         );
         assert_eq!(seen.check("sequences", "shop").findings.len(), 5);
+    }
+}
+
+/// Everything that a check looks at, of a session's own.
+const TEMPORARY: &str = "
+    CREATE TEMPORARY TABLE mine (id serial PRIMARY KEY, size small CHECK (size > 0), sizes small[], v text NOT NULL,
+        at int4range, EXCLUDE USING gist (at WITH &&));
+    CREATE TEMPORARY TABLE of_mine (mine int REFERENCES mine, note text);
+    CREATE TEMPORARY VIEW view_of_mine AS SELECT v FROM mine;
+    INSERT INTO mine SELECT n, 1, ARRAY[1], repeat('v', 3000), int4range(n, n + 1) FROM generate_series(1, 100) AS n;
+    INSERT INTO of_mine SELECT 1";
+
+#[tokio::test]
+async fn temporary_tables_are_nobodys_data() {
+    let mut server = Server::start().await;
+    server
+        .database("shop", "CREATE TABLE t AS SELECT 1 AS n; CREATE DOMAIN small AS int CHECK (VALUE < 10)")
+        .await;
+    let client = server.connect("shop").await;
+    client.batch_execute(TEMPORARY).await.unwrap();
+    let own = Options { may_create_extensions: true, ..Options::default() };
+    let mut unread = own.clone();
+    unread.checks.content = Coverage::Off;
+    let everything = [Options::default(), own, unread];
+    // Another session cannot read them. After a crash the catalog still has them, and their files are gone.
+    for left in [false, true] {
+        if left {
+            server.cluster.stop(StopMode::Immediate).await.unwrap();
+            server.cluster.start().await.unwrap();
+        }
+        let there = "SELECT count(*) > 5 FROM pg_class WHERE relpersistence = 't'";
+        assert_eq!(server.value("shop", there).await, "true");
+        for options in &everything {
+            let seen = server.verify_with(options).await;
+            seen.all_passed_but(&[]);
+            let told = format!("{:?}{:?}", seen.outcome.not_checked, seen.outcome.manifest);
+            assert!(!told.contains("mine"), "{told}");
+        }
     }
 }
 

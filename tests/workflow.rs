@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_rds::types::DbInstance;
 use aws_sdk_sfn::types::ExecutionStatus;
+use holdfast_testkit::seed;
 use holdfast_tests::World;
 use holdfast_tests::world::{python, tag, until};
 use serde_json::{Value, json};
@@ -294,6 +295,12 @@ async fn a_backup_is_held_against_its_source() {
     let world = World::new("baseline").await;
     let mut input = world.input("run-1");
     input["baseline"] = json!({"secretArn": world.reader(true).await, "depth": "full"});
+    // AND a table into which it writes a row before the snapshot
+    let table = "create table public.heartbeat (operation_id text primary key, beat_at timestamptz not null)";
+    world.sql(table).await;
+    world.sql(&format!("grant select, insert, update on public.heartbeat to {}", seed::READER)).await;
+    let heartbeat = json!({"database": "shop", "table": "public.heartbeat"});
+    input["validation"]["checks"] = json!({"freshness": {"heartbeat": heartbeat, "maxAgeMinutes": 5}});
     // WHEN it is backed up, THEN the backup is proven against the source as well
     let ended = world.run(&input).await;
     assert_eq!(ended.status, ExecutionStatus::Succeeded, "{ended:?}");
@@ -302,6 +309,11 @@ async fn a_backup_is_held_against_its_source() {
     let checks = summary["validation"]["checks"].as_array().unwrap();
     let against = checks.iter().find(|check| check["name"] == "against-baseline").expect("held against it");
     assert_eq!(against["result"], "passed", "{against:#}");
+    // AND the row is in the restored copy, and shows how new it is
+    for name in ["freshness", "assertion: the heartbeat of this backup is there"] {
+        let check = checks.iter().find(|check| check["name"] == name).expect("a check");
+        assert_eq!(check["result"], "passed", "{check:#}");
+    }
     // AND what was read lies there: both readings, and every row between them
     let operation = world.operation("run-1");
     let baseline = world.document(&operation.baseline_key()).await.expect("a baseline");

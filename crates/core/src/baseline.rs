@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::health::NamedCause;
+use crate::ids::OperationId;
 use crate::request::BaselineRequest;
-use crate::validation::{Baseline, BaselineDepth as Depth, Reading};
+use crate::validation::{Assertion, BEAT_AT, Baseline, BaselineDepth as Depth, Expectation, Reading};
 
 /// What became of the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +52,35 @@ impl BaselineResult {
     }
 }
 
+/// A row that a backup wrote into its source before the snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Beat {
+    /// The database.
+    pub database: String,
+    /// `schema.table`, quoted where PostgreSQL would.
+    pub table: String,
+    /// The source's own time when it was written (RFC 3339).
+    pub beat_at: String,
+}
+
+impl Beat {
+    /// What has to be true of a restored copy: the row is there, and not an older one of the same operation.
+    pub fn assertion(&self, operation: &OperationId) -> Assertion {
+        Assertion {
+            name: "the heartbeat of this backup is there".to_owned(),
+            database: Some(self.database.clone()),
+            // Of all that is in it none is anybody's choice: the table's name is the server's own, quoted.
+            sql: format!(
+                "SELECT EXISTS (SELECT 1 FROM {} WHERE operation_id = '{operation}' AND {BEAT_AT} >= '{}')",
+                self.table, self.beat_at
+            ),
+            expect: Expectation::True,
+            show_rows: false,
+        }
+    }
+}
+
 /// Everything that was read of the source for one operation, as it lies in the metadata bucket.
 ///
 /// A reader that knows [`Baseline`] only can read it as that.
@@ -62,6 +92,9 @@ pub struct Captured {
     /// What is missing and why.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<NamedCause>,
+    /// What was written before anything was read, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub heartbeat: Option<Beat>,
     /// What is there. Its depth is what was read, not what was asked for.
     #[serde(flatten)]
     pub baseline: Baseline,
@@ -72,7 +105,12 @@ impl Captured {
     pub fn new(baseline: Baseline, reason: Option<NamedCause>) -> Self {
         let status = if reason.is_none() { BaselineStatus::Taken } else { BaselineStatus::Unreadable };
         let depth = if baseline.manifest.is_some() { Depth::Full } else { Depth::Catalog };
-        Captured { status, reason, baseline: Baseline { depth, ..baseline } }
+        Captured { status, reason, heartbeat: None, baseline: Baseline { depth, ..baseline } }
+    }
+
+    /// With the row that was written.
+    pub fn with(self, heartbeat: Option<Beat>) -> Self {
+        Captured { heartbeat, ..self }
     }
 
     /// What the record keeps of it.
@@ -96,6 +134,8 @@ pub struct Held {
     pub missing: Option<NamedCause>,
     /// Whether that leaves the backup unproven.
     pub unproven: bool,
+    /// A row that has to be in the copy.
+    pub heartbeat: Option<Beat>,
 }
 
 /// What a validation goes by: unknown is not success, so a baseline that was asked for and cannot be had leaves the
@@ -103,6 +143,7 @@ pub struct Held {
 pub fn held_against(asked: Option<&BaselineRequest>, captured: Option<Captured>) -> Held {
     let Some(asked) = asked else { return Held::default() };
     let against = captured.as_ref().and_then(Captured::usable).cloned();
+    let heartbeat = captured.as_ref().and_then(|captured| captured.heartbeat.clone());
     let missing = match captured {
         Some(captured) => captured.reason,
         None => Some(NamedCause::from(&crate::Error::new(
@@ -111,7 +152,7 @@ pub fn held_against(asked: Option<&BaselineRequest>, captured: Option<Captured>)
         ))),
     };
     let unproven = asked.required && missing.is_some();
-    Held { against, missing, unproven }
+    Held { against, missing, unproven, heartbeat }
 }
 
 #[cfg(test)]
@@ -158,7 +199,7 @@ mod tests {
         }
         let baseline = Baseline { before: Some(reading()), after: Some(reading()), ..Baseline::default() };
         let whole = held_against(Some(&asked(true)), Some(Captured::new(baseline.clone(), None)));
-        assert_eq!(whole, Held { against: Some(baseline), missing: None, unproven: false });
+        assert_eq!(whole, Held { against: Some(baseline), missing: None, unproven: false, heartbeat: None });
     }
 
     #[test]

@@ -131,6 +131,13 @@ impl BackupRequest {
             validation: validation(raw.validation.unwrap_or_default())?,
             deadline_minutes: deadline_minutes(raw.deadline_minutes)?,
         };
+        let heartbeat =
+            request.validation.checks.freshness.as_ref().and_then(|freshness| freshness.heartbeat.as_ref());
+        if heartbeat.is_some() && request.baseline.is_none() {
+            return Err(Error::invalid(
+                "validation.checks.freshness.heartbeat: it is written with baseline's login; name one under baseline",
+            ));
+        }
         let bytes = serde_json::to_vec(&request).map_or(usize::MAX, |json| json.len());
         if bytes > MAX_REQUEST_BYTES {
             return Err(Error::invalid(format!(
@@ -281,6 +288,21 @@ mod tests {
         assert_eq!(request.validation.instance_classes[0], "db.r6g.large");
         let again: BackupRequest = serde_json::from_value(serde_json::to_value(&request).unwrap()).unwrap();
         assert_eq!(again, request);
+    }
+
+    #[test]
+    fn a_heartbeat_needs_somebody_who_writes_it() {
+        let checks = json!({"freshness": {"heartbeat": {"database": "shop", "table": "public.h"}, "maxAgeMinutes": 5}});
+        let input = json!({"databaseId": "prod-db", "validation": {"checks": checks}});
+        let error = parse(input.clone()).unwrap_err();
+        assert!(
+            error.message.contains("freshness.heartbeat") && error.message.contains("baseline"),
+            "{error}"
+        );
+        let mut with_login = input;
+        with_login["baseline"] = json!({"iamUser": "holdfast_reader"});
+        let freshness = parse(with_login).unwrap().validation.checks.freshness.unwrap();
+        assert_eq!(freshness.all_columns()[0].column, "beat_at");
     }
 
     #[test]

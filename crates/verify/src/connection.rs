@@ -216,7 +216,8 @@ fn tls_config(ca_pem: &str) -> Result<ClientConfig, ConnectError> {
     Ok(config)
 }
 
-fn classify(error: &tokio_postgres::Error) -> ConnectError {
+/// What an error of the server or of the way to it means.
+pub(crate) fn classify(error: &tokio_postgres::Error) -> ConnectError {
     if let Some(database) = error.as_db_error() {
         let code = database.code();
         let message = format!("{} ({})", database.message(), code.code());

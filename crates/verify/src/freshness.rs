@@ -55,7 +55,10 @@ pub(crate) async fn plan(
     };
     let until = snapshot.saturating_add(SignedDuration::from_mins(CLOCK_MINUTES));
     let until = until.unwrap_or(Timestamp::MAX).strftime("%Y-%m-%d %H:%M:%S%.6f").to_string();
-    for column in freshness.columns.iter().filter(|column| column.database == scope.database) {
+    for column in &freshness.all_columns() {
+        if column.database != scope.database {
+            continue;
+        }
         let object = format!("{}.{}", column.table, column.column);
         match find(session, column).await? {
             Found::Nothing(what) => planned.ending.wrong(object, format!("{what} is not there")),
@@ -247,7 +250,7 @@ mod tests {
     use super::*;
 
     fn judged(newest: Option<&str>, unfinished: bool) -> holdfast_core::validation::Check {
-        let freshness = Freshness { columns: vec![], max_age_minutes: 60.0 };
+        let freshness = Freshness { columns: vec![], heartbeat: None, max_age_minutes: 60.0 };
         let options = Options {
             checks: CheckSettings { freshness: Some(freshness), ..CheckSettings::default() },
             snapshot_time: Some("2026-05-01T12:00:00Z".into()),

@@ -23,7 +23,10 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use holdfast_core::validation::{Assertion, Baseline, Check, CheckSettings, Manifest, NotChecked, Reading};
+use holdfast_core::baseline::Beat;
+use holdfast_core::validation::{
+    Assertion, Baseline, Check, CheckSettings, Heartbeat, Manifest, NotChecked, Reading,
+};
 use secrecy::SecretString;
 
 mod assertions;
@@ -41,6 +44,7 @@ mod extensions;
 mod fingerprint;
 mod foreign_keys;
 mod freshness;
+mod heartbeat;
 mod index_catalog;
 mod indexes;
 mod instance;
@@ -190,6 +194,14 @@ pub struct Outcome {
 /// When the server, or one of its databases, cannot be read; or when it is a standby, whose counters are its own.
 pub async fn reading(target: &Target, options: &Options) -> Result<Reading, ConnectError> {
     baseline::reading(target, options).await
+}
+
+/// Writes the heartbeat of an operation into its source: the only thing that ever changes one.
+///
+/// # Errors
+/// When it cannot be written; `Refused` says what is wrong with the table.
+pub async fn beat(target: &Target, heartbeat: &Heartbeat, operation: &str) -> Result<Beat, ConnectError> {
+    heartbeat::beat(target, heartbeat, operation).await
 }
 
 /// Where the server stands in its write-ahead log, so that a replica of it can be waited for.

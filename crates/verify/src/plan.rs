@@ -295,7 +295,7 @@ impl<'a> Planner<'a> {
     async fn freshness(&mut self, session: &mut Session<'_>, scope: &Scope<'_>) {
         let name = scope.database;
         let Some(freshness) = &self.options.checks.freshness else { return };
-        if !freshness.columns.iter().any(|column| column.database == name) {
+        if !freshness.all_columns().iter().any(|column| column.database == name) {
             return;
         }
         let since = Instant::now();
@@ -344,7 +344,7 @@ impl<'a> Planner<'a> {
     fn unfound_freshness(&mut self) {
         let Some(freshness) = &self.options.checks.freshness else { return };
         let mut ending = Ending::default();
-        for column in &freshness.columns {
+        for column in &freshness.all_columns() {
             match self.plan.databases.get(&column.database) {
                 None => ending.wrong(
                     &column.database,

@@ -1,14 +1,14 @@
 //! After the snapshot: the second reading, once the counters can have it all, and the sum of all that was read.
 
 use holdfast_core::answer::Answer;
-use holdfast_core::baseline::Captured;
+use holdfast_core::baseline::{Beat, Captured};
 use holdfast_core::health::NamedCause;
 use holdfast_core::ports::{Documents, Logins, Rds};
 use holdfast_core::validation::{Baseline, BaselineDepth, Reading};
 use holdfast_core::{Error, ErrorKind, Result};
 use holdfast_verify::COUNTERS_SETTLE_SECONDS;
 
-use crate::parts::{BEFORE, Parts};
+use crate::parts::{BEFORE, HEARTBEAT, NO_HEARTBEAT, Parts};
 use crate::{Carry, Job, Output, Ports, Source, before, rows};
 
 /// Reads the source once more and keeps everything together.
@@ -53,7 +53,10 @@ pub(crate) async fn step(
         None => None,
     };
     let baseline = Baseline { before: Some(before), after, manifest, ..Baseline::default() };
-    keep(ports.documents, job, Captured::new(baseline, unread.or(not_all))).await
+    // Written before that reading, which the snapshot is later than.
+    let heartbeat = parts.get::<Beat>(HEARTBEAT).await?;
+    let missing = unread.or(not_all).or(parts.get(NO_HEARTBEAT).await?);
+    keep(ports.documents, job, Captured::new(baseline, missing).with(heartbeat)).await
 }
 
 async fn keep(documents: &impl Documents, job: &Job, captured: Captured) -> Result<Answer<Output>> {

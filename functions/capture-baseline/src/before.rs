@@ -1,13 +1,14 @@
 //! Before the snapshot: catalog and counters first, then the rows where they are wanted.
 
 use holdfast_core::answer::Answer;
+use holdfast_core::baseline::Beat;
 use holdfast_core::health::NamedCause;
 use holdfast_core::ports::{Documents, Logins, Rds};
 use holdfast_core::validation::{BaselineDepth, Reading};
 use holdfast_core::{Error, ErrorKind, Result};
 
 use crate::login::{self, Miss};
-use crate::parts::{BEFORE, Parts, TROUBLE};
+use crate::parts::{BEFORE, HEARTBEAT, NO_HEARTBEAT, Parts, TROUBLE};
 use crate::{Carry, Job, Output, Ports, Source, rows, source};
 
 /// Does the next thing that has to be done before the snapshot.
@@ -21,6 +22,9 @@ pub(crate) async fn step(
             BaselineDepth::Catalog => Ok(job.done(None)),
             BaselineDepth::Full => rows::step(ports, job).await,
         };
+    }
+    if let Some(answer) = beat(ports, job, &parts).await? {
+        return Ok(answer);
     }
     let read = reading(ports, job).await;
     // Looked at after the reading and not before it: only this shows that the reading is the earlier of the two.
@@ -37,6 +41,41 @@ pub(crate) async fn step(
         }
         Err(miss) => missed(&parts, job, miss).await,
     }
+}
+
+/// Writes the heartbeat where one is wanted and none is written. It comes before the reading, so that a snapshot which is
+/// later than the reading has it. What keeps it from being written is kept, and the rest goes on.
+async fn beat(
+    ports: &Ports<'_, impl Rds, impl Logins, impl Documents, impl Source>,
+    job: &Job,
+    parts: &Parts<'_, impl Documents>,
+) -> Result<Option<Answer<Output>>> {
+    let freshness = job.request.validation.checks.freshness.as_ref();
+    let Some(heartbeat) = freshness.and_then(|freshness| freshness.heartbeat.as_ref()) else {
+        return Ok(None);
+    };
+    if parts.get::<Beat>(HEARTBEAT).await?.is_some() || parts.get::<NamedCause>(NO_HEARTBEAT).await?.is_some()
+    {
+        return Ok(None);
+    }
+    let written = async {
+        let server = login::server(ports, job, &job.request.database_id).await?;
+        let written = ports.source.beat(&server, heartbeat, &job.operation).await;
+        written.map_err(|error| Miss::connecting("the heartbeat cannot be written: the source", &error))
+    };
+    match written.await {
+        Ok(beat) => parts.keep(HEARTBEAT, &beat).await?,
+        Err(miss) if miss.error.kind.retryable() => return Err(miss.error),
+        Err(miss) if miss.is_passing(job) => {
+            let carry = Carry { failures: job.carry.failures + 1, ..job.carry.clone() };
+            return Ok(Some(job.waiting(miss.error.message, carry)));
+        }
+        Err(miss) => {
+            tracing::warn!(error.message = miss.error.message, "there is no heartbeat");
+            parts.keep(NO_HEARTBEAT, &NamedCause::from(&miss.error)).await?;
+        }
+    }
+    Ok(None)
 }
 
 /// A reading of the source itself: counters are those of the server that is asked.

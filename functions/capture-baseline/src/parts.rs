@@ -11,6 +11,10 @@ use holdfast_verify::{Journal, UnitResult};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+/// The heartbeat, once it is written.
+pub(crate) const HEARTBEAT: &str = "heartbeat";
+/// Why there is none.
+pub(crate) const NO_HEARTBEAT: &str = "no-heartbeat";
 /// The reading before the snapshot.
 pub(crate) const BEFORE: &str = "before";
 /// Where the source stood in its log when that reading was there: a replica has to get that far.

@@ -3,17 +3,26 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use holdfast_core::baseline::Beat;
+use holdfast_core::ids::OperationId;
 pub use holdfast_core::rds::Server;
-use holdfast_core::validation::{CheckSettings, Coverage, Reading};
+use holdfast_core::validation::{CheckSettings, Coverage, Heartbeat, Reading};
 use holdfast_verify::{ConnectError, Journal, Options, Plan, Progress, Standing, Target, Unit};
 
 use crate::Job;
 
-/// Reads the source, or a replica of it. Nothing here changes anything.
+/// Reads the source, or a replica of it. Nothing here changes anything but the heartbeat.
 #[async_trait(?Send)]
 pub trait Source {
     /// Its catalog and its counters.
     async fn reading(&self, server: &Server, options: &Options) -> Result<Reading, ConnectError>;
+    /// Writes the heartbeat of an operation.
+    async fn beat(
+        &self,
+        server: &Server,
+        heartbeat: &Heartbeat,
+        operation: &OperationId,
+    ) -> Result<Beat, ConnectError>;
     /// Where it stands in its log.
     async fn standing(&self, server: &Server, options: &Options) -> Result<Standing, ConnectError>;
     /// How its rows are read.
@@ -51,6 +60,15 @@ impl ServerSource {
 impl Source for ServerSource {
     async fn reading(&self, server: &Server, options: &Options) -> Result<Reading, ConnectError> {
         holdfast_verify::reading(&self.target(server), options).await
+    }
+
+    async fn beat(
+        &self,
+        server: &Server,
+        heartbeat: &Heartbeat,
+        operation: &OperationId,
+    ) -> Result<Beat, ConnectError> {
+        holdfast_verify::beat(&self.target(server), heartbeat, operation.as_str()).await
     }
 
     async fn standing(&self, server: &Server, options: &Options) -> Result<Standing, ConnectError> {

@@ -190,6 +190,61 @@ async fn a_source_on_which_nothing_happens_is_the_same_on_both_sides() {
 }
 
 #[tokio::test]
+async fn a_heartbeat_is_a_row_of_its_operation() {
+    // GIVEN a table with a name that needs quotes, in which the reader may write
+    let mut world = World::new().await;
+    let table =
+        "CREATE TABLE public.\"Heart beat\" (operation_id text PRIMARY KEY, beat_at timestamptz NOT NULL);
+        GRANT SELECT, INSERT, UPDATE ON public.\"Heart beat\" TO holdfast_reader;
+        ALTER ROLE holdfast_reader SET default_transaction_read_only = on;
+        CREATE TABLE public.bare (operation_id text PRIMARY KEY, beat_at timestamp);
+        CREATE TABLE public.closed (operation_id text PRIMARY KEY, beat_at timestamptz)";
+    sql(&world.source, "shop", table).await;
+    let asking = |table: &str| {
+        let heartbeat = json!({"database": "shop", "table": table});
+        let checks = json!({"freshness": {"heartbeat": heartbeat, "maxAgeMinutes": 5}});
+        json!({"baseline": {"secretArn": SECRET}, "validation": {"checks": checks}})
+    };
+    // WHEN the source is captured, THEN the row is there, and at the time that is kept
+    let input = asking("public.Heart beat");
+    world.all("before", &input).await;
+    world.snapshot();
+    world.all("after", &input).await;
+    let beat = world.kept().heartbeat.unwrap();
+    assert_eq!(beat.table, "public.\"Heart beat\"");
+    let client = connect(&world.source, "shop").await;
+    let there = "SELECT count(*), bool_and(operation_id = $1 AND beat_at = $2::text::timestamptz) FROM public.\"Heart beat\"";
+    let row = client.query_one(there, &[&operation().as_str(), &beat.beat_at]).await.unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, bool>(1)), (1, true));
+    // AND what is promised holds in a copy that has it, and in none that has only what was there before
+    let sql_of = beat.assertion(&operation()).sql;
+    let holds = async || client.query_one(&*sql_of, &[]).await.unwrap().get::<_, bool>(0);
+    assert!(holds().await);
+    client
+        .batch_execute("UPDATE public.\"Heart beat\" SET beat_at = beat_at - interval '1 us'")
+        .await
+        .unwrap();
+    assert!(!holds().await);
+    // GIVEN no such table, one of another shape, or one without the right, THEN each is named, and the rest is read
+    for (table, named) in [
+        ("public.nothing", "public.nothing: it is not there in shop"),
+        ("public.bare", "it has no columns operation_id text and beat_at timestamptz"),
+        ("public.closed", "permission denied for table closed"),
+    ] {
+        world = World { documents: FakeDocuments::default(), rds: FakeRds::default(), ..world };
+        world.place("prod-db", world.source.port());
+        let input = asking(table);
+        world.all("before", &input).await;
+        world.snapshot();
+        world.all("after", &input).await;
+        let captured = world.kept();
+        assert!(captured.usable().is_some() && captured.heartbeat.is_none());
+        let reason = captured.reason.unwrap();
+        assert!(reason.cause.contains(named), "{}", reason.cause);
+    }
+}
+
+#[tokio::test]
 async fn what_a_session_reports_late_is_in_the_counters_all_the_same() {
     // GIVEN a row that is written before the snapshot, by a session that reported a moment ago and does not again yet
     let world = World::new().await;

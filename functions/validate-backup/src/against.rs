@@ -1,6 +1,6 @@
 //! What the restored data is held against: the last valid backup, another restore of the same data, the source.
 
-use holdfast_core::baseline::{Captured, held_against};
+use holdfast_core::baseline::{Beat, Captured, held_against};
 use holdfast_core::ports::Documents;
 use holdfast_core::validation::{Baseline, Check, CheckResult, Manifest, NotChecked};
 use holdfast_core::{Error, ErrorKind, Result};
@@ -15,6 +15,8 @@ pub(crate) struct Against {
     pub baseline: Option<Baseline>,
     /// The baseline that was asked for, required, and is not there or not whole: a check that could not finish.
     pub unheld: Option<Check>,
+    /// A row that the backup wrote into its source before the snapshot.
+    pub heartbeat: Option<Beat>,
     /// What would have been, and why it is not.
     pub not_checked: Vec<NotChecked>,
 }
@@ -88,6 +90,7 @@ async fn against_baseline(against: &mut Against, documents: &impl Documents, job
     let captured: Option<Captured> = documents.get(&key).await?;
     let held = held_against(job.request.baseline.as_ref(), captured);
     against.baseline = held.against;
+    against.heartbeat = held.heartbeat;
     let Some(missing) = held.missing else { return Ok(()) };
     let (name, scope) = ("baseline".to_owned(), "instance".to_owned());
     let reason = format!("{}: {}", missing.name, missing.cause);

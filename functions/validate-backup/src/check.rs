@@ -53,14 +53,15 @@ pub(crate) async fn step(
         Ok(against) => against,
         Err(reason) => return verdicts.refuse(job, CheckResult::Errored, reason).await,
     };
-    let Against { reference, same_as, baseline, unheld, not_checked } = against;
-    let options = Options {
+    let Against { reference, same_as, baseline, unheld, heartbeat, not_checked } = against;
+    let mut options = Options {
         reference,
         same_as,
         baseline,
         snapshot_time: job.snapshot.created_at.map(|time| time.to_string()),
         ..work::options(&job.request, ports.settings.verify_budget, job.snapshot.size_gib)
     };
+    options.assertions.extend(heartbeat.map(|heartbeat| heartbeat.assertion(&job.operation)));
     let check = Check { ports, job, instance, server: &server, options: &options };
     match check.worked_through(restore_seconds).await? {
         Through::Done(planned) => {

@@ -11,7 +11,7 @@ mod settings;
 
 pub use baseline::{Baseline, Counters, DatabaseReading, Depth as BaselineDepth, Reading, Session};
 pub use manifest::{DatabaseManifest, Manifest, ObjectManifest, TableManifest};
-pub use settings::{CheckSettings, Coverage, Digest, Freshness, FreshnessColumn};
+pub use settings::{BEAT_AT, CheckSettings, Coverage, Digest, Freshness, FreshnessColumn, Heartbeat};
 
 /// How one check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

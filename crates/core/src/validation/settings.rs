@@ -38,14 +38,44 @@ pub struct FreshnessColumn {
     pub column: String,
 }
 
+/// Column of a [`Heartbeat`]'s table that has the time.
+pub const BEAT_AT: &str = "beat_at";
+
+/// A table of the team's into which each backup writes a row just before its snapshot:
+/// `(operation_id text PRIMARY KEY, beat_at timestamptz NOT NULL)`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Heartbeat {
+    /// The database.
+    pub database: String,
+    /// `schema.table`, quoted where PostgreSQL would.
+    pub table: String,
+}
+
 /// How new the data must be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Freshness {
     /// Where to look; the newest of all counts.
+    #[serde(default)]
     pub columns: Vec<FreshnessColumn>,
+    /// A table that shows how new the data is because the backup itself writes to it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub heartbeat: Option<Heartbeat>,
     /// The newest value may be this much older than the snapshot.
     pub max_age_minutes: f64,
+}
+
+impl Freshness {
+    /// All columns that show how new the data is, the heartbeat's among them.
+    pub fn all_columns(&self) -> Vec<FreshnessColumn> {
+        let beat = self.heartbeat.as_ref().map(|heartbeat| FreshnessColumn {
+            database: heartbeat.database.clone(),
+            table: heartbeat.table.clone(),
+            column: BEAT_AT.to_owned(),
+        });
+        self.columns.iter().cloned().chain(beat).collect()
+    }
 }
 
 /// Which checks are made. The default is everything that needs no further word from the team.
@@ -72,7 +102,7 @@ pub struct CheckSettings {
     pub collations: Coverage,
     /// `leftovers`: prepared transactions, replication slots, unlogged tables found empty. On or off.
     pub leftovers: Coverage,
-    /// `freshness`: only when columns are named.
+    /// `freshness`: only when columns or a heartbeat are named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub freshness: Option<Freshness>,
     /// Against what the fingerprints are proof.
@@ -106,8 +136,8 @@ impl CheckSettings {
             }
         }
         if let Some(freshness) = &self.freshness {
-            if freshness.columns.is_empty() || freshness.columns.len() > 20 {
-                return Err("freshness.columns: name 1 to 20 columns".into());
+            if freshness.all_columns().is_empty() || freshness.columns.len() > 20 {
+                return Err("freshness.columns: name 1 to 20 columns, or a heartbeat".into());
             }
             if !(freshness.max_age_minutes > 0.0 && freshness.max_age_minutes <= 525_600.0) {
                 return Err(format!(

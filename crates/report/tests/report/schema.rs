@@ -67,6 +67,8 @@ fn requests() -> Vec<Value> {
                     "assertions": [{"name": "n", "database": "d", "sql": "select 1", "expect": ">= 1"}]}});
             if !baseline.is_null() {
                 input["baseline"] = baseline;
+                let heartbeat = json!({"database": "a", "table": "b.h"});
+                input["validation"]["checks"]["freshness"]["heartbeat"] = heartbeat;
             }
             report["request"] = json!(BackupRequest::parse(&input, "r1", &defaults).unwrap());
             report["validation"] = json!(ValidationResult::not_run());

@@ -29,7 +29,7 @@ fn column(table: &str, column: &str) -> FreshnessColumn {
 }
 
 fn options(columns: Vec<FreshnessColumn>, max_age_minutes: f64) -> Options {
-    let freshness = Freshness { columns, max_age_minutes };
+    let freshness = Freshness { columns, heartbeat: None, max_age_minutes };
     Options {
         checks: CheckSettings { freshness: Some(freshness), ..only(&[]).checks },
         snapshot_time: Some(SNAPSHOT.into()),

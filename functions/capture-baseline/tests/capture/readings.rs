@@ -231,3 +231,52 @@ async fn nothing_is_captured_that_nobody_asked_for() {
     assert_eq!(world.baseline, Value::Null);
     assert!(!SECRET.is_empty() && world.source.readings() == 0);
 }
+
+/// A source into which a heartbeat is to be written.
+fn with_heartbeat() -> World {
+    let heartbeat = json!({"database": "shop", "table": "public.heartbeat"});
+    World { checks: json!({"freshness": {"heartbeat": heartbeat, "maxAgeMinutes": 5}}), ..World::new() }
+}
+
+#[tokio::test]
+async fn a_heartbeat_is_written_once_and_before_anything_is_read() {
+    // GIVEN an input that asks for one, and an attempt that is lost when it was written
+    let world = with_heartbeat();
+    world.documents.troubles.once(Call::PutDocument, Trouble::refused(ErrorKind::Throttled));
+    world.ask("before", 1, &json!({}), &Value::Null).await.unwrap_err();
+    assert_eq!(world.source.readings(), 0);
+    // WHEN the source is read (the fake refuses a heartbeat after a reading), THEN there is one, of this operation
+    assert_eq!(world.before().await["status"], "TAKEN");
+    let by_reader = ("holdfast_reader".to_owned(), operation().to_string());
+    assert_eq!(world.source.beats(), [by_reader.clone(), by_reader]);
+    world.snapshot();
+    assert_eq!(world.after().await["status"], "TAKEN");
+    let beat = world.captured().unwrap().heartbeat.unwrap();
+    assert_eq!((&*beat.table, &*beat.beat_at), ("public.heartbeat", "2026-11-20T05:59:02Z"));
+    // AND asking again writes no other; nor does a backup that was not asked to
+    world.before().await;
+    assert_eq!(world.source.beats().len(), 2);
+    let unasked = World::new();
+    unasked.before().await;
+    assert_eq!(unasked.source.beats(), []);
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_cannot_be_written_is_named_and_the_rest_is_read() {
+    // GIVEN a table that is not there
+    let world = with_heartbeat();
+    world.source.refuse_beats(ConnectError::WrongCredentials("it is not there in shop".into()));
+    // WHEN the source is read, THEN its readings are there, no heartbeat is promised, and the reason is named
+    world.before().await;
+    world.snapshot();
+    assert_eq!(world.after().await["status"], "UNREADABLE");
+    let captured = world.captured().unwrap();
+    assert!(captured.usable().is_some() && captured.heartbeat.is_none());
+    assert!(world.reason().1.contains("it is not there in shop"), "{:?}", world.reason());
+    // GIVEN a snapshot that is there before the source was read, THEN no heartbeat is promised to be in it
+    let late = with_heartbeat();
+    late.snapshot();
+    late.before().await;
+    late.after().await;
+    assert_eq!(late.captured().unwrap().heartbeat, None);
+}

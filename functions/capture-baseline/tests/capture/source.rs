@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use capture_baseline::{Server, Source};
-use holdfast_core::validation::{DatabaseReading, Reading};
+use holdfast_core::baseline::Beat;
+use holdfast_core::ids::OperationId;
+use holdfast_core::validation::{DatabaseReading, Heartbeat, Reading};
 use holdfast_verify::{ConnectError, Journal, Options, Plan, Progress, Standing, Unit, UnitResult};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -34,6 +36,9 @@ struct State {
     pace: Option<usize>,
     fails: Option<String>,
     options: Option<Options>,
+    /// Who wrote heartbeats, and of which operation.
+    beats: Vec<(String, String)>,
+    beat_refused: Option<ConnectError>,
 }
 
 impl FakeSource {
@@ -78,6 +83,16 @@ impl FakeSource {
     /// A table cannot be read.
     pub fn cannot_read(&self, table: &str) {
         self.state.lock().unwrap().fails = Some(table.to_owned());
+    }
+
+    /// No heartbeat can be written.
+    pub fn refuse_beats(&self, refusal: ConnectError) {
+        self.state.lock().unwrap().beat_refused = Some(refusal);
+    }
+
+    /// Who wrote heartbeats, and of which operation.
+    pub fn beats(&self) -> Vec<(String, String)> {
+        self.state.lock().unwrap().beats.clone()
     }
 
     /// How often the catalog was read.
@@ -131,6 +146,22 @@ impl Source for FakeSource {
             started_at: "2026-11-01T00:00:00Z".into(),
             databases: BTreeMap::from([("shop".to_owned(), DatabaseReading::default())]),
         })
+    }
+
+    async fn beat(
+        &self,
+        server: &Server,
+        heartbeat: &Heartbeat,
+        operation: &OperationId,
+    ) -> Result<Beat, ConnectError> {
+        let mut state = self.state.lock().unwrap();
+        state.beats.push((server.user.clone(), operation.to_string()));
+        if let Some(refusal) = &state.beat_refused {
+            return Err(refusal.clone());
+        }
+        assert_eq!(state.readings, 0, "a heartbeat after a reading may not be in the snapshot");
+        let beat_at = format!("2026-11-20T05:59:{:02}Z", state.beats.len());
+        Ok(Beat { database: heartbeat.database.clone(), table: heartbeat.table.clone(), beat_at })
     }
 
     async fn standing(&self, server: &Server, options: &Options) -> Result<Standing, ConnectError> {

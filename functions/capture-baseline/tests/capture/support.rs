@@ -23,6 +23,8 @@ pub struct World {
     pub source: Arc<FakeSource>,
     /// The part `baseline` of the input.
     pub baseline: Value,
+    /// The part `validation.checks`.
+    pub checks: Value,
 }
 
 impl World {
@@ -34,6 +36,7 @@ impl World {
             documents: Arc::default(),
             source: shared(),
             baseline: json!({"secretArn": SECRET}),
+            checks: json!({}),
         };
         world.rds.lay_instance(&home(), instance("prod-db"));
         world.rds.lay_instance(&home(), instance("prod-db-replica"));
@@ -59,7 +62,7 @@ impl World {
             budget: Duration::from_secs(780),
         };
         let payload = json!({
-            "operationId": operation(), "request": request(json!({"baseline": self.baseline})),
+            "operationId": operation(), "request": request(json!({"baseline": self.baseline, "validation": {"checks": self.checks}})),
             "when": when, "poll": poll, "carry": carry, "trouble": trouble,
         });
         let answer = handle(&ports, serde_json::from_value(payload).unwrap()).await?;

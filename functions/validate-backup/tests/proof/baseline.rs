@@ -1,9 +1,9 @@
 //! The source as it was around the snapshot: held against, or named as missing.
 
 use holdfast_core::ErrorKind;
-use holdfast_core::baseline::Captured;
+use holdfast_core::baseline::{Beat, Captured};
 use holdfast_core::health::NamedCause;
-use holdfast_core::validation::{Baseline, BaselineDepth, CheckResult, Reading, Verdict};
+use holdfast_core::validation::{Baseline, BaselineDepth, CheckResult, Expectation, Reading, Verdict};
 use holdfast_fakes::sample::operation;
 use serde_json::json;
 
@@ -58,6 +58,28 @@ async fn what_the_source_was_is_held_against() {
     let torn = self::world(false, None);
     torn.documents.lay(&operation().baseline_key(), json!({"depth": "deep"}));
     assert_eq!(torn.run().await.unwrap_err().kind, ErrorKind::UnreadableRecord);
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_was_written_has_to_be_there() {
+    // GIVEN a row that the backup wrote into its source
+    let beat = Beat {
+        database: "shop".into(),
+        table: "public.\"Heart beat\"".into(),
+        beat_at: "2026-11-20T05:59:59.123456Z".into(),
+    };
+    let world = world(true, Some(Captured::new(whole(), None).with(Some(beat))));
+    world.run().await.unwrap();
+    // WHEN the backup is validated, THEN the restored server is asked for it
+    let [asked] = &world.server.plans()[0].assertions[..] else { panic!("one assertion") };
+    assert_eq!((asked.database.as_deref(), &asked.expect), (Some("shop"), &Expectation::True));
+    let operation = operation();
+    let row = format!("WHERE operation_id = '{operation}' AND beat_at >= '2026-11-20T05:59:59.123456Z'");
+    assert!(asked.sql.contains("FROM public.\"Heart beat\"") && asked.sql.contains(&row), "{}", asked.sql);
+    // GIVEN none that was written, THEN nobody asks
+    let without = self::world(true, Some(Captured::new(whole(), None)));
+    without.run().await.unwrap();
+    assert_eq!(without.server.plans()[0].assertions, []);
 }
 
 #[tokio::test]

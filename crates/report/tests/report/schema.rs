@@ -54,7 +54,7 @@ fn every_end_of_an_operation_is_described() {
 
 /// Reports whose requests ask for everything that can be asked for.
 fn requests() -> Vec<Value> {
-    let defaults = Defaults { region: Region::parse("us-east-1").unwrap(), target_regions: vec![] };
+    let defaults = Defaults { region: Region::parse("us-east-1").expect("a Region"), target_regions: vec![] };
     let mut report = samples::not_run();
     [json!(null), json!({"iamUser": "reader", "depth": "full", "replica": "prod-db-2"})]
         .into_iter()
@@ -70,7 +70,7 @@ fn requests() -> Vec<Value> {
                 let heartbeat = json!({"database": "a", "table": "b.h"});
                 input["validation"]["checks"]["freshness"]["heartbeat"] = heartbeat;
             }
-            report["request"] = json!(BackupRequest::parse(&input, "r1", &defaults).unwrap());
+            report["request"] = json!(BackupRequest::parse(&input, "r1", &defaults).expect("a request"));
             report["validation"] = json!(ValidationResult::not_run());
             report["baseline"] = json!(BaselineResult::not_asked());
             report.clone()

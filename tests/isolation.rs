@@ -1,4 +1,4 @@
-//! The proof on the whole stack: what a restored copy must not do, and what a backup must not hide.
+//! Isolation on the whole stack: what a restored copy must not do.
 
 use std::time::Duration;
 

@@ -79,6 +79,10 @@ impl<'de> Deserialize<'de> for Digest {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
 
     fn of(rows: &[&[u8]]) -> Digest {
@@ -98,6 +102,41 @@ mod tests {
         assert_ne!(whole.publish(), of(&[b"a", b"b"]).publish());
         // Two equal rows are not none.
         assert_ne!(of(&[b"b", b"b"]), of(&[]));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_order_and_any_chunks_give_one_digest_and_any_bit_another(
+            rows in vec(vec(any::<u8>(), 1..40), 1..12),
+            shuffled in any::<u64>(),
+            cut in any::<Index>(),
+            row in any::<Index>(),
+            bit in any::<Index>(),
+        ) {
+            let of = |rows: &[Vec<u8>]| of(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            let whole = of(&rows);
+            let mut other_order = rows.clone();
+            other_order.sort_by_key(|row| blake3::hash(&[&shuffled.to_le_bytes(), row.as_slice()].concat()).to_hex());
+            let (left, right) = other_order.split_at(cut.index(rows.len() + 1));
+            let (mut sum, mut turned) = (of(left), of(right));
+            sum.add(&of(right));
+            turned.add(&of(left));
+            prop_assert_eq!(&sum, &whole);
+            prop_assert_eq!(&turned, &whole);
+            let row = row.index(rows.len());
+            let mut flipped = rows.clone();
+            let bit = bit.index(flipped[row].len() * 8);
+            flipped[row][bit / 8] ^= 1 << (bit % 8);
+            prop_assert_ne!(of(&flipped), whole.clone());
+            let mut doubled = rows.clone();
+            doubled.push(rows[row].clone());
+            prop_assert_ne!(of(&doubled), whole.clone());
+            let mut fewer = rows.clone();
+            fewer.remove(row);
+            prop_assert_ne!(of(&fewer), whole);
+        }
     }
 
     #[test]

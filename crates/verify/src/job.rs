@@ -320,6 +320,9 @@ pub struct JobResult {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
 
     #[test]
@@ -347,5 +350,54 @@ mod tests {
         let open =
             "generate_series(5::int8, pg_catalog.pg_relation_size('public.\"it''s\"'::pg_catalog.regclass)";
         assert!(places(5, None).contains(open), "{}", places(5, None));
+    }
+
+    fn work() -> impl Strategy<Value = Work> {
+        let newest = proptest::option::of("[0-9]{4}");
+        (0..1_u64 << 40, any::<[u64; 2]>(), proptest::collection::vec(any::<u8>(), 0..8), newest).prop_map(
+            |(rows, sums, row, newest)| {
+                let mut digest = Digest::default();
+                digest.add_row(&row);
+                Work { rows, sums, newest, digest: Some(digest), ..Work::default() }
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn pieces_add_up_in_any_order_and_in_any_groups(
+            pieces in proptest::collection::vec(work(), 1..8), cut in any::<Index>(), turn in any::<Index>(),
+        ) {
+            let sum = |pieces: &[Work]| pieces.iter().cloned().fold(Work::default(), |mut sum, piece| {
+                sum.add(piece);
+                sum
+            });
+            let whole = sum(&pieces);
+            let (left, right) = pieces.split_at(cut.index(pieces.len() + 1));
+            let mut groups = sum(right);
+            groups.add(sum(left));
+            prop_assert_eq!(&groups, &whole);
+            let mut turned = pieces.clone();
+            turned.rotate_left(turn.index(pieces.len()));
+            turned.reverse();
+            prop_assert_eq!(&sum(&turned), &whole);
+        }
+
+        #[test]
+        fn a_file_in_pieces_has_every_page_once(pages in 0_u64..5000, at_most in 1_u64..600, halved in any::<Index>()) {
+            let mut pieces = Pages::cut(pages, at_most);
+            let place = halved.index(pieces.len());
+            if let Some((left, right)) = pieces[place].split(pages) {
+                pieces.splice(place..=place, [left, right]);
+            }
+            prop_assert_eq!(pieces[0].from, 0);
+            prop_assert_eq!(pieces[pieces.len() - 1].to, None);
+            for pair in pieces.windows(2) {
+                prop_assert_eq!(pair[0].to, Some(pair[1].from));
+                prop_assert!(pair[0].from < pair[1].from);
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 // Tests may unwrap: a panic is the failure.
 #![allow(clippy::unwrap_used)]
 
+mod algebra;
 mod assertions;
 mod catalog;
 mod catalog_changes;

@@ -26,7 +26,7 @@ pub const HELP: &str = "Exit codes:
   0    succeeded
   1    failed or refused, or the outcome could not be read
   2    usage: nothing was started
-  3    partial: the backup is good, but a Region has no copy
+  3    partial: the backup is good, but a Region has no copy, or none that is proven
   4    describe, report: still running
   130  detached by Ctrl-C: the backup goes on";
 

@@ -237,8 +237,11 @@ fn closing(paint: Paint, kept: bool, damaged: bool, operation: &str, settings: &
         }
         (false, false) => println!("{}", paint.bad("This backup should have succeeded.")),
     }
-    println!("  The local cloud still runs. Look again:  target/debug/holdfast backup describe {operation}");
-    println!("  (after: set -a; . .local/env; set +a)    Stop it:  {}", settings.make("down"));
+    println!("  The local cloud still runs. Look again:");
+    println!("    set -a; . .local/env; set +a");
+    println!("    target/debug/holdfast backup describe {operation}");
+    println!("    target/debug/holdfast backup report {operation} --html report.html");
+    println!("  Stop it:  {}", settings.make("down"));
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ async fn beat(
     let written = async {
         let server = login::server(ports, job, &job.request.database_id).await?;
         let written = ports.source.beat(&server, heartbeat, &job.operation).await;
-        written.map_err(|error| Miss::connecting("the heartbeat cannot be written: the source", &error))
+        written.map_err(|error| Miss::unwritten(&error))
     };
     match written.await {
         Ok(beat) => parts.keep(HEARTBEAT, &beat).await?,

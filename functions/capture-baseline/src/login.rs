@@ -36,6 +36,12 @@ impl Miss {
         Miss { error: Error::new(ErrorKind::BaselineUnreadable, message), passing: error.is_retryable() }
     }
 
+    /// A heartbeat that could not be written.
+    pub fn unwritten(error: &ConnectError) -> Self {
+        let message = format!("the heartbeat cannot be written: {error}");
+        Miss { error: Error::new(ErrorKind::BaselineUnreadable, message), passing: error.is_retryable() }
+    }
+
     /// Whether it is worth another look.
     pub fn is_passing(&self, job: &Job) -> bool {
         self.passing && job.carry.failures + 1 < MAX_FAILURES

@@ -8,7 +8,7 @@ use holdfast_core::polling::wait_seconds;
 use holdfast_core::ports::{Documents, Keys, Rds};
 use holdfast_core::rds::Instance;
 use holdfast_core::tags;
-use holdfast_core::validation::CheckResult;
+use holdfast_core::validation::{CheckResult, NotChecked};
 use holdfast_verify::{ConnectError, Options};
 use jiff::Timestamp;
 use serde_json::json;
@@ -53,7 +53,7 @@ pub(crate) async fn step(
         Ok(against) => against,
         Err(reason) => return verdicts.refuse(job, CheckResult::Errored, reason).await,
     };
-    let Against { reference, same_as, baseline, unheld, heartbeat, not_checked } = against;
+    let Against { reference, same_as, baseline, unheld, heartbeat, mut not_checked } = against;
     let mut options = Options {
         reference,
         same_as,
@@ -61,7 +61,10 @@ pub(crate) async fn step(
         snapshot_time: job.snapshot.created_at.map(|time| time.to_string()),
         ..work::options(&job.request, ports.settings.verify_budget, job.snapshot.size_gib)
     };
-    options.assertions.extend(heartbeat.map(|heartbeat| heartbeat.assertion(&job.operation)));
+    match heartbeat {
+        Some(heartbeat) => options.assertions.push(heartbeat.assertion(&job.operation)),
+        None => not_checked.extend(without_heartbeat(&mut options)),
+    }
     let check = Check { ports, job, instance, server: &server, options: &options };
     match check.worked_through(restore_seconds).await? {
         Through::Done(planned) => {
@@ -72,6 +75,21 @@ pub(crate) async fn step(
         Through::Not(answer) => Ok(answer),
         Through::NotConnected(error) => not_connected(&verdicts, job, &error).await,
     }
+}
+
+/// A heartbeat that nobody wrote says nothing: not by being missing either.
+fn without_heartbeat(options: &mut Options) -> Option<NotChecked> {
+    let freshness = options.checks.freshness.as_mut()?;
+    let heartbeat = freshness.heartbeat.take()?;
+    if freshness.columns.is_empty() {
+        options.checks.freshness = None;
+    }
+    Some(NotChecked {
+        check: "freshness".into(),
+        scope: "instance".into(),
+        object: Some(heartbeat.table),
+        reason: "no heartbeat was written for this validation".into(),
+    })
 }
 
 /// One call with a server that lets us in.

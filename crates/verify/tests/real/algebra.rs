@@ -74,7 +74,11 @@ impl Row {
             _ => {
                 let scaled = |(unscaled, scale): (i64, u8)| {
                     // Nothing but the number of digits after the point.
-                    if bit % 2 == 0 { (unscaled.wrapping_add(1), scale) } else { (unscaled * 10, scale + 1) }
+                    if bit.is_multiple_of(2) {
+                        (unscaled.wrapping_add(1), scale)
+                    } else {
+                        (unscaled * 10, scale + 1)
+                    }
                 };
                 changed.amount = Some(self.amount.map_or((0, 0), scaled));
             }

@@ -76,10 +76,17 @@ async fn a_heartbeat_that_was_written_has_to_be_there() {
     let operation = operation();
     let row = format!("WHERE operation_id = '{operation}' AND beat_at >= '2026-11-20T05:59:59.123456Z'");
     assert!(asked.sql.contains("FROM public.\"Heart beat\"") && asked.sql.contains(&row), "{}", asked.sql);
-    // GIVEN none that was written, THEN nobody asks
-    let without = self::world(true, Some(Captured::new(whole(), None)));
-    without.run().await.unwrap();
-    assert_eq!(without.server.plans()[0].assertions, []);
+    // GIVEN none that was written, THEN nobody asks, nor is a copy wrong for the lack of its table, and that is said
+    let mut without = self::world(true, Some(Captured::new(whole(), reason())));
+    let heartbeat = json!({"database": "shop", "table": "public.nothing"});
+    without.input["validation"] =
+        json!({"checks": {"freshness": {"heartbeat": heartbeat, "maxAgeMinutes": 5}}});
+    let ended = without.run().await.unwrap();
+    let options = &without.server.plans()[0];
+    assert_eq!((&options.assertions[..], &options.checks.freshness), (&[][..], &None));
+    assert_eq!(ended.validation.verdict, Verdict::Inconclusive, "the baseline is required");
+    let told = ended.validation.not_checked.iter().find(|one| one.check == "freshness").expect("told");
+    assert_eq!(told.object.as_deref(), Some("public.nothing"));
 }
 
 #[tokio::test]

@@ -111,13 +111,5 @@ pub fn snapshot(region: &Region, id: &str, tags: Tags) -> Snapshot {
 
 /// What the record keeps of [`operation`]'s snapshot.
 pub fn snapshot_result() -> SnapshotResult {
-    let snapshot = snapshot(&home(), &operation().snapshot_id(), Tags::new());
-    SnapshotResult {
-        id: snapshot.id,
-        arn: snapshot.arn,
-        region: snapshot.region,
-        size_gib: snapshot.size_gib,
-        encrypted: snapshot.encrypted,
-        created_at: snapshot.taken_at,
-    }
+    SnapshotResult::from(&snapshot(&home(), &operation().snapshot_id(), Tags::new()))
 }

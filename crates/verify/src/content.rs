@@ -10,7 +10,7 @@ use crate::ending::{Ending, count};
 use crate::fingerprint::{self, Column};
 use crate::job::{Job, Pages, Planned, Task as AnyTask, Work};
 use crate::plan::{Plan, Scope};
-use crate::ranges;
+use crate::ranges::{self, Share};
 use crate::session::{Session, Trouble};
 use crate::types;
 
@@ -185,12 +185,8 @@ pub(crate) async fn run(
     task: &Task,
     work: &mut Work,
 ) -> Result<(), Trouble> {
-    let sample = task.sample_percent.map_or_else(String::new, |percent| {
-        // Always the same pages: two runs of the same data say the same.
-        format!(" TABLESAMPLE pg_catalog.system({percent}) REPEATABLE (20)")
-    });
-    let from = format!("ONLY {table} AS t{sample}");
-    let condition = task.pages.condition("t", table);
+    let share = Share { pages: task.pages, sample_percent: task.sample_percent };
+    let (from, condition) = share.of(table, "t");
     let row = session.query_heap(&fingerprint::sums(&task.columns, &from, &condition, task.toasted)).await?;
     work.rows = row.get::<_, i64>(0).unsigned_abs();
     for half in 0..2 {

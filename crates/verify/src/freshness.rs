@@ -14,6 +14,7 @@ use crate::instance::Facts;
 use crate::job::{Job, Planned, Task as AnyTask, Work};
 use crate::plan::Scope;
 use crate::ranges::{Heap, Share, heaps_of, shares};
+use crate::relations::literal;
 use crate::session::{Session, Trouble};
 use crate::types;
 
@@ -145,11 +146,6 @@ async fn table(session: &mut Session<'_>, name: &str) -> Result<Option<u32>, Tro
         Err(Trouble::Other(_) | Trouble::Missing(_)) => Ok(None),
         Err(trouble) => Err(trouble),
     }
-}
-
-/// A text as SQL writes it; `standard_conforming_strings` is on.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\0', "").replace('\'', "''"))
 }
 
 /// Asks some pages for their newest value.

@@ -34,8 +34,8 @@ pub(crate) fn title(relation: &str, namespace: &str) -> String {
 
 /// Text as an SQL literal.
 pub(crate) fn literal(text: &str) -> String {
-    // Backslashes mean themselves: the session sets standard_conforming_strings.
-    format!("'{}'", text.replace('\'', "''"))
+    // Backslashes mean themselves: the session sets standard_conforming_strings. No text of PostgreSQL's has a NUL.
+    format!("'{}'", text.replace('\0', "").replace('\'', "''"))
 }
 
 /// Files a trouble that came up while `title` was read: damage under the relation whose file it is, which may be

@@ -70,16 +70,7 @@ fn look(snapshot: &Snapshot, operation: &OperationId, wait: u32) -> Result<Answe
     }
     Ok(Answer::Final {
         progress: Progress::new("snapshot", Some(100), format!("{} is available", snapshot.id)),
-        result: Output {
-            snapshot: SnapshotResult {
-                id: snapshot.id.clone(),
-                arn: snapshot.arn.clone(),
-                region: snapshot.region.clone(),
-                size_gib: snapshot.size_gib,
-                encrypted: snapshot.encrypted,
-                created_at: snapshot.taken_at,
-            },
-        },
+        result: Output { snapshot: SnapshotResult::from(snapshot) },
     })
 }
 

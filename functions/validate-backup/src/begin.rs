@@ -42,14 +42,7 @@ pub(crate) async fn step(
         request: asked.of_database(DatabaseId::parse(database)?),
         operation_id: asked.backup,
         validation_id,
-        snapshot: SnapshotResult {
-            id: snapshot.id,
-            arn: snapshot.arn,
-            region: snapshot.region,
-            size_gib: snapshot.size_gib,
-            encrypted: snapshot.encrypted,
-            created_at: snapshot.taken_at,
-        },
+        snapshot: SnapshotResult::from(&snapshot),
     };
     Ok(Answer::Final {
         progress: Progress::new(

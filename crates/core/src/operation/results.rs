@@ -8,6 +8,7 @@ use crate::baseline::BaselineResult;
 use crate::error::{ErrorKind, Leftovers};
 use crate::health::{Health, NamedCause};
 use crate::ids::{OperationId, Region};
+use crate::rds::Snapshot;
 use crate::validation::{Check, CheckResult, NotChecked, Verdict};
 
 /// The snapshot an operation made.
@@ -27,6 +28,19 @@ pub struct SnapshotResult {
     pub encrypted: bool,
     /// When the data is from.
     pub created_at: Option<Timestamp>,
+}
+
+impl From<&Snapshot> for SnapshotResult {
+    fn from(snapshot: &Snapshot) -> Self {
+        SnapshotResult {
+            id: snapshot.id.clone(),
+            arn: snapshot.arn.clone(),
+            region: snapshot.region.clone(),
+            size_gib: snapshot.size_gib,
+            encrypted: snapshot.encrypted,
+            created_at: snapshot.taken_at,
+        }
+    }
 }
 
 /// What validation found, small enough for a payload; the whole lies in the metadata bucket.

@@ -8,7 +8,8 @@
 //!
 //! Counters come late: they have what a session did when it has found time to report it. The reading after the snapshot
 //! waits for that, and names the sessions that had no occasion. While there is one, or one that cannot be seen, a table
-//! that is not what its counters make of it is not called wrong but not checked; one that is equal is equal all the same.
+//! that is not what its counters make of it is neither wrong nor right: the check could not finish. One that is equal is
+//! equal all the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 

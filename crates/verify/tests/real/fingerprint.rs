@@ -1,7 +1,6 @@
 //! A fingerprint is equal when the rows are, and differs when a bit of them does: type by type, on every major version.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
 use holdfast_core::validation::{CheckSettings, Coverage, Digest};
 use holdfast_local_postgres::Binaries;
@@ -290,11 +289,11 @@ async fn pieces_add_up_where_the_server_has_no_range_scans() {
         // What a session counted arrives when it is gone, in order: once this is there, the rest is.
         let others =
             "SELECT count(*)::text FROM pg_stat_activity WHERE datname = 'shop' AND pid <> pg_backend_pid()";
-        until(&server, others, "0").await;
+        server.until("shop", others, "0").await;
         server.sql("shop", "SELECT FROM last").await;
         let walks =
             |table| format!("SELECT (seq_scan > 0)::text FROM pg_stat_user_tables WHERE relname = '{table}'");
-        until(&server, &walks("last"), "true").await;
+        server.until("shop", &walks("last"), "true").await;
         assert_eq!(
             server.value("shop", &walks("bare")).await,
             "false",
@@ -303,16 +302,7 @@ async fn pieces_add_up_where_the_server_has_no_range_scans() {
         let whole = server.verify_with(&Options { chunk_bytes: u64::MAX, ..content_only() }).await;
         assert_eq!(prints(&pieces, "shop"), prints(&whole, "shop"));
         assert_eq!(pieces.rows("shop", "public.t"), whole.rows("shop", "public.t"));
-        until(&server, &walks("bare"), "true").await;
-    }
-}
-
-/// Waits until a question has an answer.
-async fn until(server: &Server, question: &str, answer: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while server.value("shop", question).await != answer {
-        assert!(Instant::now() < deadline, "{question} is not {answer}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.until("shop", &walks("bare"), "true").await;
     }
 }
 

@@ -3,6 +3,7 @@
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use holdfast_core::validation::{Check, CheckResult};
 use holdfast_local_postgres::{Binaries, CertificateAuthority, Cluster, ClusterOptions, StopMode};
@@ -76,6 +77,15 @@ impl Server {
     pub async fn value(&self, database: &str, sql: &str) -> String {
         let client = self.connect(database).await;
         client.query_one(&format!("SELECT ({sql})::text"), &[]).await.unwrap().get(0)
+    }
+
+    /// Waits until a question has an answer.
+    pub async fn until(&self, database: &str, question: &str, answer: &str) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.value(database, question).await != answer {
+            assert!(Instant::now() < deadline, "{question} is not {answer}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// A new database made by this SQL.

@@ -1,7 +1,5 @@
 //! Whole data passes, and its manifest says the same however it lies on disk.
 
-use std::time::{Duration, Instant};
-
 use holdfast_core::validation::{Verdict, verdict};
 
 use crate::server::{Server, only};
@@ -176,11 +174,7 @@ async fn the_catalogs_are_not_gone_through_once_for_each_table() {
     server.verify().await.all_passed_but(&[]);
     let others =
         "SELECT count(*)::text FROM pg_stat_activity WHERE datname = 'shop' AND pid <> pg_backend_pid()";
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while server.value("shop", others).await != "0" {
-        assert!(Instant::now() < deadline, "sessions do not end");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    server.until("shop", others, "0").await;
     let after: u32 = server.value("shop", walks).await.parse().unwrap();
     assert!(after - before < 400, "{} walks through the catalogs for 400 tables", after - before);
 }

@@ -1,6 +1,6 @@
 //! What is to be done: read from the catalog once, then handed to as many hands as there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use holdfast_core::validation::{Check, Coverage, NotChecked, ObjectManifest};
@@ -79,6 +79,23 @@ pub struct OpenCheck {
 pub struct DatabasePlan {
     /// Objects by identity; `None` when the catalog could not be read.
     pub objects: Option<BTreeMap<String, ObjectManifest>>,
+}
+
+impl Plan {
+    /// Tables by database whose rows are read by more than one statement.
+    pub fn read_in_pieces(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut pieces: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        for unit in &self.units {
+            for job in unit.jobs.iter().filter(|job| job.check == content::CHECK) {
+                *pieces.entry((&unit.database, &job.object)).or_default() += 1;
+            }
+        }
+        let mut tables: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for ((database, table), _) in pieces.into_iter().filter(|(_, pieces)| *pieces > 1) {
+            tables.entry(database.to_owned()).or_default().insert(table.to_owned());
+        }
+        tables
+    }
 }
 
 /// Looks at the server and plans.

@@ -43,16 +43,22 @@ pub(crate) async fn step(
         }
         Err(miss) => (None, Some(NamedCause::from(&miss.error))),
     };
-    let (manifest, not_all) = match job.asked.depth {
-        BaselineDepth::Catalog => (None, None),
+    let rows = match job.asked.depth {
+        BaselineDepth::Catalog => rows::Rows::default(),
         BaselineDepth::Full => rows::sum(ports, job).await?,
     };
     // Why the rows are not all there is known best by what kept them from being read.
-    let not_all = match not_all {
+    let not_all = match rows.missing {
         Some(not_all) => Some(parts.trouble().await?.or(job.trouble.clone()).unwrap_or(not_all)),
         None => None,
     };
-    let baseline = Baseline { before: Some(before), after, manifest, ..Baseline::default() };
+    let baseline = Baseline {
+        before: Some(before),
+        after,
+        manifest: rows.manifest,
+        in_pieces: rows.in_pieces,
+        ..Baseline::default()
+    };
     // Written before that reading, which the snapshot is later than.
     let heartbeat = parts.get::<Beat>(HEARTBEAT).await?;
     let missing = unread.or(not_all).or(parts.get(NO_HEARTBEAT).await?);

@@ -84,7 +84,7 @@ pub(crate) async fn reading(
     job: &Job,
 ) -> std::result::Result<Reading, Miss> {
     let server = login::server(ports, job, &job.request.database_id).await?;
-    let options = source::options(ports.budget, job);
+    let options = source::options(ports.budget, ports.piece_bytes, job);
     ports.source.reading(&server, &options).await.map_err(|error| Miss::connecting("the source", &error))
 }
 

@@ -27,6 +27,10 @@ mod parts;
 mod rows;
 mod source;
 
+/// Bytes that one statement reads of the source: under a minute where a disk gives 100 MB/s. Larger tables are read in
+/// ranges of pages, so that none needs a call longer than a function may run, and no snapshot of the source is held long.
+pub const PIECE_BYTES: u64 = 4 << 30;
+
 pub use source::{Server, ServerSource, Source};
 
 /// On which side of the snapshot.
@@ -92,6 +96,8 @@ pub struct Ports<'a, R, L, D, S> {
     pub region: &'a Region,
     /// Bound for what one invocation reads, under Lambda's 15 minutes.
     pub budget: Duration,
+    /// Bytes that one statement reads at most, about: what a call that ends too early reads again.
+    pub piece_bytes: u64,
 }
 
 /// One capture, as one poll sees it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use capture_baseline::{Ports, ServerSource, handle};
+use capture_baseline::{PIECE_BYTES, Ports, ServerSource, handle};
 use holdfast_aws::config::{Aws, rds_authorities, required, work_budget};
 use holdfast_aws::rds::RdsApi;
 use holdfast_aws::s3::Bucket;
@@ -41,6 +41,7 @@ async fn main() -> std::result::Result<(), lambda_runtime::Error> {
             source: &wired.source,
             region: &wired.region,
             budget: wired.budget,
+            piece_bytes: PIECE_BYTES,
         };
         handle(&ports, input).await
     })

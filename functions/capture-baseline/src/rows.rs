@@ -1,20 +1,19 @@
 //! Every row of the source, or of its replica: planned once, read in pieces over as many calls as it takes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use holdfast_core::answer::Answer;
 use holdfast_core::health::NamedCause;
 use holdfast_core::ports::{Documents, Logins, Rds};
 use holdfast_core::validation::{Check, Manifest, Verdict, verdict};
 use holdfast_core::{Error, ErrorKind, Result};
-use holdfast_verify::{Plan, Standing, Unit, conclude};
+use holdfast_verify::{Plan, Standing, conclude};
 
 use crate::before::missed;
 use crate::login::{self, Miss};
 use crate::parts::{PLAN, Parts, STANDING};
 use crate::source::{self, Server};
 use crate::{Carry, Job, Output, Ports, Source};
-
-/// What a piece reads, about, when it is more than one table: what a call that ends too early reads again.
-const PIECE_BYTES: u64 = 1 << 30;
 
 /// A replica that is behind is looked at this often, a quarter of an hour in all: the snapshot waits for it.
 const MAX_BEHIND: u32 = 25;
@@ -43,7 +42,7 @@ async fn read_on(
     job: &Job,
     parts: &Parts<'_, impl Documents>,
 ) -> std::result::Result<Answer<Output>, Miss> {
-    let options = source::options(ports.budget, job);
+    let options = source::options(ports.budget, ports.piece_bytes, job);
     let place = job.asked.replica.as_ref().unwrap_or(&job.request.database_id);
     let Some(plan) = parts.get::<Plan>(PLAN).await? else {
         let server = login::server(ports, job, place).await?;
@@ -54,7 +53,7 @@ async fn read_on(
         }
         let plan = ports.source.plan(&server, &options).await;
         let plan = plan.map_err(|error| Miss::connecting(place.as_str(), &error))?;
-        parts.keep(PLAN, &in_pieces(plan)).await?;
+        parts.keep(PLAN, &plan).await?;
         return Ok(job.going_on(format!("the rows of {place} are about to be read")));
     };
     let done = parts.done().await?;
@@ -82,7 +81,8 @@ async fn behind(
     parts: &Parts<'_, impl Documents>,
     server: &Server,
 ) -> std::result::Result<Option<Answer<Output>>, Miss> {
-    let (options, place) = (source::options(ports.budget, job), job.asked.replica.as_ref());
+    let (options, place) =
+        (source::options(ports.budget, ports.piece_bytes, job), job.asked.replica.as_ref());
     let place = place.map_or("the replica", |place| place.as_str());
     if parts.get::<Standing>(STANDING).await?.is_none() {
         let source = login::server(ports, job, &job.request.database_id).await?;
@@ -105,43 +105,32 @@ async fn behind(
     }
 }
 
-/// Cuts the plan's units where they would read too much to lose: one table at least, the largest first.
-fn in_pieces(mut plan: Plan) -> Plan {
-    let mut units: Vec<Unit> = Vec::new();
-    for unit in std::mem::take(&mut plan.units) {
-        let empty = || Unit { id: 0, database: unit.database.clone(), bytes: 0, jobs: vec![] };
-        let mut current = empty();
-        for job in unit.jobs {
-            if !current.jobs.is_empty() && current.bytes + job.bytes > PIECE_BYTES {
-                units.push(std::mem::replace(&mut current, empty()));
-            }
-            current.bytes += job.bytes;
-            current.jobs.push(job);
-        }
-        units.push(current);
-    }
-    units.sort_by_key(|unit| std::cmp::Reverse(unit.bytes));
-    for (id, unit) in (0..).zip(&mut units) {
-        unit.id = id;
-    }
-    Plan { units, ..plan }
+/// What is known of the source's rows.
+#[derive(Default)]
+pub(crate) struct Rows {
+    pub manifest: Option<Manifest>,
+    /// Tables that were read in several statements.
+    pub in_pieces: BTreeMap<String, BTreeSet<String>>,
+    /// What was not read, and why.
+    pub missing: Option<NamedCause>,
 }
 
 /// What was read of the rows, and what of them was not.
 pub(crate) async fn sum(
     ports: &Ports<'_, impl Rds, impl Logins, impl Documents, impl Source>,
     job: &Job,
-) -> Result<(Option<Manifest>, Option<NamedCause>)> {
+) -> Result<Rows> {
     let parts = Parts { documents: ports.documents, operation: &job.operation };
     let Some(plan) = parts.get::<Plan>(PLAN).await? else {
-        return Ok((None, Some(unread("the rows of the source were not read before the snapshot"))));
+        let missing = Some(unread("the rows of the source were not read before the snapshot"));
+        return Ok(Rows { missing, ..Rows::default() });
     };
     let results = parts.results().await?;
-    let outcome = conclude(&plan, &results, &source::options(ports.budget, job));
-    let reason = (verdict(&outcome.checks) != Verdict::Valid).then(|| unread(&issues(&outcome.checks)));
+    let outcome = conclude(&plan, &results, &source::options(ports.budget, ports.piece_bytes, job));
+    let missing = (verdict(&outcome.checks) != Verdict::Valid).then(|| unread(&issues(&outcome.checks)));
     // A manifest without a table is one of nothing.
-    let manifest = Some(outcome.manifest).filter(|manifest| reason.is_none() || manifest.table_count() > 0);
-    Ok((manifest, reason))
+    let manifest = Some(outcome.manifest).filter(|manifest| missing.is_none() || manifest.table_count() > 0);
+    Ok(Rows { manifest, in_pieces: plan.read_in_pieces(), missing })
 }
 
 fn issues(checks: &[Check]) -> String {

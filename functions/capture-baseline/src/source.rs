@@ -91,9 +91,9 @@ impl Source for ServerSource {
     }
 }
 
-/// What is read, and within which limits: a table in one statement and so in one snapshot, over two connections, and
-/// nothing that would have to be made first.
-pub(crate) fn options(budget: Duration, job: &Job) -> Options {
+/// What is read, and within which limits: over two connections, in statements of at most `piece_bytes`, and nothing that
+/// would have to be made first.
+pub(crate) fn options(budget: Duration, piece_bytes: u64, job: &Job) -> Options {
     let off = Coverage::Off;
     Options {
         checks: CheckSettings {
@@ -114,7 +114,7 @@ pub(crate) fn options(budget: Duration, job: &Job) -> Options {
         expect_isolated: false,
         may_create_extensions: false,
         connections: 2,
-        chunk_bytes: u64::MAX,
+        chunk_bytes: piece_bytes,
         statement_timeout: budget,
         time_budget: budget,
         ..Options::default()

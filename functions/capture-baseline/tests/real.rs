@@ -100,6 +100,7 @@ impl World {
             source: &source,
             region: &region,
             budget: Duration::from_secs(60),
+            piece_bytes: 64 << 10,
         };
         let payload = json!({"operationId": operation(), "request": request(input.clone()), "when": when,
                              "poll": poll, "carry": carry});
@@ -183,6 +184,8 @@ async fn a_source_on_which_nothing_happens_is_the_same_on_both_sides() {
     // AND the rows are all there
     assert_eq!(tables(&captured)["public.orders"].rows, 5000);
     assert_eq!(tables(&captured)["public.\"Odd name\""].rows, 7);
+    // AND it is known which of them were read in pieces
+    assert_eq!(captured.baseline.in_pieces["shop"].iter().collect::<Vec<_>>(), ["public.orders"]);
     // AND nothing was made on the source
     let client = connect(&world.source, "shop").await;
     let extensions: i64 = client.query_one("SELECT count(*) FROM pg_extension", &[]).await.unwrap().get(0);

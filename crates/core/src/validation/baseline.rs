@@ -1,6 +1,6 @@
 //! What the source was when the snapshot was taken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -100,4 +100,8 @@ pub struct Baseline {
     /// Rows and fingerprints read after `before` and before the snapshot, when the depth is full.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub manifest: Option<Manifest>,
+    /// Tables, by database, whose rows were not read by one statement and so not in one snapshot: what moved meanwhile may
+    /// have been counted twice or not at all.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub in_pieces: BTreeMap<String, BTreeSet<String>>,
 }

@@ -23,6 +23,7 @@ async fn held(server: &Server, before: &Reading, after: &Reading, rows: &Manifes
         before: Some(before.clone()),
         after: Some(after),
         manifest: Some(rows.clone()),
+        ..Baseline::default()
     };
     server.verify_with(&Options { baseline: Some(baseline), ..only(&["content"]) }).await
 }

@@ -1,5 +1,6 @@
 //! Every row, piece by piece, from the source or from its replica.
 
+use capture_baseline::PIECE_BYTES;
 use holdfast_core::ErrorKind;
 use holdfast_core::validation::BaselineDepth;
 use holdfast_fakes::sample::{instance, operation};
@@ -23,16 +24,12 @@ fn rows(world: &World) -> Vec<(String, u64)> {
 
 #[tokio::test]
 async fn every_row_is_read_in_pieces_over_many_calls() {
-    // GIVEN three tables of which two are large, and time for one piece in a call
+    // GIVEN three tables in four pieces, and time for one piece in a call
     let world = World::full();
     world.source.pace(1);
     let answers = world.all("before", &Value::Null).await.unwrap();
-    // THEN the large ones are pieces of their own, the largest first, and nothing is read twice
-    assert_eq!(world.source.works(), [vec![0, 1, 2], vec![1, 2], vec![2]]);
-    let plan = world.part("plan").unwrap();
-    let tables: Vec<_> =
-        plan["units"].as_array().unwrap().iter().map(|unit| &unit["jobs"][0]["object"]).collect();
-    assert_eq!(tables, ["public.larger", "public.large", "public.small"]);
+    // THEN nothing is read twice
+    assert_eq!(world.source.works(), [vec![0, 1, 2, 3], vec![1, 2, 3], vec![2, 3], vec![3]]);
     // AND the next call follows at once: there is work, not something to wait for
     assert!(answers[..answers.len() - 1].iter().all(|answer| answer["waitSeconds"] == 1), "{answers:?}");
     // AND after the snapshot all of it is in one place
@@ -40,9 +37,11 @@ async fn every_row_is_read_in_pieces_over_many_calls() {
     assert_eq!(world.after().await, json!({"status": "TAKEN", "depth": "full"}));
     assert_eq!(rows(&world).len(), 3);
     assert_eq!(world.captured().unwrap().baseline.depth, BaselineDepth::Full);
-    // AND a table is read in one statement, and so in one snapshot
+    // AND it is known of which table that was not one snapshot of it
+    let in_pieces = world.captured().unwrap().baseline.in_pieces;
+    assert_eq!(json!(in_pieces), json!({"shop": ["public.larger"]}));
     let options = world.source.options();
-    assert_eq!((options.chunk_bytes, options.statement_timeout), (u64::MAX, options.time_budget));
+    assert_eq!((options.chunk_bytes, options.statement_timeout), (PIECE_BYTES, options.time_budget));
 }
 
 #[tokio::test]
@@ -79,7 +78,7 @@ async fn a_piece_that_was_kept_before_a_crash_is_not_read_again() {
     assert_eq!(error.kind, ErrorKind::OutcomeUnknown);
     // WHEN it is asked again, THEN only what is not there is read
     assert_eq!(world.before().await["status"], "TAKEN");
-    assert_eq!(world.source.works(), [vec![0, 1, 2], vec![1, 2]]);
+    assert_eq!(world.source.works(), [vec![0, 1, 2, 3], vec![1, 2, 3]]);
 }
 
 #[tokio::test]
@@ -87,15 +86,16 @@ async fn rows_are_not_read_once_the_snapshot_is_there() {
     // GIVEN a run that crashed half way, and whose snapshot was taken all the same
     let world = World::full();
     world.source.pace(1);
-    for poll in 1..=3 {
+    for poll in 1..=5 {
         world.ask("before", poll, &json!({}), &Value::Null).await.unwrap();
     }
     world.snapshot();
     // WHEN it is resumed, THEN no more rows are read, what is missing is said, and what is there is kept
     world.before().await;
-    assert_eq!(world.source.works().len(), 1);
+    assert_eq!(world.source.works().len(), 3);
     assert_eq!(world.after().await["status"], "UNREADABLE");
-    assert_eq!(rows(&world).len(), 1);
+    // Both halves of the larger table, and the large one.
+    assert_eq!(rows(&world).len(), 2);
     assert!(world.reason().1.contains("pieces were not done"), "{:?}", world.reason());
     assert!(world.captured().unwrap().usable().is_some());
 }

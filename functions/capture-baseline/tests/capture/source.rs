@@ -223,13 +223,19 @@ impl Source for FakeSource {
     }
 }
 
-/// One database with a small table and two large ones, in one unit, as `holdfast-verify` plans them.
+/// One database with a small table, a large one, and a larger one in two ranges of pages, as `holdfast-verify` plans them.
 fn plan() -> Value {
-    let job = |table: &str, bytes: u64| {
-        json!({"check": "content", "object": table, "bytes": bytes,
-               "task": {"kind": "content", "columns": [], "pages": {"from": 0, "to": null}, "toasted": false}})
+    let unit = |id: u32, table: &str, pages: Value, bytes: u64| {
+        let job = json!({"check": "content", "object": table, "bytes": bytes,
+                         "task": {"kind": "content", "columns": [], "pages": pages, "toasted": false}});
+        json!({"id": id, "database": "shop", "bytes": bytes, "jobs": [job]})
     };
-    let jobs = [job("public.large", 3 << 30), job("public.larger", 4 << 30), job("public.small", 8192)];
+    let units = [
+        unit(0, "public.larger", json!({"from": 0, "to": 524_288}), 4 << 30),
+        unit(1, "public.larger", json!({"from": 524_288, "to": null}), 3 << 30),
+        unit(2, "public.large", json!({"from": 0, "to": null}), 3 << 30),
+        unit(3, "public.small", json!({"from": 0, "to": null}), 8192),
+    ];
     json!({
         "algorithm": holdfast_verify::ALGORITHM,
         "facts": {"serverVersion": "15.4", "version": 150_004, "checksums": true, "hidesDamage": false,
@@ -238,7 +244,7 @@ fn plan() -> Value {
         "open": [{"name": "content", "scope": "shop", "ending": {}, "durationMs": 1}],
         "databases": {"shop": {"objects": {}}},
         "closed": [], "listed": true, "notChecked": [],
-        "units": [{"id": 0, "database": "shop", "bytes": 7_u64 << 30, "jobs": jobs}],
+        "units": units,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use capture_baseline::{Ports, handle};
+use capture_baseline::{PIECE_BYTES, Ports, handle};
 use holdfast_core::Result;
 use holdfast_core::baseline::Captured;
 use holdfast_core::ids::OperationId;
@@ -60,6 +60,7 @@ impl World {
             source: &*self.source,
             region: &region,
             budget: Duration::from_secs(780),
+            piece_bytes: PIECE_BYTES,
         };
         let payload = json!({
             "operationId": operation(), "request": request(json!({"baseline": self.baseline, "validation": {"checks": self.checks}})),

@@ -25,6 +25,7 @@ fn whole() -> Baseline {
         before: Some(reading()),
         after: Some(reading()),
         manifest: Some(manifest()),
+        ..Baseline::default()
     }
 }
 

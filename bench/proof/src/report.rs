@@ -23,6 +23,7 @@ pub fn name(contender: Contender) -> String {
         Contender::Own(Kind::OrderedMd5, connections) => {
             own("md5(string_agg(md5(row) ORDER BY key))", connections)
         }
+        Contender::Own(Kind::RecordHash, connections) => own("64-bit record hash, not exact", connections),
         Contender::PgDump => "pg_dump -Fc -Z0 | sha256sum".into(),
         Contender::DataDiff => "data-diff, half of both sides' time".into(),
     }
@@ -108,13 +109,13 @@ fn aims(results: &Results, settings: &Settings) -> bool {
             says: "fingerprint to data-diff, one side's share",
             ratio: of(fingerprint, Contender::DataDiff).map(|ratio| ratio * 2.0),
             wanted: 0.1,
-            at_most: 0.1,
+            at_most: 0.3,
         },
         Aim {
             says: "fingerprint to ordered md5",
             ratio: of(fingerprint, own(Kind::OrderedMd5)),
             wanted: 0.1,
-            at_most: 0.1,
+            at_most: 0.35,
         },
     ];
     println!();
@@ -135,8 +136,17 @@ fn aims(results: &Results, settings: &Settings) -> bool {
             aim.says, aim.wanted, aim.at_most
         );
     }
-    if let Some(ratio) = of(own(Kind::Validation), own(Kind::Count)) {
-        println!("{:<44} {ratio:>6.1}", "all checks to count(*)");
+    // Why a tenth of the last two is an aim and no limit: docs/decisions/0013.
+    let floor = own(Kind::RecordHash);
+    for (says, ratio) in [
+        ("fingerprint to 64-bit record hash", of(fingerprint, floor)),
+        ("64-bit record hash to ordered md5", of(floor, own(Kind::OrderedMd5))),
+        ("64-bit record hash to data-diff", of(floor, Contender::DataDiff).map(|ratio| ratio * 2.0)),
+        ("all checks to count(*)", of(own(Kind::Validation), own(Kind::Count))),
+    ] {
+        if let Some(ratio) = ratio {
+            println!("{says:<44} {ratio:>6.2}");
+        }
     }
     good
 }

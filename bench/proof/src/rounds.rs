@@ -116,7 +116,7 @@ async fn measure(settings: &Settings, data: &Data) -> Result<Results> {
     ];
     if !settings.quick {
         contenders.extend(
-            [Kind::Count, Kind::Validation, Kind::OrderedMd5]
+            [Kind::Count, Kind::Validation, Kind::OrderedMd5, Kind::RecordHash]
                 .map(|kind| Contender::Own(kind, settings.connections)),
         );
         let spreads = SPREADS.map(|connections| Contender::Own(Kind::Fingerprint, connections));
@@ -222,7 +222,7 @@ impl Bench<'_> {
 
     async fn own(&self, kind: Kind, connections: usize) -> Result<Answer> {
         let pieces = match kind {
-            Kind::Drain | Kind::Count => self.pieces.clone(),
+            Kind::Drain | Kind::Count | Kind::RecordHash => self.pieces.clone(),
             Kind::Fingerprint | Kind::Validation | Kind::OrderedMd5 => vec![],
         };
         let order = Order { pieces, ..order(self.settings, self.data, kind, connections) };

@@ -10,6 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
+use crate::archive::{archive_command, restore_command};
 use crate::files::{give, make_private_directory, tail, write_private};
 use crate::{Binaries, CertificateAuthority, ClusterOptions, Error, ServerUser, free_port};
 
@@ -43,6 +44,14 @@ pub struct Cluster {
     port: u16,
     program: Option<PathBuf>,
     server: Option<Child>,
+    recovery: Option<Recovery>,
+}
+
+/// What the next start recovers from, and the time of the last commit that it takes.
+#[derive(Debug)]
+struct Recovery {
+    archive: PathBuf,
+    until: String,
 }
 
 impl Cluster {
@@ -98,7 +107,7 @@ impl Cluster {
             Some(port) => port,
             None => free_port()?,
         };
-        Ok(Self { binaries, authority, user, options, port, program: None, server: None })
+        Ok(Self { binaries, authority, user, options, port, program: None, server: None, recovery: None })
     }
 
     async fn initdb(&self) -> Result<(), Error> {
@@ -118,6 +127,7 @@ impl Cluster {
             .arg(&passwords)
             .args(["--auth=scram-sha-256", "--encoding=UTF8", "--data-checksums", "--no-sync"])
             .arg(format!("--locale={locale}"))
+            .args(self.options.segment_megabytes.map(|megabytes| format!("--wal-segsize={megabytes}")))
             .current_dir("/")
             .stdin(Stdio::null())
             .kill_on_drop(true);
@@ -257,6 +267,39 @@ impl Cluster {
         })
     }
 
+    /// Makes the directory that finished WAL segments go to, given as [`ClusterOptions::archive`]: from now on
+    /// they do. When it is removed they no longer do.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::NotTraversable`]: the server could not write there.
+    pub fn make_archive(&self) -> Result<(), Error> {
+        let Some(archive) = &self.options.archive else { return Ok(()) };
+        make_private_directory(archive, &self.user)
+            .map_err(|cause| Error::io(format!("cannot create {archive:?}"), cause))?;
+        self.user.open_way_to(archive)
+    }
+
+    /// Starts on a base backup, replays the WAL in `archive` until the last commit at or before `until` (as
+    /// `recovery_target_time` reads it), and waits until the server is open for writing, on a timeline of its own.
+    ///
+    /// # Errors
+    /// [`Error::NotStarted`] with the server's log, when the archive ends before that time (PostgreSQL 13 and
+    /// later say so) or the base backup was finished after it.
+    pub async fn recover(&mut self, archive: &Path, until: &str) -> Result<(), Error> {
+        write_private(&self.options.data_dir.join("recovery.signal"), "", &self.user)
+            .map_err(|cause| Error::io("cannot ask for recovery", cause))?;
+        self.recovery = Some(Recovery { archive: archive.to_owned(), until: until.to_owned() });
+        let started = self.start().await;
+        // The server has read it; the next start is an ordinary one.
+        self.recovery = None;
+        started
+    }
+
+    /// Listens on another port from the next start.
+    pub fn set_port(&mut self, port: u16) {
+        self.port = port;
+    }
+
     /// Runs this program in place of the installation's `postgres`, from the next start.
     pub fn set_server(&mut self, program: &Path) {
         self.program = Some(program.to_owned());
@@ -287,6 +330,18 @@ impl Cluster {
         line("shared_buffers", "32MB")?;
         for (name, value) in &self.options.settings {
             line(name, value)?;
+        }
+        if let Some(archive) = &self.options.archive {
+            line("archive_mode", "on")?;
+            line("archive_command", &archive_command(archive))?;
+        }
+        if let Some(Recovery { archive, until }) = &self.recovery {
+            line("restore_command", &restore_command(archive))?;
+            line("recovery_target_time", until)?;
+            line("recovery_target_timeline", "latest")?;
+            line("recovery_target_action", "promote")?;
+            // A server open for reading meanwhile would need as many connections as the one it is a copy of.
+            line("hot_standby", "off")?;
         }
         line("listen_addresses", "127.0.0.1")?;
         line("port", &self.port.to_string())?;

@@ -26,6 +26,7 @@
 //! directory above the data directory must then let that user through; only the direct parent is
 //! made so by this crate.
 
+mod archive;
 mod authority;
 mod binaries;
 mod cluster;

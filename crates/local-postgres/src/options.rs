@@ -15,6 +15,8 @@ pub struct ClusterOptions {
     pub(crate) settings: BTreeMap<String, String>,
     pub(crate) hba: Vec<String>,
     pub(crate) fast: bool,
+    pub(crate) archive: Option<PathBuf>,
+    pub(crate) segment_megabytes: Option<u32>,
     pub(crate) deadline: Duration,
 }
 
@@ -35,6 +37,8 @@ impl ClusterOptions {
             .map(str::to_owned)
             .to_vec(),
             fast: false,
+            archive: None,
+            segment_megabytes: None,
             deadline: Duration::from_secs(60),
         }
     }
@@ -78,6 +82,22 @@ impl ClusterOptions {
     /// Trades safety against a power cut for speed (`fsync` off and the like): for tests.
     pub fn fast(mut self) -> Self {
         self.fast = true;
+        self
+    }
+
+    /// Archives finished WAL segments into this directory, for as long as it exists: [`Cluster::make_archive`]
+    /// makes it, on a server that runs or not.
+    ///
+    /// [`Cluster::make_archive`]: crate::Cluster::make_archive
+    pub fn archive(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.archive = Some(directory.into());
+        self
+    }
+
+    /// The size of a WAL segment of a cluster that is made, in MiB (PostgreSQL's default: 16). Every forced switch
+    /// costs an archive one of them.
+    pub fn segment_megabytes(mut self, megabytes: u32) -> Self {
+        self.segment_megabytes = Some(megabytes);
         self
     }
 

@@ -90,6 +90,10 @@ impl App {
         self.settings.data_dir.join("instances").join(resource_id)
     }
 
+    pub(crate) fn backup_directory(&self, resource_id: &str) -> PathBuf {
+        self.settings.data_dir.join("backups").join(resource_id)
+    }
+
     pub(crate) fn snapshot_directory(&self, serial: &str) -> PathBuf {
         self.settings.data_dir.join("snapshots").join(serial)
     }
@@ -97,8 +101,9 @@ impl App {
     /// Does something with an instance, if it is still the same one.
     pub(crate) fn with_instance<T>(&self, key: &Key, act: impl FnOnce(&mut Instance) -> T) -> Option<T> {
         let mut world = lock(&self.world);
-        let instance = world.region(&key.region).instances.get_mut(&key.id)?;
-        (instance.resource_id == key.serial).then(|| act(instance))
+        let mut instances = world.region(&key.region).instances.values_mut();
+        // Not by its identifier: it may have another one since.
+        instances.find(|instance| instance.resource_id == key.serial).map(act)
     }
 
     /// Does something with a snapshot, if it is still the same one.

@@ -1,7 +1,7 @@
 //! PostgreSQL behind an instance: what RDS sets up in it, and how parameter groups reach it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use holdfast_local_postgres::{Binaries, Cluster, ClusterOptions, Error as ClusterError};
 use tokio_postgres::{NoTls, SimpleQueryMessage, SimpleQueryRow};
@@ -38,6 +38,8 @@ pub(crate) fn said(what: &'static str) -> impl Fn(tokio_postgres::Error) -> Engi
 pub(crate) struct Configuration {
     pub(crate) settings: BTreeMap<String, String>,
     pub(crate) force_ssl: bool,
+    /// Where finished WAL segments go.
+    pub(crate) archive: Option<PathBuf>,
 }
 
 /// What a parameter group asks for. `rds.*` parameters are not PostgreSQL's: two of them are translated.
@@ -82,7 +84,7 @@ fn replicate(settings: &mut BTreeMap<String, String>) {
 pub(crate) fn alone() -> Configuration {
     let settings = [("max_logical_replication_workers", "0"), ("autovacuum", "off")];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Configuration { settings: settings.into(), force_ssl: false }
+    Configuration { settings: settings.into(), ..Configuration::default() }
 }
 
 /// Who may connect how: `rdsadmin` from here, nobody else to its database, all others as the group says.
@@ -99,13 +101,19 @@ fn hba(configuration: &Configuration) -> Vec<String> {
 }
 
 fn options(app: &App, directory: &Path, port: u16, configuration: &Configuration) -> ClusterOptions {
-    ClusterOptions::new(directory)
+    let options = ClusterOptions::new(directory)
+        // A small one: each time that the latest restorable time moves on costs a segment.
+        .segment_megabytes(1)
         .port(port)
         .superuser(ADMIN)
         .password(&app.admin_password)
         .settings(configuration.settings.clone())
         .hba(hba(configuration))
-        .fast()
+        .fast();
+    match &configuration.archive {
+        Some(archive) => options.archive(archive),
+        None => options,
+    }
 }
 
 /// A new cluster, not started.

@@ -47,6 +47,11 @@ impl RdsError {
         Self::new("InvalidDBInstanceState", message)
     }
 
+    pub(crate) fn backup_not_found(what: &str) -> Self {
+        let why = format!("Automated backups of {what} not found.");
+        Self::with_status("DBInstanceAutomatedBackupNotFound", 404, why)
+    }
+
     pub(crate) fn snapshot_not_found(id: &str) -> Self {
         Self::with_status("DBSnapshotNotFound", 404, format!("DBSnapshot {id} not found."))
     }

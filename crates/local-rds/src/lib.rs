@@ -162,7 +162,7 @@ impl LocalRds {
 /// Makes the directories of instances and snapshots, and lets the servers' user through to them.
 fn open_shelves(settings: &Settings) -> Result<(), StartError> {
     let user = ServerUser::find()?;
-    for part in ["instances", "snapshots"] {
+    for part in ["instances", "snapshots", "backups"] {
         let shelf = settings.data_dir.join(part);
         std::fs::create_dir_all(&shelf).map_err(StartError::io("cannot write to the data directory"))?;
         user.open_way_to(&shelf)?;
@@ -187,7 +187,7 @@ fn claim(settings: &Settings) -> std::io::Result<File> {
 }
 
 fn clear(settings: &Settings) {
-    for part in ["instances", "snapshots", server::FOLDER] {
+    for part in ["instances", "snapshots", "backups", server::FOLDER] {
         let directory = settings.data_dir.join(part);
         let mut removed = std::fs::remove_dir_all(&directory);
         // A program that was just killed may have written a last file into a directory being removed.

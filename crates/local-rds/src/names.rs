@@ -35,9 +35,19 @@ pub(crate) enum Kind {
     ParameterGroup,
     SubnetGroup,
     OptionGroup,
+    AutomatedBackup,
 }
 
 impl Kind {
+    const ALL: [Self; 6] = [
+        Self::Instance,
+        Self::Snapshot,
+        Self::ParameterGroup,
+        Self::SubnetGroup,
+        Self::OptionGroup,
+        Self::AutomatedBackup,
+    ];
+
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Instance => "db",
@@ -45,6 +55,7 @@ impl Kind {
             Self::ParameterGroup => "pg",
             Self::SubnetGroup => "subgrp",
             Self::OptionGroup => "og",
+            Self::AutomatedBackup => "auto-backup",
         }
     }
 }
@@ -63,10 +74,7 @@ impl Arn {
         let mut parts = text.splitn(7, ':');
         let (arn, _partition, service) = (parts.next()?, parts.next()?, parts.next()?);
         let (region, account, word, id) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let kind =
-            [Kind::Instance, Kind::Snapshot, Kind::ParameterGroup, Kind::SubnetGroup, Kind::OptionGroup]
-                .into_iter()
-                .find(|kind| kind.word() == word)?;
+        let kind = Kind::ALL.into_iter().find(|kind| kind.word() == word)?;
         (arn == "arn" && service == "rds").then(|| Self {
             region: region.to_owned(),
             account: account.to_owned(),

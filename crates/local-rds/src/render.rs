@@ -1,11 +1,18 @@
 //! Instances, snapshots and groups as elements of an answer.
 
+use crate::names::{Arn, Kind};
 use crate::state::{Instance, InstanceStatus, ParameterGroup, Pending, Snapshot, SubnetGroup};
 use crate::wire::Xml;
 
 /// Times as RDS writes them: milliseconds, `Z`.
 fn time(timestamp: jiff::Timestamp) -> String {
     timestamp.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// The same, never earlier than the time itself.
+fn time_after(timestamp: jiff::Timestamp) -> String {
+    let next = jiff::SignedDuration::from_micros(999);
+    time(timestamp.checked_add(next).unwrap_or(timestamp))
 }
 
 fn has_endpoint(status: &InstanceStatus) -> bool {
@@ -24,9 +31,8 @@ pub(crate) fn instance(xml: &mut Xml, found: &Instance) {
             xml.text("Address", "localhost").text("Port", found.port).text("HostedZoneId", "ZLOCAL");
         });
         xml.text("InstanceCreateTime", time(found.created));
-        if found.backup_retention > 0 {
-            xml.text("LatestRestorableTime", time(jiff::Timestamp::now()));
-        }
+        let window = found.backup.as_ref().and_then(|backup| backup.window);
+        xml.maybe("LatestRestorableTime", window.map(|(_, latest)| time(latest)));
     }
     xml.text("AllocatedStorage", found.allocated_storage)
         .text("PreferredBackupWindow", "03:00-03:30")
@@ -91,6 +97,42 @@ fn placement(xml: &mut Xml, found: &Instance) {
         .element("CertificateDetails", |xml| {
             xml.text("CAIdentifier", "rds-ca-rsa2048-g1");
         })
+        .text("DedicatedLogVolume", false);
+}
+
+/// The automated backups of an instance, one that is gone among them.
+pub(crate) fn automated_backup(xml: &mut Xml, found: &Instance) {
+    let Some(backup) = &found.backup else { return };
+    let arn = Arn { kind: Kind::AutomatedBackup, id: backup.id.clone(), ..found.arn.clone() };
+    xml.text("DBInstanceArn", &found.arn)
+        .text("DbiResourceId", &found.resource_id)
+        .text("Region", &found.arn.region)
+        .text("DBInstanceIdentifier", &found.arn.id)
+        .element("RestoreWindow", |xml| {
+            if let Some((earliest, latest)) = backup.window {
+                xml.text("EarliestTime", time_after(earliest)).text("LatestTime", time(latest));
+            }
+        })
+        .text("AllocatedStorage", found.allocated_storage)
+        .text("Status", backup.status())
+        .text("Port", found.port)
+        .text("AvailabilityZone", &found.availability_zone)
+        .text("VpcId", "vpc-local")
+        .text("InstanceCreateTime", time(found.created))
+        .text("MasterUsername", &found.master_user)
+        .text("Engine", "postgres")
+        .text("EngineVersion", &found.engine_version)
+        .text("LicenseModel", "postgresql-license")
+        .text("OptionGroupName", &found.option_group)
+        .text("Encrypted", found.encrypted)
+        .text("StorageType", &found.storage_type)
+        .maybe("KmsKeyId", found.kms_key.as_deref())
+        .text("IAMDatabaseAuthenticationEnabled", false)
+        .text("BackupRetentionPeriod", found.backup_retention)
+        .text("PreferredBackupWindow", "03:00-03:30")
+        .text("DBInstanceAutomatedBackupsArn", arn)
+        .text("BackupTarget", "region")
+        .tags(&found.tags)
         .text("DedicatedLogVolume", false);
 }
 

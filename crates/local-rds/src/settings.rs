@@ -50,6 +50,10 @@ pub struct Tuning {
     pub speed: f64,
     /// An instance: creating to available.
     pub create_seconds: f64,
+    /// The first automated backup of an instance: backing-up to available.
+    pub backup_seconds: f64,
+    /// How old `LatestRestorableTime` may be when somebody looks.
+    pub restorable_seconds: f64,
     /// A snapshot: creating to available.
     pub snapshot_seconds: f64,
     /// A copy: creating to available.
@@ -73,6 +77,8 @@ impl Default for Tuning {
         Self {
             speed: 1.0,
             create_seconds: 1.0,
+            backup_seconds: 0.25,
+            restorable_seconds: 2.0,
             snapshot_seconds: 2.0,
             copy_seconds: 3.0,
             restore_seconds: 2.0,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Answer, Call, one, snapshots};
 use crate::error::RdsError;
-use crate::lifecycle::instances::{Source, bring_up};
+use crate::lifecycle::instances::{Remains, Source, bring_up};
 use crate::names::{Kind, LONG, SHORT, identifier, resource_id};
 use crate::params::paged;
 use crate::state::{DEFAULT_SUBNET_GROUP, Instance, InstanceStatus, Pending, Region, is_seen};
@@ -77,6 +77,7 @@ pub(super) fn blank(call: &Call, id: &str) -> Result<Instance, RdsError> {
         copy_tags: params.boolean("CopyTagsToSnapshot")?.unwrap_or(false),
         option_group: params.owned("OptionGroupName").unwrap_or_else(|| app.default_option_group()),
         pending: Pending::default(),
+        backup: None,
         tags: params.tags()?.unwrap_or_default(),
         directory: app.instance_directory(&serial),
         server: std::sync::Arc::default(),
@@ -181,6 +182,8 @@ pub(super) fn describe(call: &Call) -> Answer {
     let page = params.page()?;
     let wanted = params.text("DBInstanceIdentifier").map(|id| id.rsplit(':').next().unwrap_or(id));
     let filter = params.filter("db-instance-id");
+    let looked_at = |id: &str| wanted.is_none_or(|wanted| wanted.eq_ignore_ascii_case(id));
+    lifecycle::backups::follow(&call.app, &call.region, looked_at);
     let mut world = lock(&call.app.world);
     let region = world.region(&call.region);
     if let Some(id) = wanted {
@@ -196,7 +199,7 @@ pub(super) fn describe(call: &Call) -> Answer {
         .instances
         .iter()
         .filter(|(_, found)| is_seen(found.unseen_until))
-        .filter(|(id, _)| wanted.is_none_or(|wanted| wanted.eq_ignore_ascii_case(id)) && listed(id))
+        .filter(|(id, _)| looked_at(id) && listed(id))
         .map(|(id, instance)| (id.as_str(), instance))
         .collect();
     let (shown, marker) = paged(found, page);
@@ -209,7 +212,7 @@ pub(super) fn delete(call: &Call) -> Answer {
     let params = &call.params;
     let id = params.required("DBInstanceIdentifier")?.to_ascii_lowercase();
     let skip = params.boolean("SkipFinalSnapshot")?.unwrap_or(false);
-    params.boolean("DeleteAutomatedBackups")?;
+    let automated_backups = !params.boolean("DeleteAutomatedBackups")?.unwrap_or(true);
     let last = match (skip, params.text("FinalDBSnapshotIdentifier")) {
         (true, None) => None,
         (false, Some(name)) => Some(identifier("FinalDBSnapshotIdentifier", name, LONG)?),
@@ -246,6 +249,7 @@ pub(super) fn delete(call: &Call) -> Answer {
     let instance = region.instance(&id)?;
     instance.status = InstanceStatus::Deleting;
     let key = call.key(&id, &instance.resource_id);
-    lifecycle::instances::delete(call.app.clone(), key, last, call.work.clone());
+    let remains = Remains { final_snapshot: last, automated_backups };
+    lifecycle::instances::delete(call.app.clone(), key, remains, call.work.clone());
     one("DBInstance", |xml| render::instance(xml, instance))
 }

@@ -1,6 +1,7 @@
 //! The actions, one file per family. Each checks, changes what exists, starts background work, answers.
 
 mod account;
+mod automated_backups;
 mod copies;
 mod instances;
 mod instances_change;
@@ -33,7 +34,7 @@ pub(crate) struct Call {
 type Answer = Result<Option<Xml>, RdsError>;
 
 /// Every action that is known.
-pub(crate) const KNOWN: [&str; 25] = [
+pub(crate) const KNOWN: [&str; 28] = [
     "AddTagsToResource",
     "CopyDBSnapshot",
     "CreateDBInstance",
@@ -41,10 +42,12 @@ pub(crate) const KNOWN: [&str; 25] = [
     "CreateDBSnapshot",
     "CreateDBSubnetGroup",
     "DeleteDBInstance",
+    "DeleteDBInstanceAutomatedBackup",
     "DeleteDBParameterGroup",
     "DeleteDBSnapshot",
     "DeleteDBSubnetGroup",
     "DescribeAccountAttributes",
+    "DescribeDBInstanceAutomatedBackups",
     "DescribeDBInstances",
     "DescribeDBParameterGroups",
     "DescribeDBParameters",
@@ -57,6 +60,7 @@ pub(crate) const KNOWN: [&str; 25] = [
     "RemoveTagsFromResource",
     "ResetDBParameterGroup",
     "RestoreDBInstanceFromDBSnapshot",
+    "RestoreDBInstanceToPointInTime",
     "StartDBInstance",
     "StopDBInstance",
 ];
@@ -76,6 +80,9 @@ pub(crate) async fn perform(action: &str, call: &Call) -> Answer {
         "DeleteDBSnapshot" => snapshots::delete(call),
         "CopyDBSnapshot" => copies::copy(call).await,
         "RestoreDBInstanceFromDBSnapshot" => restores::restore(call).await,
+        "RestoreDBInstanceToPointInTime" => restores::restore_to_point_in_time(call).await,
+        "DescribeDBInstanceAutomatedBackups" => automated_backups::describe(call),
+        "DeleteDBInstanceAutomatedBackup" => automated_backups::delete(call),
         "CreateDBParameterGroup" => parameter_groups::create(call),
         "ModifyDBParameterGroup" => parameter_groups::modify(call),
         "ResetDBParameterGroup" => parameter_groups::reset(call),

@@ -18,6 +18,7 @@ fn with_tags<T>(call: &Call, act: impl FnOnce(&mut Tags) -> T) -> Result<T, RdsE
     let tags = world.tags(&arn).ok_or_else(|| match arn.kind {
         Kind::Instance => RdsError::instance_not_found(&arn.id),
         Kind::Snapshot => RdsError::snapshot_not_found(&arn.id),
+        Kind::AutomatedBackup => RdsError::backup_not_found(&arn.id),
         Kind::ParameterGroup | Kind::SubnetGroup | Kind::OptionGroup => RdsError::group_not_found(&arn.id),
     })?;
     Ok(act(tags))

@@ -39,6 +39,12 @@ struct Options {
     /// An instance: creating to available.
     #[arg(long, default_value_t = Tuning::default().create_seconds)]
     create_seconds: f64,
+    /// The first automated backup of an instance: backing-up to available.
+    #[arg(long, default_value_t = Tuning::default().backup_seconds)]
+    backup_seconds: f64,
+    /// How old the latest restorable time may be when somebody looks.
+    #[arg(long, default_value_t = Tuning::default().restorable_seconds)]
+    restorable_seconds: f64,
     /// A snapshot: creating to available.
     #[arg(long, default_value_t = Tuning::default().snapshot_seconds)]
     snapshot_seconds: f64,
@@ -67,6 +73,8 @@ impl Options {
         let tuning = Tuning {
             speed: self.speed,
             create_seconds: self.create_seconds,
+            backup_seconds: self.backup_seconds,
+            restorable_seconds: self.restorable_seconds,
             snapshot_seconds: self.snapshot_seconds,
             copy_seconds: self.copy_seconds,
             restore_seconds: self.restore_seconds,

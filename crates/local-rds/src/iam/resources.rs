@@ -20,11 +20,18 @@ pub(crate) struct Need {
 pub(crate) fn subject(action: &str, params: &Params) -> String {
     let name = match action {
         "CopyDBSnapshot" => "TargetDBSnapshotIdentifier",
+        "RestoreDBInstanceToPointInTime" => "TargetDBInstanceIdentifier",
         "CreateDBSnapshot" | "DeleteDBSnapshot" => "DBSnapshotIdentifier",
         "DescribeDBSnapshots" => ["DBSnapshotIdentifier", "DBInstanceIdentifier"]
             .into_iter()
             .find(|name| params.text(name).is_some())
             .unwrap_or("DBSnapshotIdentifier"),
+        "DescribeDBInstanceAutomatedBackups" | "DeleteDBInstanceAutomatedBackup" => {
+            ["DBInstanceIdentifier", "DbiResourceId", "DBInstanceAutomatedBackupsArn"]
+                .into_iter()
+                .find(|name| params.text(name).is_some())
+                .unwrap_or("DBInstanceIdentifier")
+        }
         "AddTagsToResource" | "RemoveTagsFromResource" | "ListTagsForResource" => "ResourceName",
         _ if action.contains("ParameterGroup") || action.contains("DBParameters") => "DBParameterGroupName",
         _ if action.contains("SubnetGroup") => "DBSubnetGroupName",
@@ -71,6 +78,25 @@ fn touched(app: &App, region: &str, action: &str, params: &Params) -> Vec<Option
         "RestoreDBInstanceFromDBSnapshot" => {
             [instance(), snapshot()].into_iter().chain(surroundings()).collect()
         }
+        "RestoreDBInstanceToPointInTime" => {
+            let source = params.text("SourceDBInstanceIdentifier").map(|id| arn(Kind::Instance, id));
+            [named(Kind::Instance, "TargetDBInstanceIdentifier", "*")]
+                .into_iter()
+                .chain(source)
+                .chain(automated_backup(app, region, "Source", params))
+                .chain(surroundings())
+                .collect()
+        }
+        "DescribeDBInstanceAutomatedBackups" => {
+            let listed = params.text("DBInstanceIdentifier").map(|id| arn(Kind::Instance, id));
+            let backup = automated_backup(app, region, "", params);
+            let backup = backup.unwrap_or_else(|| arn(Kind::AutomatedBackup, "*"));
+            [backup].into_iter().chain(listed).collect()
+        }
+        "DeleteDBInstanceAutomatedBackup" => {
+            let backup = automated_backup(app, region, "", params);
+            [backup.unwrap_or_else(|| arn(Kind::AutomatedBackup, "*"))].into()
+        }
         "ModifyDBInstance" => {
             let group = params.text("DBParameterGroupName").map(|name| arn(Kind::ParameterGroup, name));
             [instance()].into_iter().chain(group).collect()
@@ -98,6 +124,20 @@ fn touched(app: &App, region: &str, action: &str, params: &Params) -> Vec<Option
         _ if action.contains("SubnetGroup") => [named(Kind::SubnetGroup, "DBSubnetGroupName", "*")].into(),
         _ => [instance()].into(),
     }
+}
+
+/// The automated backups that a call names by ARN or by the resource id of their instance.
+fn automated_backup(app: &App, region: &str, prefix: &str, params: &Params) -> Option<Option<Arn>> {
+    if let Some(text) = params.text(&format!("{prefix}DBInstanceAutomatedBackupsArn")) {
+        return Some(Arn::parse(text));
+    }
+    let resource = params.text(&format!("{prefix}DbiResourceId"))?;
+    let mut world = lock(&app.world);
+    let found = world.region(region);
+    let mut all = found.instances.values().chain(found.retained.values());
+    let backup = all.find(|found| found.resource_id.eq_ignore_ascii_case(resource));
+    let id = backup.and_then(|found| found.backup_id()).unwrap_or("*");
+    Some(Some(app.arn(region, Kind::AutomatedBackup, id)))
 }
 
 fn need(

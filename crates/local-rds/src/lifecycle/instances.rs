@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_local_postgres::{Error as ClusterError, StopMode};
+use jiff::Timestamp;
 
-use super::{copy_files, remove_files, rest, snapshots, takes};
+use super::{backups, copy_files, remove_files, rest, snapshots, takes};
 use crate::app::{App, Key};
 use crate::engine::{self, Configuration, EngineError};
 use crate::faults::WorkOrders;
 use crate::lock;
-use crate::state::{Instance, InstanceStatus, Server};
+use crate::state::{Instance, InstanceStatus, Server, archive};
 
 /// What a new instance is filled from.
 pub(crate) enum Source {
@@ -19,6 +20,8 @@ pub(crate) enum Source {
     Empty { password: String },
     /// A snapshot's files.
     Snapshot(PathBuf),
+    /// A base backup and the WAL since, until a time.
+    PointInTime { base: PathBuf, archive: PathBuf, until: Timestamp },
 }
 
 /// `creating` until the server runs and the time is up.
@@ -28,7 +31,7 @@ pub(crate) fn bring_up(app: Arc<App>, key: Key, source: Source, orders: WorkOrde
             return;
         }
         let tuning = app.tuning();
-        let restored = matches!(source, Source::Snapshot(_));
+        let restored = !matches!(source, Source::Empty { .. });
         let seconds = if restored { tuning.restore_seconds } else { tuning.create_seconds };
         let (began, takes) = (Instant::now(), takes(&app, &orders, seconds));
         let end = match orders.ends {
@@ -45,11 +48,18 @@ pub(crate) fn bring_up(app: Arc<App>, key: Key, source: Source, orders: WorkOrde
         }
         let backs_up = app.with_instance(&key, |instance| instance.backup_retention > 0);
         if backs_up == Some(true) {
-            set(&app, &key, InstanceStatus::BackingUp);
-            tokio::time::sleep(tuning.scaled(tuning.create_seconds / 4.0)).await;
+            first_backup(&app, &key).await;
         }
         set(&app, &key, InstanceStatus::Available);
     });
+}
+
+/// `backing-up` until there are automated backups and the time is up.
+async fn first_backup(app: &App, key: &Key) {
+    set(app, key, InstanceStatus::BackingUp);
+    let (began, tuning) = (Instant::now(), app.tuning());
+    backups::begin(app, key).await;
+    rest(began, tuning.scaled(tuning.backup_seconds)).await;
 }
 
 fn end_status(cause: &EngineError, restored: bool) -> &'static str {
@@ -67,7 +77,8 @@ async fn fill(app: &App, key: &Key, source: &Source) -> Result<(), EngineError> 
         return Ok(());
     };
     let data = instance.directory.join("data");
-    let configuration = engine::configuration(app, &key.region, &instance.parameter_group);
+    let mut configuration = engine::configuration(app, &key.region, &instance.parameter_group);
+    configuration.archive = Some(archive(&app.backup_directory(&key.serial)));
     // Held until the server is in its place: a deletion waits for it here.
     let mut place = instance.server.lock().await;
     let mut cluster = match source {
@@ -76,8 +87,18 @@ async fn fill(app: &App, key: &Key, source: &Source) -> Result<(), EngineError> 
             copy_files(app, files, &data).await?;
             engine::open(app, &data, instance.port, &configuration).await?
         }
+        Source::PointInTime { base, .. } => {
+            copy_files(app, base, &data).await?;
+            engine::open(app, &data, instance.port, &configuration).await?
+        }
     };
-    cluster.start().await?;
+    match source {
+        Source::PointInTime { archive, until, .. } => {
+            // In PostgreSQL's microseconds, never rounded up; `Z` would need the abbreviations of time zones.
+            cluster.recover(archive, &until.strftime("%Y-%m-%d %H:%M:%S%.6f+00").to_string()).await?;
+        }
+        Source::Empty { .. } | Source::Snapshot(_) => cluster.start().await?,
+    }
     if let Source::Empty { password } = source {
         let database = instance.database.as_deref();
         engine::bootstrap(app, instance.port, &instance.master_user, password, database).await?;
@@ -110,9 +131,20 @@ pub(crate) fn change(app: Arc<App>, key: Key, password: Option<String>, others: 
             set(&app, &key, InstanceStatus::Modifying);
             tokio::time::sleep(takes / 2).await;
             app.with_instance(&key, apply_pending);
+            change_backups(&app, &key).await;
         }
         set(&app, &key, InstanceStatus::Available);
     });
+}
+
+/// Automated backups begin when the retention is no longer 0, and end when it is.
+async fn change_backups(app: &App, key: &Key) {
+    let found = app.with_instance(key, |instance| (instance.backup_retention > 0, instance.backup.is_some()));
+    match found {
+        Some((true, false)) => first_backup(app, key).await,
+        Some((false, true)) => backups::end(app, key).await,
+        Some((true, true) | (false, false)) | None => {}
+    }
 }
 
 async fn reset_password(app: &App, key: &Key, password: &str) {
@@ -151,6 +183,10 @@ pub(crate) fn power(app: Arc<App>, key: Key, power: Power, orders: WorkOrders) {
             app.with_instance(&key, |instance| (instance.server.clone(), instance.parameter_group.clone()));
         let Some((server, group)) = found else { return };
         let configuration = engine::configuration(&app, &key.region, &group);
+        if power == Power::Off {
+            // Nobody can ask it later.
+            backups::reach_now(&app, &key).await;
+        }
         let done = switch(&server, power, &configuration).await;
         rest(began, takes).await;
         let status = match done {
@@ -181,23 +217,47 @@ async fn switch(server: &Server, power: Power, configuration: &Configuration) ->
     Ok(())
 }
 
-/// `deleting`, then gone, with its files; first a final snapshot when one was asked for.
-pub(crate) fn delete(app: Arc<App>, key: Key, final_snapshot: Option<Key>, orders: WorkOrders) {
+/// What is left of an instance that is deleted.
+pub(crate) struct Remains {
+    pub(crate) final_snapshot: Option<Key>,
+    pub(crate) automated_backups: bool,
+}
+
+/// `deleting`, then gone, with its files and what is not to remain.
+pub(crate) fn delete(app: Arc<App>, key: Key, remains: Remains, orders: WorkOrders) {
     app.clone().spawn(async move {
         let (began, takes) = (Instant::now(), takes(&app, &orders, app.tuning().delete_seconds));
         let found = app.with_instance(&key, |instance| (instance.server.clone(), instance.directory.clone()));
         let Some((server, directory)) = found else { return };
-        if let Some(snapshot) = final_snapshot {
+        if let Some(snapshot) = remains.final_snapshot {
             snapshots::take(&app, &snapshot, &key, &WorkOrders::default()).await;
+        }
+        if remains.automated_backups {
+            backups::reach_now(&app, &key).await;
         }
         tear_down(&server, &directory).await;
         rest(began, takes).await;
-        let mut world = lock(&app.world);
-        let instances = &mut world.region(&key.region).instances;
-        if instances.get(&key.id).is_some_and(|instance| instance.resource_id == key.serial) {
-            instances.remove(&key.id);
+        if let Some(backup) = leave(&app, &key, remains.automated_backups) {
+            backups::remove(&backup).await;
         }
     });
+}
+
+/// Takes an instance out of the world. Answers the directory of its automated backups when they are not kept.
+fn leave(app: &App, key: &Key, keep: bool) -> Option<PathBuf> {
+    let mut world = lock(&app.world);
+    let region = world.region(&key.region);
+    let id = region.instances.values().find(|found| found.resource_id == key.serial)?.arn.id.clone();
+    let mut gone = region.instances.remove(&id)?;
+    let mut backup = gone.backup.take()?;
+    // Without a base backup there is nothing to restore from.
+    if !keep || backup.window.is_none() {
+        return Some(backup.directory);
+    }
+    backup.retained = true;
+    gone.backup = Some(backup);
+    region.retained.insert(gone.resource_id.clone(), gone);
+    None
 }
 
 /// Stops the server at once and removes its files.

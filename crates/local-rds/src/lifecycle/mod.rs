@@ -1,5 +1,6 @@
 //! Work that goes on after an action has been answered. Each piece ends by setting a status.
 
+pub(crate) mod backups;
 pub(crate) mod instances;
 pub(crate) mod snapshots;
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use holdfast_local_postgres::Cluster;
 use jiff::Timestamp;
 
-use super::Tags;
+use super::{AutomatedBackup, Tags};
 use crate::names::Arn;
 
 /// The PostgreSQL cluster behind an instance, once there is one.
@@ -43,11 +43,20 @@ pub(crate) struct Instance {
     pub(crate) copy_tags: bool,
     pub(crate) option_group: String,
     pub(crate) pending: Pending,
+    /// While there are automated backups.
+    pub(crate) backup: Option<AutomatedBackup>,
     pub(crate) tags: Tags,
     pub(crate) directory: PathBuf,
     pub(crate) server: Server,
     /// Describe calls do not show it before this time.
     pub(crate) unseen_until: Option<Instant>,
+}
+
+impl Instance {
+    /// The last part of the ARN of its automated backups.
+    pub(crate) fn backup_id(&self) -> Option<&str> {
+        self.backup.as_ref().map(|backup| backup.id.as_str())
+    }
 }
 
 /// Changes asked for and not yet made.

@@ -1,5 +1,6 @@
 //! What exists: instances, snapshots, parameter groups, by Region. In memory only.
 
+mod backup;
 mod groups;
 mod instance;
 mod snapshot;
@@ -7,6 +8,7 @@ mod snapshot;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+pub(crate) use backup::{AutomatedBackup, archive};
 pub(crate) use groups::{DEFAULT_SUBNET_GROUP, ParameterGroup, SubnetGroup};
 pub(crate) use instance::{Instance, InstanceStatus, Pending, Server};
 pub(crate) use snapshot::{Origin, Progress, Snapshot, SnapshotStatus};
@@ -27,6 +29,8 @@ pub(crate) struct World {
 #[derive(Default)]
 pub(crate) struct Region {
     pub(crate) instances: BTreeMap<String, Instance>,
+    /// Instances that are gone and whose automated backups are kept, by resource id.
+    pub(crate) retained: BTreeMap<String, Instance>,
     pub(crate) snapshots: BTreeMap<String, Snapshot>,
     pub(crate) parameter_groups: BTreeMap<String, ParameterGroup>,
     pub(crate) subnet_groups: BTreeMap<String, SubnetGroup>,
@@ -54,6 +58,10 @@ impl World {
             Kind::ParameterGroup => region.parameter_groups.get_mut(&arn.id).map(|found| &mut found.tags),
             Kind::SubnetGroup => region.subnet_groups.get_mut(&arn.id).map(|found| &mut found.tags),
             Kind::OptionGroup => None,
+            Kind::AutomatedBackup => {
+                let mut all = region.instances.values_mut().chain(region.retained.values_mut());
+                all.find(|found| found.backup_id() == Some(arn.id.as_str())).map(|found| &mut found.tags)
+            }
         }
     }
 }

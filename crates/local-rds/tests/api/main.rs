@@ -10,5 +10,6 @@ mod errors;
 mod extensions;
 mod faults;
 mod journey;
+mod point_in_time;
 mod replication;
 mod support;

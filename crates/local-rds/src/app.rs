@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use holdfast_local_postgres::{Binaries, CertificateAuthority, free_port};
+use holdfast_local_postgres::{Binaries, CertificateAuthority};
 use tokio::task::JoinSet;
 
 use crate::error::RdsError;
@@ -113,17 +113,31 @@ impl App {
         (snapshot.serial == key.serial).then(|| act(snapshot))
     }
 
-    /// A port that no instance has and nothing else listens on. Call it with the world locked and
-    /// put the instance in before letting go.
-    pub(crate) fn choose_port(&self, world: &World) -> Result<u16, RdsError> {
-        let taken: BTreeSet<u16> = world.all_instances().map(|instance| instance.port).collect();
-        let base = self.settings.instance_port_base;
-        let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-        let chosen = if base == 0 {
-            (0..100).filter_map(|_| free_port().ok()).find(|port| !taken.contains(port))
-        } else {
-            (base..=u16::MAX).filter(|port| !taken.contains(port)).find(free)
-        };
+    /// The port of an identifier. Call it with the world locked and put the instance in before letting go.
+    pub(crate) fn choose_port(&self, world: &mut World, region: &str, id: &str) -> Result<u16, RdsError> {
+        let held: BTreeSet<u16> = world.all_instances().map(|instance| instance.port).collect();
+        let can_be_had = |port: u16| !held.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok();
+        let chosen =
+            world.ports.choose(&format!("{region}/{id}"), self.settings.instance_port_base, can_be_had);
         chosen.ok_or_else(|| RdsError::internal("no port is free for an instance"))
+    }
+
+    /// Gives an instance another identifier and the port that belongs to it; answers the port. `None` when the
+    /// instance is gone.
+    pub(crate) fn rename(&self, key: &Key, new: &str) -> Option<Result<u16, RdsError>> {
+        let mut world = lock(&self.world);
+        let instances = &mut world.region(&key.region).instances;
+        let old = instances.values().find(|found| found.resource_id == key.serial)?.arn.id.clone();
+        // While it is out its old port holds nothing.
+        let mut instance = instances.remove(&old)?;
+        let port = self.choose_port(&mut world, &key.region, new);
+        instance.renaming = None;
+        instance.pending.identifier = None;
+        if let Ok(port) = port {
+            instance.port = port;
+            instance.arn.id = new.to_owned();
+        }
+        world.region(&key.region).instances.insert(instance.arn.id.clone(), instance);
+        Some(port)
     }
 }

@@ -59,6 +59,7 @@ fn pending(xml: &mut Xml, pending: &Pending) {
     xml.element("PendingModifiedValues", |xml| {
         xml.maybe("DBInstanceClass", pending.class.as_deref())
             .maybe("AllocatedStorage", pending.allocated_storage)
+            .maybe("DBInstanceIdentifier", pending.identifier.as_deref())
             .maybe("MasterUserPassword", pending.password.then_some("****"))
             .maybe("BackupRetentionPeriod", pending.backup_retention)
             .maybe("MultiAZ", pending.multi_az);

@@ -77,6 +77,7 @@ pub(super) fn blank(call: &Call, id: &str) -> Result<Instance, RdsError> {
         copy_tags: params.boolean("CopyTagsToSnapshot")?.unwrap_or(false),
         option_group: params.owned("OptionGroupName").unwrap_or_else(|| app.default_option_group()),
         pending: Pending::default(),
+        renaming: None,
         backup: None,
         tags: params.tags()?.unwrap_or_default(),
         directory: app.instance_directory(&serial),
@@ -91,14 +92,14 @@ pub(super) fn insert(call: &Call, mut made: Instance, source: Source) -> Answer 
     let app = &call.app;
     let mut world = lock(&app.world);
     let region = world.region(&call.region);
-    if region.instances.contains_key(&made.arn.id) {
+    if region.is_taken(&made.arn.id) {
         return Err(RdsError::instance_exists());
     }
     if region.instances.len() >= app.tuning().max_instances {
         return Err(RdsError::new("InstanceQuotaExceeded", "DB Instance quota exceeded"));
     }
     check_parameter_group(region, &made.parameter_group, &app.family(), &app.default_group())?;
-    made.port = app.choose_port(&world)?;
+    made.port = app.choose_port(&mut world, &call.region, &made.arn.id)?;
     let key = call.key(&made.arn.id, &made.resource_id);
     let answer = one("DBInstance", |xml| render::instance(xml, &made));
     world.region(&call.region).instances.insert(made.arn.id.clone(), made);

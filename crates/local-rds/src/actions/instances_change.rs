@@ -3,8 +3,9 @@
 use super::instances::{check_parameter_group, check_password, retention};
 use super::{Answer, Call, one};
 use crate::error::RdsError;
-use crate::lifecycle::instances::{Power, change, power};
-use crate::state::{Instance, InstanceStatus};
+use crate::lifecycle::instances::{Change, Power, change, power};
+use crate::names::{SHORT, identifier};
+use crate::state::{Instance, InstanceStatus, Region};
 use crate::{lock, render};
 
 pub(super) fn modify(call: &Call) -> Answer {
@@ -19,6 +20,7 @@ pub(super) fn modify(call: &Call) -> Answer {
     if let Some(name) = &group {
         check_parameter_group(region, name, &call.app.family(), &call.app.default_group())?;
     }
+    let renamed = renamed(call, region, &id)?;
     let instance = region.instance(&id)?;
     if !matches!(instance.status, InstanceStatus::Available | InstanceStatus::BackingUp) {
         return Err(RdsError::instance_state("Database instance is not in available state."));
@@ -40,11 +42,27 @@ pub(super) fn modify(call: &Call) -> Answer {
     pending.backup_retention = retention.or(pending.backup_retention);
     pending.multi_az = multi_az.or(pending.multi_az);
     pending.password |= password.is_some();
-    if password.is_some() || others {
+    pending.identifier = renamed.or(pending.identifier.take());
+    if params.boolean("ApplyImmediately")?.unwrap_or(false) {
+        instance.renaming = pending.identifier.clone();
+    }
+    let rename = instance.renaming.clone();
+    if password.is_some() || others || rename.is_some() {
         let key = call.key(&id, &instance.resource_id);
-        change(call.app.clone(), key, password, others, call.work.clone());
+        change(call.app.clone(), key, Change { password, others, rename }, call.work.clone());
     }
     one("DBInstance", |xml| render::instance(xml, instance))
+}
+
+/// Another identifier that is asked for.
+fn renamed(call: &Call, region: &Region, id: &str) -> Result<Option<String>, RdsError> {
+    let Some(name) = call.params.text("NewDBInstanceIdentifier") else { return Ok(None) };
+    let name = identifier("NewDBInstanceIdentifier", name, SHORT)?;
+    match name == id {
+        true => Ok(None),
+        false if region.is_taken(&name) => Err(RdsError::instance_exists()),
+        false => Ok(Some(name)),
+    }
 }
 
 /// What takes no time and leaves the status as it is.

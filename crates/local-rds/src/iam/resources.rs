@@ -98,8 +98,14 @@ fn touched(app: &App, region: &str, action: &str, params: &Params) -> Vec<Option
             [backup.unwrap_or_else(|| arn(Kind::AutomatedBackup, "*"))].into()
         }
         "ModifyDBInstance" => {
-            let group = params.text("DBParameterGroupName").map(|name| arn(Kind::ParameterGroup, name));
-            [instance()].into_iter().chain(group).collect()
+            let groups = [
+                (Kind::ParameterGroup, "DBParameterGroupName"),
+                (Kind::OptionGroup, "OptionGroupName"),
+                (Kind::SubnetGroup, "DBSubnetGroupName"),
+            ];
+            let groups =
+                groups.into_iter().filter_map(|(kind, name)| params.text(name).map(|name| arn(kind, name)));
+            [instance()].into_iter().chain(groups).collect()
         }
         "CreateDBSnapshot" => [snapshot(), instance()].into(),
         "CopyDBSnapshot" => [

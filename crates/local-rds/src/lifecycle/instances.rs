@@ -116,25 +116,59 @@ fn set(app: &App, key: &Key, status: InstanceStatus) {
     });
 }
 
-/// Changes that take time: a new master password first, then the other pending ones. While a password
-/// is pending the status still says `available` for a moment, as in RDS.
-pub(crate) fn change(app: Arc<App>, key: Key, password: Option<String>, others: bool, orders: WorkOrders) {
+/// Changes of an instance that take time.
+pub(crate) struct Change {
+    pub(crate) password: Option<String>,
+    /// What is pending besides.
+    pub(crate) others: bool,
+    pub(crate) rename: Option<String>,
+}
+
+/// A new master password first, then the other pending changes, then another identifier. Until the first of them
+/// begins the status still says `available` for a moment, as in RDS.
+pub(crate) fn change(app: Arc<App>, key: Key, change: Change, orders: WorkOrders) {
     app.clone().spawn(async move {
         let takes = takes(&app, &orders, app.tuning().modify_seconds);
         tokio::time::sleep(takes / 2).await;
-        if let Some(password) = password {
+        if let Some(password) = change.password {
             set(&app, &key, InstanceStatus::ResettingMasterCredentials);
             tokio::time::sleep(takes / 2).await;
             reset_password(&app, &key, &password).await;
         }
-        if others {
+        if change.others {
             set(&app, &key, InstanceStatus::Modifying);
             tokio::time::sleep(takes / 2).await;
             app.with_instance(&key, apply_pending);
             change_backups(&app, &key).await;
         }
-        set(&app, &key, InstanceStatus::Available);
+        let mut status = InstanceStatus::Available;
+        if let Some(name) = change.rename {
+            set(&app, &key, InstanceStatus::Renaming);
+            tokio::time::sleep(takes / 2).await;
+            if let Err(cause) = rename(&app, &key, &name).await {
+                tracing::warn!(instance = %key.id, %name, %cause, "the instance was not renamed");
+                status = InstanceStatus::Ended(end_status(&cause, false).to_owned());
+            }
+        }
+        set(&app, &key, status);
     });
+}
+
+/// Gives an instance another name: its sessions are cut, and it listens on the port that belongs to the name.
+async fn rename(app: &App, key: &Key, name: &str) -> Result<(), EngineError> {
+    let gone = || EngineError::Refused("the instance is gone".to_owned());
+    let found =
+        app.with_instance(key, |instance| (instance.server.clone(), instance.parameter_group.clone()));
+    let (server, group) = found.ok_or_else(gone)?;
+    let mut place = server.lock().await;
+    let cluster = place.as_mut().ok_or_else(gone)?;
+    cluster.stop(StopMode::Fast).await?;
+    let port = app.rename(key, name).ok_or_else(gone)?;
+    cluster.set_port(port.map_err(|cause| EngineError::Refused(cause.message))?);
+    engine::configure(cluster, &engine::configuration(app, &key.region, &group));
+    cluster.start().await?;
+    app.with_instance(key, |instance| instance.parameter_status = "in-sync");
+    Ok(())
 }
 
 /// Automated backups begin when the retention is no longer 0, and end when it is.
@@ -159,6 +193,7 @@ async fn reset_password(app: &App, key: &Key, password: &str) {
 fn apply_pending(instance: &mut Instance) {
     let pending = std::mem::take(&mut instance.pending);
     instance.pending.password = pending.password;
+    instance.pending.identifier = pending.identifier;
     if let Some(class) = pending.class {
         instance.class = class;
     }

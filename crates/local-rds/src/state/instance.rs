@@ -43,6 +43,8 @@ pub(crate) struct Instance {
     pub(crate) copy_tags: bool,
     pub(crate) option_group: String,
     pub(crate) pending: Pending,
+    /// The identifier that it is about to have.
+    pub(crate) renaming: Option<String>,
     /// While there are automated backups.
     pub(crate) backup: Option<AutomatedBackup>,
     pub(crate) tags: Tags,
@@ -63,6 +65,7 @@ impl Instance {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pending {
     pub(crate) password: bool,
+    pub(crate) identifier: Option<String>,
     pub(crate) class: Option<String>,
     pub(crate) allocated_storage: Option<i64>,
     pub(crate) backup_retention: Option<i64>,
@@ -78,6 +81,7 @@ pub(crate) enum InstanceStatus {
     Modifying,
     ResettingMasterCredentials,
     Rebooting,
+    Renaming,
     Stopping,
     Stopped,
     Starting,
@@ -97,6 +101,7 @@ impl InstanceStatus {
             | Self::Modifying
             | Self::ResettingMasterCredentials
             | Self::Rebooting
+            | Self::Renaming
             | Self::Stopping
             | Self::Stopped
             | Self::Starting
@@ -114,6 +119,7 @@ impl fmt::Display for InstanceStatus {
             Self::Modifying => "modifying",
             Self::ResettingMasterCredentials => "resetting-master-credentials",
             Self::Rebooting => "rebooting",
+            Self::Renaming => "renaming",
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
             Self::Starting => "starting",

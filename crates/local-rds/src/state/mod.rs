@@ -3,6 +3,7 @@
 mod backup;
 mod groups;
 mod instance;
+mod ports;
 mod snapshot;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::time::Instant;
 pub(crate) use backup::{AutomatedBackup, archive};
 pub(crate) use groups::{DEFAULT_SUBNET_GROUP, ParameterGroup, SubnetGroup};
 pub(crate) use instance::{Instance, InstanceStatus, Pending, Server};
+pub(crate) use ports::Ports;
 pub(crate) use snapshot::{Origin, Progress, Snapshot, SnapshotStatus};
 
 use crate::error::RdsError;
@@ -23,6 +25,7 @@ pub(crate) type Tags = BTreeMap<String, String>;
 #[derive(Default)]
 pub(crate) struct World {
     regions: BTreeMap<String, Region>,
+    pub(crate) ports: Ports,
 }
 
 /// What one Region holds.
@@ -74,6 +77,12 @@ pub(crate) fn is_seen(unseen_until: Option<Instant>) -> bool {
 impl Region {
     pub(crate) fn instance(&mut self, id: &str) -> Result<&mut Instance, RdsError> {
         self.instances.get_mut(id).ok_or_else(|| RdsError::instance_not_found(id))
+    }
+
+    /// Whether an instance has this identifier, or is about to.
+    pub(crate) fn is_taken(&self, id: &str) -> bool {
+        self.instances.contains_key(id)
+            || self.instances.values().any(|found| found.renaming.as_deref() == Some(id))
     }
 
     pub(crate) fn snapshot(&mut self, id: &str) -> Result<&mut Snapshot, RdsError> {

@@ -11,5 +11,6 @@ mod extensions;
 mod faults;
 mod journey;
 mod point_in_time;
+mod rename;
 mod replication;
 mod support;

@@ -66,6 +66,10 @@ impl RdsError {
         Self::new("InvalidDBSnapshotState", message)
     }
 
+    pub(crate) fn certificate_not_found(name: &str) -> Self {
+        Self::with_status("CertificateNotFound", 404, format!("Certificate not found: {name}"))
+    }
+
     pub(crate) fn group_not_found(name: &str) -> Self {
         Self::with_status("DBParameterGroupNotFound", 404, format!("DBParameterGroup not found: {name}"))
     }

@@ -1,7 +1,7 @@
 //! Instances, snapshots and groups as elements of an answer.
 
 use crate::names::{Arn, Kind};
-use crate::state::{Instance, InstanceStatus, ParameterGroup, Pending, Snapshot, SubnetGroup};
+use crate::state::{Instance, InstanceStatus, ParameterGroup, Pending, Snapshot, SubnetGroup, performance};
 use crate::wire::Xml;
 
 /// Times as RDS writes them: milliseconds, `Z`.
@@ -35,7 +35,7 @@ pub(crate) fn instance(xml: &mut Xml, found: &Instance) {
         xml.maybe("LatestRestorableTime", window.map(|(_, latest)| time(latest)));
     }
     xml.text("AllocatedStorage", found.allocated_storage)
-        .text("PreferredBackupWindow", "03:00-03:30")
+        .text("PreferredBackupWindow", &found.options.backup_window)
         .text("BackupRetentionPeriod", found.backup_retention)
         .element("DBSecurityGroups", |_| {})
         .list("VpcSecurityGroups", "VpcSecurityGroupMembership", &found.security_groups, |xml, group| {
@@ -49,7 +49,7 @@ pub(crate) fn instance(xml: &mut Xml, found: &Instance) {
         })
         .text("AvailabilityZone", &found.availability_zone)
         .element("DBSubnetGroup", |xml| subnet_group_of(xml, &found.subnet_group))
-        .text("PreferredMaintenanceWindow", "sun:04:00-sun:04:30");
+        .text("PreferredMaintenanceWindow", &found.options.maintenance_window);
     pending(xml, &found.pending);
     placement(xml, found);
     xml.tags(&found.tags);
@@ -62,12 +62,24 @@ fn pending(xml: &mut Xml, pending: &Pending) {
             .maybe("DBInstanceIdentifier", pending.identifier.as_deref())
             .maybe("MasterUserPassword", pending.password.then_some("****"))
             .maybe("BackupRetentionPeriod", pending.backup_retention)
-            .maybe("MultiAZ", pending.multi_az);
+            .maybe("MultiAZ", pending.multi_az)
+            .maybe("StorageType", pending.storage_type.as_deref())
+            .maybe("Iops", pending.iops)
+            .maybe("StorageThroughput", pending.storage_throughput);
     });
 }
 
 fn placement(xml: &mut Xml, found: &Instance) {
+    let options = &found.options;
+    let (iops, throughput) = found.performance();
+    let zone = &found.availability_zone;
+    let second = if zone.ends_with('a') { "b" } else { "a" };
+    let second = format!("{}{second}", &zone[..zone.len().saturating_sub(1)]);
     xml.text("MultiAZ", found.multi_az)
+        .maybe("SecondaryAvailabilityZone", found.multi_az.then_some(second))
+        .maybe("Iops", iops)
+        .maybe("StorageThroughput", throughput)
+        .maybe("MaxAllocatedStorage", options.max_allocated_storage)
         .text("EngineVersion", &found.engine_version)
         .text("AutoMinorVersionUpgrade", found.auto_minor_upgrade)
         .element("ReadReplicaDBInstanceIdentifiers", |_| {})
@@ -83,20 +95,26 @@ fn placement(xml: &mut Xml, found: &Instance) {
         .text("StorageEncrypted", found.encrypted)
         .maybe("KmsKeyId", found.kms_key.as_deref())
         .text("DbiResourceId", &found.resource_id)
-        .text("CACertificateIdentifier", "rds-ca-rsa2048-g1")
+        .text("CACertificateIdentifier", &options.certificate)
         .element("DomainMemberships", |_| {})
         .text("CopyTagsToSnapshot", found.copy_tags)
-        .text("MonitoringInterval", 0)
+        .text("MonitoringInterval", options.monitoring.as_ref().map_or(0, |on| on.interval))
+        .maybe("MonitoringRoleArn", options.monitoring.as_ref().map(|on| &on.role))
         .text("DBInstanceArn", &found.arn)
-        .text("IAMDatabaseAuthenticationEnabled", false)
-        .text("PerformanceInsightsEnabled", false)
+        .text("IAMDatabaseAuthenticationEnabled", options.iam_authentication)
+        .text("PerformanceInsightsEnabled", options.insights.is_some())
+        .maybe("PerformanceInsightsKMSKeyId", options.insights.as_ref().map(|on| &on.key))
+        .maybe("PerformanceInsightsRetentionPeriod", options.insights.as_ref().map(|on| on.retention))
+        .list("EnabledCloudwatchLogsExports", "member", &options.log_exports, |xml, name| {
+            xml.inner(name);
+        })
         .text("DeletionProtection", found.deletion_protection)
         .element("AssociatedRoles", |_| {})
         .text("CustomerOwnedIpEnabled", false)
         .text("NetworkType", "IPV4")
         .text("BackupTarget", "region")
         .element("CertificateDetails", |xml| {
-            xml.text("CAIdentifier", "rds-ca-rsa2048-g1");
+            xml.text("CAIdentifier", &options.certificate);
         })
         .text("DedicatedLogVolume", false);
 }
@@ -125,12 +143,14 @@ pub(crate) fn automated_backup(xml: &mut Xml, found: &Instance) {
         .text("EngineVersion", &found.engine_version)
         .text("LicenseModel", "postgresql-license")
         .text("OptionGroupName", &found.option_group)
+        .maybe("Iops", found.performance().0)
+        .maybe("StorageThroughput", found.performance().1)
         .text("Encrypted", found.encrypted)
         .text("StorageType", &found.storage_type)
         .maybe("KmsKeyId", found.kms_key.as_deref())
-        .text("IAMDatabaseAuthenticationEnabled", false)
+        .text("IAMDatabaseAuthenticationEnabled", found.options.iam_authentication)
         .text("BackupRetentionPeriod", found.backup_retention)
-        .text("PreferredBackupWindow", "03:00-03:30")
+        .text("PreferredBackupWindow", &found.options.backup_window)
         .text("DBInstanceAutomatedBackupsArn", arn)
         .text("BackupTarget", "region")
         .tags(&found.tags)
@@ -166,11 +186,16 @@ pub(crate) fn snapshot(xml: &mut Xml, found: &Snapshot) {
     if let Some(origin) = &found.origin {
         xml.text("SourceRegion", &origin.region).text("SourceDBSnapshotIdentifier", &origin.arn);
     }
+    let (iops, throughput) = performance(&found.storage_type, found.allocated_storage, found.performance);
     xml.text("StorageType", &found.storage_type)
+        .maybe("Iops", iops)
+        .maybe("StorageThroughput", throughput)
         .text("Encrypted", found.encrypted)
         .maybe("KmsKeyId", found.kms_key.as_deref())
         .text("DBSnapshotArn", &found.arn)
-        .text("IAMDatabaseAuthenticationEnabled", false)
+        .text("IAMDatabaseAuthenticationEnabled", found.iam_authentication)
+        .text("BackupRetentionPeriod", found.backup_retention)
+        .text("PreferredBackupWindow", &found.backup_window)
         .element("ProcessorFeatures", |_| {})
         .text("DbiResourceId", &found.instance_resource_id)
         .tags(&found.tags)

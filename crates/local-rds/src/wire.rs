@@ -22,6 +22,12 @@ impl Xml {
     /// `<name>value</name>`, escaped.
     pub(crate) fn text(&mut self, name: &str, value: impl Display) -> &mut Self {
         self.open(name);
+        self.inner(value);
+        self.close(name)
+    }
+
+    /// A value alone, escaped: what is in an element of a list of texts.
+    pub(crate) fn inner(&mut self, value: impl Display) -> &mut Self {
         for c in value.to_string().chars() {
             match c {
                 '<' => self.0.push_str("&lt;"),
@@ -34,10 +40,10 @@ impl Xml {
                 c => self.0.push(c),
             }
         }
-        self.close(name)
+        self
     }
 
-    /// The same, when there is a value.
+    /// [`Xml::text`], when there is a value.
     pub(crate) fn maybe(&mut self, name: &str, value: Option<impl Display>) -> &mut Self {
         if let Some(value) = value {
             self.text(name, value);

@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 
+use super::options::{check_storage, check_zone, insights_key, read};
 use super::{Answer, Call, one, snapshots};
 use crate::error::RdsError;
 use crate::lifecycle::instances::{Remains, Source, bring_up};
 use crate::names::{Kind, LONG, SHORT, identifier, resource_id};
 use crate::params::paged;
-use crate::state::{DEFAULT_SUBNET_GROUP, Instance, InstanceStatus, Pending, Region, is_seen};
+use crate::state::{DEFAULT_SUBNET_GROUP, Instance, InstanceStatus, Options, Pending, Region, is_seen};
 use crate::wire::Xml;
 use crate::{lifecycle, lock, render};
 
@@ -31,6 +32,7 @@ pub(super) async fn create(call: &Call) -> Answer {
         (true, given) => Some(call.usable_key(given).await?),
     };
     let mut made = blank(call, &id)?;
+    made.options = read(call, Options::default(), insights_key(call).await?)?;
     made.engine_version = engine_version(call)?;
     made.master_user = master;
     made.database = params.owned("DBName");
@@ -38,12 +40,16 @@ pub(super) async fn create(call: &Call) -> Answer {
     made.backup_retention = retention(call)?.unwrap_or(1);
     made.encrypted = kms_key.is_some();
     made.kms_key = kms_key;
+    if params.text("StorageType").is_none() && made.options.iops.is_some() {
+        made.storage_type = "io1".to_owned();
+    }
     insert(call, made, Source::Empty { password })
 }
 
 /// An instance with what create and restore share.
 pub(super) fn blank(call: &Call, id: &str) -> Result<Instance, RdsError> {
     let (app, params) = (&call.app, &call.params);
+    check_zone(call)?;
     let serial = resource_id();
     let security_groups = params.list("VpcSecurityGroupIds");
     Ok(Instance {
@@ -76,6 +82,7 @@ pub(super) fn blank(call: &Call, id: &str) -> Result<Instance, RdsError> {
         deletion_protection: params.boolean("DeletionProtection")?.unwrap_or(false),
         copy_tags: params.boolean("CopyTagsToSnapshot")?.unwrap_or(false),
         option_group: params.owned("OptionGroupName").unwrap_or_else(|| app.default_option_group()),
+        options: Options::default(),
         pending: Pending::default(),
         renaming: None,
         backup: None,
@@ -90,6 +97,7 @@ pub(super) fn blank(call: &Call, id: &str) -> Result<Instance, RdsError> {
 /// Puts a new instance in and starts the work that fills it.
 pub(super) fn insert(call: &Call, mut made: Instance, source: Source) -> Answer {
     let app = &call.app;
+    check_storage(&made.storage_type, made.allocated_storage, &made.options)?;
     let mut world = lock(&app.world);
     let region = world.region(&call.region);
     if region.is_taken(&made.arn.id) {

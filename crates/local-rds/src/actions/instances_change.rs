@@ -1,19 +1,22 @@
 //! ModifyDBInstance, StopDBInstance, StartDBInstance, RebootDBInstance.
 
 use super::instances::{check_parameter_group, check_password, retention};
+use super::options::{check_storage, check_zone, insights_key, read};
 use super::{Answer, Call, one};
 use crate::error::RdsError;
 use crate::lifecycle::instances::{Change, Power, change, power};
 use crate::names::{SHORT, identifier};
-use crate::state::{Instance, InstanceStatus, Region};
+use crate::state::{Instance, InstanceStatus, Options, Region};
 use crate::{lock, render};
 
-pub(super) fn modify(call: &Call) -> Answer {
+pub(super) async fn modify(call: &Call) -> Answer {
     let params = &call.params;
     let id = params.required("DBInstanceIdentifier")?.to_ascii_lowercase();
     let password = params.owned("MasterUserPassword");
     password.as_deref().map(check_password).transpose()?;
     let retention = retention(call)?;
+    let key = insights_key(call).await?;
+    check_zone(call)?;
     let mut world = lock(&call.app.world);
     let region = world.region(&call.region);
     let group = params.owned("DBParameterGroupName");
@@ -25,7 +28,10 @@ pub(super) fn modify(call: &Call) -> Answer {
     if !matches!(instance.status, InstanceStatus::Available | InstanceStatus::BackingUp) {
         return Err(RdsError::instance_state("Database instance is not in available state."));
     }
-    at_once(call, instance)?;
+    let options = read(call, instance.options.clone(), key)?;
+    let performance = (options.iops, options.storage_throughput);
+    check_change(call, instance, &options)?;
+    at_once(call, instance, options)?;
     if let Some(name) = group.filter(|name| *name != instance.parameter_group) {
         instance.parameter_group = name;
         instance.parameter_status = "pending-reboot";
@@ -34,13 +40,25 @@ pub(super) fn modify(call: &Call) -> Answer {
     let storage = params.number("AllocatedStorage")?.filter(|size| *size != instance.allocated_storage);
     let retention = retention.filter(|days| *days != instance.backup_retention);
     let multi_az = params.boolean("MultiAZ")?.filter(|wanted| *wanted != instance.multi_az);
-    let others = class.is_some() || storage.is_some() || retention.is_some() || multi_az.is_some();
+    let storage_type = params.owned("StorageType").filter(|kind| *kind != instance.storage_type);
+    let iops = performance.0.filter(|iops| instance.options.iops != Some(*iops));
+    let throughput = performance.1.filter(|rate| instance.options.storage_throughput != Some(*rate));
+    let others = class.is_some()
+        || storage.is_some()
+        || retention.is_some()
+        || multi_az.is_some()
+        || storage_type.is_some()
+        || iops.is_some()
+        || throughput.is_some();
     // What an earlier call asked for stays pending.
     let pending = &mut instance.pending;
     pending.class = class.or(pending.class.take());
     pending.allocated_storage = storage.or(pending.allocated_storage);
     pending.backup_retention = retention.or(pending.backup_retention);
     pending.multi_az = multi_az.or(pending.multi_az);
+    pending.storage_type = storage_type.or(pending.storage_type.take());
+    pending.iops = iops.or(pending.iops);
+    pending.storage_throughput = throughput.or(pending.storage_throughput);
     pending.password |= password.is_some();
     pending.identifier = renamed.or(pending.identifier.take());
     if params.boolean("ApplyImmediately")?.unwrap_or(false) {
@@ -65,9 +83,27 @@ fn renamed(call: &Call, region: &Region, id: &str) -> Result<Option<String>, Rds
     }
 }
 
+/// The storage as it would be.
+fn check_change(call: &Call, instance: &Instance, options: &Options) -> Result<(), RdsError> {
+    let size = call.params.number("AllocatedStorage")?.unwrap_or(instance.allocated_storage);
+    if size < instance.allocated_storage {
+        return Err(RdsError::invalid_value("Requested storage size is less than the current one."));
+    }
+    check_storage(call.params.text("StorageType").unwrap_or(&instance.storage_type), size, options)
+}
+
 /// What takes no time and leaves the status as it is.
-fn at_once(call: &Call, instance: &mut Instance) -> Result<(), RdsError> {
+fn at_once(call: &Call, instance: &mut Instance, options: Options) -> Result<(), RdsError> {
     let params = &call.params;
+    // The storage's performance is pending until it is changed.
+    let (iops, storage_throughput) = (instance.options.iops, instance.options.storage_throughput);
+    instance.options = Options { iops, storage_throughput, ..options };
+    if let Some(group) = params.owned("DBSubnetGroupName") {
+        instance.subnet_group = group;
+    }
+    if let Some(group) = params.owned("OptionGroupName") {
+        instance.option_group = group;
+    }
     let groups = params.list("VpcSecurityGroupIds");
     if !groups.is_empty() {
         instance.security_groups = groups;

@@ -5,6 +5,7 @@ mod automated_backups;
 mod copies;
 mod instances;
 mod instances_change;
+mod options;
 mod parameter_groups;
 mod restores;
 mod snapshots;
@@ -71,7 +72,7 @@ pub(crate) async fn perform(action: &str, call: &Call) -> Answer {
         "CreateDBInstance" => instances::create(call).await,
         "DescribeDBInstances" => instances::describe(call),
         "DeleteDBInstance" => instances::delete(call),
-        "ModifyDBInstance" => instances_change::modify(call),
+        "ModifyDBInstance" => instances_change::modify(call).await,
         "StopDBInstance" => instances_change::stop(call),
         "StartDBInstance" => instances_change::start(call),
         "RebootDBInstance" => instances_change::reboot(call),

@@ -4,12 +4,13 @@ use jiff::Timestamp;
 
 use super::automated_backups::{self, Named};
 use super::instances::{blank, insert, retention};
+use super::options::read;
 use super::{Answer, Call};
 use crate::app::Key;
 use crate::error::RdsError;
 use crate::lifecycle::instances::Source;
 use crate::names::{Arn, SHORT, identifier};
-use crate::state::{Instance, Snapshot, SnapshotStatus};
+use crate::state::{Instance, Options, Snapshot, SnapshotStatus};
 use crate::{kms, lifecycle, lock};
 
 /// The new instance keeps the snapshot's master user and its password of that time; security groups,
@@ -25,9 +26,9 @@ pub(super) async fn restore(call: &Call) -> Answer {
     }
     made.engine_version = source.engine_version;
     made.master_user = source.master_user;
-    made.allocated_storage = params.number("AllocatedStorage")?.unwrap_or(source.allocated_storage);
-    made.storage_type = params.owned("StorageType").unwrap_or(source.storage_type);
-    made.backup_retention = retention(call)?.unwrap_or(1);
+    store(call, &mut made, source.allocated_storage, &source.storage_type, source.performance)?;
+    made.options.backup_window = params.owned("PreferredBackupWindow").unwrap_or(source.backup_window);
+    made.backup_retention = retention(call)?.unwrap_or(source.backup_retention);
     made.encrypted = source.encrypted;
     made.kms_key = source.kms_key;
     insert(call, made, Source::Snapshot(source.directory))
@@ -44,6 +45,30 @@ async fn check(call: &Call, key: Option<&str>) -> Result<(), RdsError> {
     if let Some(key) = key.filter(|key| !kms::is_managed(key)) {
         call.usable_key(Some(key)).await?;
     }
+    Ok(())
+}
+
+/// The options of a restored instance: RDS's defaults but for the storage, which is the source's.
+fn store(
+    call: &Call,
+    made: &mut Instance,
+    size: i64,
+    kind: &str,
+    performance: (Option<i64>, Option<i64>),
+) -> Result<(), RdsError> {
+    let params = &call.params;
+    made.allocated_storage = params.number("AllocatedStorage")?.unwrap_or(size);
+    if made.allocated_storage < size {
+        let why = format!("The allocated storage of a restored instance must be at least {size} GiB.");
+        return Err(RdsError::invalid_value(why));
+    }
+    made.storage_type = params.text("StorageType").unwrap_or(kind).to_owned();
+    let mut options = Options::default();
+    // What was provisioned for one type of storage means nothing for another.
+    if made.storage_type == kind {
+        (options.iops, options.storage_throughput) = performance;
+    }
+    made.options = read(call, options, None)?;
     Ok(())
 }
 
@@ -70,8 +95,10 @@ pub(super) async fn restore_to_point_in_time(call: &Call) -> Answer {
     made.engine_version = source.engine_version;
     made.master_user = source.master_user;
     made.database = source.database;
-    made.allocated_storage = params.number("AllocatedStorage")?.unwrap_or(source.allocated_storage);
-    made.storage_type = params.owned("StorageType").unwrap_or(source.storage_type);
+    let performance = (source.options.iops, source.options.storage_throughput);
+    store(call, &mut made, source.allocated_storage, &source.storage_type, performance)?;
+    let backup_window = params.owned("PreferredBackupWindow");
+    made.options.backup_window = backup_window.unwrap_or(source.options.backup_window);
     made.backup_retention = retention(call)?.unwrap_or(source.backup_retention);
     made.encrypted = source.encrypted;
     made.kms_key = source.kms_key;

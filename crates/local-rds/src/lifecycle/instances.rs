@@ -200,6 +200,14 @@ fn apply_pending(instance: &mut Instance) {
     instance.allocated_storage = pending.allocated_storage.unwrap_or(instance.allocated_storage);
     instance.backup_retention = pending.backup_retention.unwrap_or(instance.backup_retention);
     instance.multi_az = pending.multi_az.unwrap_or(instance.multi_az);
+    if let Some(kind) = pending.storage_type {
+        instance.storage_type = kind;
+        // What was provisioned for the type before goes with it.
+        (instance.options.iops, instance.options.storage_throughput) = (None, None);
+    }
+    let options = &mut instance.options;
+    options.iops = pending.iops.or(options.iops);
+    options.storage_throughput = pending.storage_throughput.or(options.storage_throughput);
 }
 
 /// What a stop, a start and a reboot do to the server.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use holdfast_local_postgres::Cluster;
 use jiff::Timestamp;
 
-use super::{AutomatedBackup, Tags};
+use super::{AutomatedBackup, Options, Tags, performance};
 use crate::names::Arn;
 
 /// The PostgreSQL cluster behind an instance, once there is one.
@@ -42,6 +42,7 @@ pub(crate) struct Instance {
     pub(crate) deletion_protection: bool,
     pub(crate) copy_tags: bool,
     pub(crate) option_group: String,
+    pub(crate) options: Options,
     pub(crate) pending: Pending,
     /// The identifier that it is about to have.
     pub(crate) renaming: Option<String>,
@@ -55,6 +56,12 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
+    /// IOPS and throughput as they are described.
+    pub(crate) fn performance(&self) -> (Option<i64>, Option<i64>) {
+        let options = (self.options.iops, self.options.storage_throughput);
+        performance(&self.storage_type, self.allocated_storage, options)
+    }
+
     /// The last part of the ARN of its automated backups.
     pub(crate) fn backup_id(&self) -> Option<&str> {
         self.backup.as_ref().map(|backup| backup.id.as_str())
@@ -70,6 +77,9 @@ pub(crate) struct Pending {
     pub(crate) allocated_storage: Option<i64>,
     pub(crate) backup_retention: Option<i64>,
     pub(crate) multi_az: Option<bool>,
+    pub(crate) storage_type: Option<String>,
+    pub(crate) iops: Option<i64>,
+    pub(crate) storage_throughput: Option<i64>,
 }
 
 /// Where an instance is in its life.

@@ -3,6 +3,7 @@
 mod backup;
 mod groups;
 mod instance;
+mod options;
 mod ports;
 mod snapshot;
 
@@ -12,6 +13,7 @@ use std::time::Instant;
 pub(crate) use backup::{AutomatedBackup, archive};
 pub(crate) use groups::{DEFAULT_SUBNET_GROUP, ParameterGroup, SubnetGroup};
 pub(crate) use instance::{Instance, InstanceStatus, Pending, Server};
+pub(crate) use options::{CERTIFICATES, Insights, LARGE, Monitoring, Options, performance};
 pub(crate) use ports::Ports;
 pub(crate) use snapshot::{Origin, Progress, Snapshot, SnapshotStatus};
 

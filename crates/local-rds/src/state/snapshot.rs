@@ -25,6 +25,11 @@ pub(crate) struct Snapshot {
     pub(crate) engine_version: String,
     pub(crate) allocated_storage: i64,
     pub(crate) storage_type: String,
+    /// As they were provisioned.
+    pub(crate) performance: (Option<i64>, Option<i64>),
+    pub(crate) iam_authentication: bool,
+    pub(crate) backup_retention: i64,
+    pub(crate) backup_window: String,
     pub(crate) master_user: String,
     pub(crate) encrypted: bool,
     pub(crate) kms_key: Option<String>,

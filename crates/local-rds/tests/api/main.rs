@@ -10,6 +10,7 @@ mod errors;
 mod extensions;
 mod faults;
 mod journey;
+mod options;
 mod point_in_time;
 mod rename;
 mod replication;

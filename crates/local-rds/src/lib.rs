@@ -5,9 +5,9 @@
 //! States take time, progress counts up, faults can be ordered. It is a stand-in for development,
 //! never a product: state is in memory, files go when it stops.
 //!
-//! What it does not hold a caller to: subnet groups and option groups may have any name (stacks of
-//! the local cloud make them elsewhere), instance classes are not checked, `Port` is ignored because
-//! all instances share one address, and signatures are not verified: the access key alone says who calls.
+//! What it does not hold a caller to: subnet groups, option groups and instance classes that are used may have any
+//! name (stacks of the local cloud make them elsewhere), `Port` is ignored because all instances share one
+//! address, and signatures are not verified: the access key alone says who calls.
 //!
 //! - `http`: requests, answers, cut connections; `control`: `/_local/` for tests
 //! - `actions`: one file per family; `params` and `wire`: the query protocol

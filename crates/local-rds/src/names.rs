@@ -84,6 +84,13 @@ impl Arn {
     }
 }
 
+impl Arn {
+    /// The ARN of one of RDS's certificates: they belong to no account.
+    pub(crate) fn certificate(region: &str, id: &str) -> String {
+        format!("arn:aws:rds:{region}::cert:{id}")
+    }
+}
+
 impl fmt::Display for Arn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "arn:aws:rds:{}:{}:{}:{}", self.region, self.account, self.kind.word(), self.id)

@@ -106,9 +106,14 @@ impl Params {
 
     /// `MaxRecords`, 20 to 100, and the key after which the page begins.
     pub(crate) fn page(&self) -> Result<(usize, Option<String>), RdsError> {
+        self.page_of(100)
+    }
+
+    /// The same where a page may be larger.
+    pub(crate) fn page_of(&self, most: i64) -> Result<(usize, Option<String>), RdsError> {
         let records = self.number("MaxRecords")?.unwrap_or(100);
-        if !(20..=100).contains(&records) {
-            let why = format!("Invalid value {records} for MaxRecords. Must be between 20 and 100");
+        if !(20..=most).contains(&records) {
+            let why = format!("Invalid value {records} for MaxRecords. Must be between 20 and {most}");
             return Err(RdsError::invalid_value(why));
         }
         let bad = || RdsError::invalid_value("The Marker is not valid.");

@@ -1,7 +1,9 @@
 //! Instances, snapshots and groups as elements of an answer.
 
 use crate::names::{Arn, Kind};
-use crate::state::{Instance, InstanceStatus, ParameterGroup, Pending, Snapshot, SubnetGroup, performance};
+use crate::state::{
+    Instance, InstanceStatus, OptionGroup, ParameterGroup, Pending, Snapshot, SubnetGroup, performance,
+};
 use crate::wire::Xml;
 
 /// Times as RDS writes them: milliseconds, `Z`.
@@ -208,6 +210,16 @@ pub(crate) fn parameter_group(xml: &mut Xml, found: &ParameterGroup) {
         .text("DBParameterGroupFamily", &found.family)
         .text("Description", &found.description)
         .text("DBParameterGroupArn", &found.arn);
+}
+
+pub(crate) fn option_group(xml: &mut Xml, found: &OptionGroup) {
+    xml.text("OptionGroupName", &found.arn.id)
+        .text("OptionGroupDescription", &found.description)
+        .text("EngineName", "postgres")
+        .text("MajorEngineVersion", &found.major)
+        .element("Options", |_| {})
+        .text("AllowsVpcAndNonVpcInstanceMemberships", true)
+        .text("OptionGroupArn", &found.arn);
 }
 
 pub(crate) fn subnet_group(xml: &mut Xml, found: &SubnetGroup) {

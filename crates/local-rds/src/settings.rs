@@ -70,6 +70,10 @@ pub struct Tuning {
     pub max_copies_in_flight: usize,
     /// Instances per Region.
     pub max_instances: usize,
+    /// Globs of instance classes that are not offered: neither listed nor accepted.
+    pub classes_not_offered: Vec<String>,
+    /// Globs of instance classes that are listed, and of which there is none left.
+    pub classes_without_capacity: Vec<String>,
 }
 
 impl Default for Tuning {
@@ -87,6 +91,8 @@ impl Default for Tuning {
             max_manual_snapshots: 100,
             max_copies_in_flight: 20,
             max_instances: 40,
+            classes_not_offered: Vec::new(),
+            classes_without_capacity: Vec::new(),
         }
     }
 }

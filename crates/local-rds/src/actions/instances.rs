@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::offers::check_class;
 use super::options::{check_storage, check_zone, insights_key, read};
 use super::{Answer, Call, one, snapshots};
 use crate::error::RdsError;
@@ -97,6 +98,7 @@ pub(super) fn blank(call: &Call, id: &str) -> Result<Instance, RdsError> {
 /// Puts a new instance in and starts the work that fills it.
 pub(super) fn insert(call: &Call, mut made: Instance, source: Source) -> Answer {
     let app = &call.app;
+    check_class(app, &made.class)?;
     check_storage(&made.storage_type, made.allocated_storage, &made.options)?;
     let mut world = lock(&app.world);
     let region = world.region(&call.region);

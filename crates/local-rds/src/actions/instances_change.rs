@@ -1,6 +1,7 @@
 //! ModifyDBInstance, StopDBInstance, StartDBInstance, RebootDBInstance.
 
 use super::instances::{check_parameter_group, check_password, retention};
+use super::offers::check_class;
 use super::options::{check_storage, check_zone, insights_key, read};
 use super::{Answer, Call, one};
 use crate::error::RdsError;
@@ -16,6 +17,8 @@ pub(super) async fn modify(call: &Call) -> Answer {
     password.as_deref().map(check_password).transpose()?;
     let retention = retention(call)?;
     let key = insights_key(call).await?;
+    let class = params.owned("DBInstanceClass");
+    class.as_deref().map(|class| check_class(&call.app, class)).transpose()?;
     check_zone(call)?;
     let mut world = lock(&call.app.world);
     let region = world.region(&call.region);
@@ -36,7 +39,7 @@ pub(super) async fn modify(call: &Call) -> Answer {
         instance.parameter_group = name;
         instance.parameter_status = "pending-reboot";
     }
-    let class = params.owned("DBInstanceClass").filter(|class| *class != instance.class);
+    let class = class.filter(|class| *class != instance.class);
     let storage = params.number("AllocatedStorage")?.filter(|size| *size != instance.allocated_storage);
     let retention = retention.filter(|days| *days != instance.backup_retention);
     let multi_az = params.boolean("MultiAZ")?.filter(|wanted| *wanted != instance.multi_az);

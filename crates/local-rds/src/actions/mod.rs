@@ -5,6 +5,8 @@ mod automated_backups;
 mod copies;
 mod instances;
 mod instances_change;
+mod offers;
+mod option_groups;
 mod options;
 mod parameter_groups;
 mod restores;
@@ -35,25 +37,30 @@ pub(crate) struct Call {
 type Answer = Result<Option<Xml>, RdsError>;
 
 /// Every action that is known.
-pub(crate) const KNOWN: [&str; 28] = [
+pub(crate) const KNOWN: [&str; 33] = [
     "AddTagsToResource",
     "CopyDBSnapshot",
     "CreateDBInstance",
     "CreateDBParameterGroup",
     "CreateDBSnapshot",
     "CreateDBSubnetGroup",
+    "CreateOptionGroup",
     "DeleteDBInstance",
     "DeleteDBInstanceAutomatedBackup",
     "DeleteDBParameterGroup",
     "DeleteDBSnapshot",
     "DeleteDBSubnetGroup",
+    "DeleteOptionGroup",
     "DescribeAccountAttributes",
+    "DescribeCertificates",
     "DescribeDBInstanceAutomatedBackups",
     "DescribeDBInstances",
     "DescribeDBParameterGroups",
     "DescribeDBParameters",
     "DescribeDBSnapshots",
     "DescribeDBSubnetGroups",
+    "DescribeOptionGroups",
+    "DescribeOrderableDBInstanceOptions",
     "ListTagsForResource",
     "ModifyDBInstance",
     "ModifyDBParameterGroup",
@@ -95,7 +102,12 @@ pub(crate) async fn perform(action: &str, call: &Call) -> Answer {
         "ListTagsForResource" => tags::list(call),
         "DescribeAccountAttributes" => account::attributes(call),
         "CreateDBSubnetGroup" => subnet_groups::create(call),
-        "DescribeDBSubnetGroups" => subnet_groups::describe(call),
+        "DescribeDBSubnetGroups" => subnet_groups::describe(call).await,
+        "CreateOptionGroup" => option_groups::create(call),
+        "DescribeOptionGroups" => option_groups::describe(call),
+        "DeleteOptionGroup" => option_groups::delete(call),
+        "DescribeOrderableDBInstanceOptions" => offers::orderable(call),
+        "DescribeCertificates" => offers::certificates(call),
         "DeleteDBSubnetGroup" => subnet_groups::delete(call),
         _ => {
             let why = format!("Could not find operation {action} for version 2014-10-31");

@@ -1,10 +1,11 @@
 //! Subnet groups, as far as a caller wants to see one. Restores take any name: see the crate's docs.
 
 use super::{Answer, Call, one};
+use crate::cloud::client;
 use crate::error::RdsError;
 use crate::names::{Kind, LONG, identifier};
 use crate::params::paged;
-use crate::state::SubnetGroup;
+use crate::state::{DEFAULT_SUBNET_GROUP, SubnetGroup};
 use crate::wire::Xml;
 use crate::{lock, render};
 
@@ -33,23 +34,55 @@ fn not_found(name: &str) -> RdsError {
     RdsError::with_status("DBSubnetGroupNotFoundFault", 404, why)
 }
 
-pub(super) fn describe(call: &Call) -> Answer {
+pub(super) async fn describe(call: &Call) -> Answer {
     let page = call.params.page()?;
     let wanted = call.params.text("DBSubnetGroupName").map(str::to_ascii_lowercase);
-    let mut world = lock(&call.app.world);
-    let groups = &world.region(&call.region).subnet_groups;
-    if let Some(name) = wanted.as_deref().filter(|name| !groups.contains_key(*name)) {
-        return Err(not_found(name));
+    let mut groups = lock(&call.app.world).region(&call.region).subnet_groups.clone();
+    groups.entry(DEFAULT_SUBNET_GROUP.to_owned()).or_insert_with(|| default_group(call));
+    if let Some(name) = wanted {
+        let made = match groups.remove(&name) {
+            Some(made) => made,
+            None => elsewhere(call, &name).await.ok_or_else(|| not_found(&name))?,
+        };
+        groups = [(name, made)].into();
     }
-    let found = groups
-        .iter()
-        .filter(|(name, _)| wanted.as_ref().is_none_or(|wanted| wanted == *name))
-        .map(|(name, group)| (name.as_str(), group))
-        .collect();
+    let found = groups.iter().map(|(name, group)| (name.as_str(), group)).collect();
     let (shown, marker) = paged(found, page);
     let mut xml = Xml::new();
     xml.maybe("Marker", marker).list("DBSubnetGroups", "DBSubnetGroup", shown, render::subnet_group);
     Ok(Some(xml))
+}
+
+/// The one that an instance has when it names none.
+fn default_group(call: &Call) -> SubnetGroup {
+    SubnetGroup {
+        arn: call.app.arn(&call.region, Kind::SubnetGroup, DEFAULT_SUBNET_GROUP),
+        description: "Created from the RDS Management Console".to_owned(),
+        subnets: ["a", "b"].map(|zone| format!("subnet-default-{zone}")).to_vec(),
+        tags: Default::default(),
+    }
+}
+
+/// A group that a stack of the local cloud made there.
+async fn elsewhere(call: &Call, name: &str) -> Option<SubnetGroup> {
+    let endpoint = call.app.settings.cloud_endpoint.as_ref()?;
+    let cloud = client!(aws_sdk_rds, endpoint, call.region);
+    let found = match cloud.describe_db_subnet_groups().db_subnet_group_name(name).send().await {
+        Ok(found) => found,
+        Err(cause) => {
+            let cause = aws_smithy_types::error::display::DisplayErrorContext(cause).to_string();
+            tracing::info!(%name, cause, "the cloud has no such subnet group");
+            return None;
+        }
+    };
+    let group = found.db_subnet_groups().first()?;
+    let subnets = group.subnets().iter().filter_map(|subnet| subnet.subnet_identifier());
+    Some(SubnetGroup {
+        arn: call.app.arn(&call.region, Kind::SubnetGroup, name),
+        description: group.db_subnet_group_description().unwrap_or(name).to_owned(),
+        subnets: subnets.map(str::to_owned).collect(),
+        tags: Default::default(),
+    })
 }
 
 pub(super) fn delete(call: &Call) -> Answer {

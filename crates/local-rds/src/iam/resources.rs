@@ -35,6 +35,9 @@ pub(crate) fn subject(action: &str, params: &Params) -> String {
         "AddTagsToResource" | "RemoveTagsFromResource" | "ListTagsForResource" => "ResourceName",
         _ if action.contains("ParameterGroup") || action.contains("DBParameters") => "DBParameterGroupName",
         _ if action.contains("SubnetGroup") => "DBSubnetGroupName",
+        _ if action.contains("OptionGroup") => "OptionGroupName",
+        "DescribeOrderableDBInstanceOptions" => "DBInstanceClass",
+        "DescribeCertificates" => "CertificateIdentifier",
         _ => "DBInstanceIdentifier",
     };
     let text = params.text(name).unwrap_or_default();
@@ -123,10 +126,14 @@ fn touched(app: &App, region: &str, action: &str, params: &Params) -> Vec<Option
         "AddTagsToResource" | "RemoveTagsFromResource" | "ListTagsForResource" => {
             [params.text("ResourceName").and_then(Arn::parse)].into()
         }
-        "DescribeAccountAttributes" => [None].into(),
+        // What belongs to nobody: their only resource is `*`.
+        "DescribeAccountAttributes" | "DescribeCertificates" | "DescribeOrderableDBInstanceOptions" => {
+            [None].into()
+        }
         _ if action.contains("ParameterGroup") || action.contains("DBParameters") => {
             [named(Kind::ParameterGroup, "DBParameterGroupName", "*")].into()
         }
+        _ if action.contains("OptionGroup") => [named(Kind::OptionGroup, "OptionGroupName", "*")].into(),
         _ if action.contains("SubnetGroup") => [named(Kind::SubnetGroup, "DBSubnetGroupName", "*")].into(),
         _ => [instance()].into(),
     }

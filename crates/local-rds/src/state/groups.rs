@@ -19,6 +19,15 @@ pub(crate) struct ParameterGroup {
     pub(crate) parameters: BTreeMap<String, (String, String)>,
 }
 
+/// An option group of the user's.
+#[derive(Clone, Debug)]
+pub(crate) struct OptionGroup {
+    pub(crate) arn: Arn,
+    pub(crate) description: String,
+    pub(crate) major: String,
+    pub(crate) tags: Tags,
+}
+
 /// A subnet group: only its name counts here.
 #[derive(Clone, Debug)]
 pub(crate) struct SubnetGroup {

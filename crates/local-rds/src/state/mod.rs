@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 pub(crate) use backup::{AutomatedBackup, archive};
-pub(crate) use groups::{DEFAULT_SUBNET_GROUP, ParameterGroup, SubnetGroup};
+pub(crate) use groups::{DEFAULT_SUBNET_GROUP, OptionGroup, ParameterGroup, SubnetGroup};
 pub(crate) use instance::{Instance, InstanceStatus, Pending, Server};
 pub(crate) use options::{CERTIFICATES, Insights, LARGE, Monitoring, Options, performance};
 pub(crate) use ports::Ports;
@@ -39,6 +39,7 @@ pub(crate) struct Region {
     pub(crate) snapshots: BTreeMap<String, Snapshot>,
     pub(crate) parameter_groups: BTreeMap<String, ParameterGroup>,
     pub(crate) subnet_groups: BTreeMap<String, SubnetGroup>,
+    pub(crate) option_groups: BTreeMap<String, OptionGroup>,
 }
 
 impl World {
@@ -62,7 +63,7 @@ impl World {
             Kind::Snapshot => region.snapshots.get_mut(&arn.id).map(|found| &mut found.tags),
             Kind::ParameterGroup => region.parameter_groups.get_mut(&arn.id).map(|found| &mut found.tags),
             Kind::SubnetGroup => region.subnet_groups.get_mut(&arn.id).map(|found| &mut found.tags),
-            Kind::OptionGroup => None,
+            Kind::OptionGroup => region.option_groups.get_mut(&arn.id).map(|found| &mut found.tags),
             Kind::AutomatedBackup => {
                 let mut all = region.instances.values_mut().chain(region.retained.values_mut());
                 all.find(|found| found.backup_id() == Some(arn.id.as_str())).map(|found| &mut found.tags)

@@ -18,6 +18,9 @@ const INLINE: &str = r#"{"Statement":[
   {"Effect":"Allow","Action":"rds:Describe*","Resource":"*"},
   {"Effect":"Allow","Action":["rds:CreateDBSnapshot","rds:AddTagsToResource","rds:CopyDBSnapshot"],
    "Resource":["arn:aws:rds:*:*:db:*","arn:aws:rds:*:*:snapshot:holdfast-*"]},
+  {"Effect":"Allow","Action":"rds:RestoreDBInstanceToPointInTime",
+   "Resource":["arn:aws:rds:*:*:db:prod-db","arn:aws:rds:*:*:db:hfr-*","arn:aws:rds:*:*:pg:default.*",
+               "arn:aws:rds:*:*:og:default:*","arn:aws:rds:*:*:subgrp:isolated"]},
   {"Effect":"Allow","Action":"rds:DeleteDBSnapshot","Resource":"*",
    "Condition":{"Null":{"aws:ResourceTag/holdfast:operation":"false"}}}]}"#;
 const ATTACHED: &str =
@@ -67,6 +70,15 @@ async fn cloud(headers: HeaderMap, uri: Uri, body: Bytes) -> Response {
         "GetPolicyVersion" => {
             assert!(text.contains("VersionId=v3"), "the default version is the one that counts");
             format!("<PolicyVersion><Document>{}</Document></PolicyVersion>", policy(ATTACHED))
+        }
+        "DescribeDBSubnetGroups" if text.contains("DBSubnetGroupName=isolated") => {
+            "<DBSubnetGroups><DBSubnetGroup><DBSubnetGroupName>isolated</DBSubnetGroupName>\
+             <DBSubnetGroupDescription>made by a stack</DBSubnetGroupDescription><Subnets><Subnet>\
+             <SubnetIdentifier>subnet-9</SubnetIdentifier></Subnet></Subnets></DBSubnetGroup></DBSubnetGroups>".into()
+        }
+        "DescribeDBSubnetGroups" => {
+            let error = "<Error><Code>DBSubnetGroupNotFoundFault</Code><Message>no</Message></Error>";
+            return (StatusCode::NOT_FOUND, format!("<ErrorResponse>{error}</ErrorResponse>")).into_response();
         }
         other => panic!("the cloud is not expected to be asked for {other}"),
     };
@@ -136,6 +148,8 @@ async fn a_role_does_what_its_policies_allow_and_keys_must_be_usable() {
     assert_eq!(code(drop.send().await), "AccessDenied");
 
     keys(&local).await;
+    points_in_time(&root, &worker).await;
+    subnet_groups(&root).await;
     delete("holdfast-1").send().await.unwrap();
     local.stop().await;
 }
@@ -159,4 +173,47 @@ async fn keys(local: &Local) {
     let copied = copy("alias/holdfast").send().await.unwrap();
     let key = copied.db_snapshot().unwrap().kms_key_id().unwrap().to_owned();
     assert_eq!(key, "arn:aws:kms:us-west-2:000000000000:key/good");
+}
+
+/// Each resource that the service authorization reference names for a restore is asked about.
+async fn points_in_time(root: &Client, worker: &Client) {
+    let restore = |target: &str| {
+        worker
+            .restore_db_instance_to_point_in_time()
+            .target_db_instance_identifier(target)
+            .use_latest_restorable_time(true)
+    };
+    let allowed =
+        || restore("hfr-1").source_db_instance_identifier("prod-db").db_subnet_group_name("isolated");
+    let elsewhere = restore("mine").source_db_instance_identifier("prod-db").db_subnet_group_name("isolated");
+    let found = root.describe_db_instances().db_instance_identifier("prod-db").send().await.unwrap();
+    let resource = found.db_instances()[0].dbi_resource_id().unwrap();
+    let by_resource = restore("hfr-1").source_dbi_resource_id(resource).db_subnet_group_name("isolated");
+    for (refused, what) in [
+        (elsewhere, ":db:mine"),
+        (allowed().source_db_instance_identifier("other"), ":db:other"),
+        (allowed().db_subnet_group_name("open"), ":subgrp:open"),
+        (allowed().db_parameter_group_name("mine"), ":pg:mine"),
+        (allowed().option_group_name("mine"), ":og:mine"),
+        (by_resource, ":auto-backup:ab-"),
+    ] {
+        let denied = refused.send().await.unwrap_err().into_service_error();
+        assert_eq!(denied.code(), Some("AccessDenied"));
+        assert!(denied.message().unwrap_or_default().contains(what), "{what}: {denied:?}");
+    }
+    allowed().send().await.unwrap();
+    let list = worker.describe_db_instance_automated_backups();
+    assert_eq!(list.send().await.unwrap().db_instance_automated_backups().len(), 1);
+    let delete = worker.delete_db_instance_automated_backup().dbi_resource_id(resource);
+    assert_eq!(code(delete.send().await), "AccessDenied");
+    worker.describe_certificates().send().await.unwrap();
+    worker.describe_orderable_db_instance_options().engine("postgres").send().await.unwrap();
+}
+
+/// What a stack of the cloud made is found there.
+async fn subnet_groups(root: &Client) {
+    let find = |name: &str| root.describe_db_subnet_groups().db_subnet_group_name(name);
+    let found = find("isolated").send().await.unwrap();
+    assert_eq!(found.db_subnet_groups()[0].subnets()[0].subnet_identifier(), Some("subnet-9"));
+    assert_eq!(code(find("none").send().await), "DBSubnetGroupNotFoundFault");
 }

@@ -12,6 +12,7 @@ mod faults;
 mod journey;
 mod options;
 mod point_in_time;
+mod references;
 mod rename;
 mod replication;
 mod support;

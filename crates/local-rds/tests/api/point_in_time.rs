@@ -1,6 +1,7 @@
 //! Automated backups: what they promise, and restores to a time that keep the promise.
 
 use std::cell::{Cell, RefCell};
+use std::os::unix::fs::PermissionsExt as _;
 
 use aws_sdk_rds::Client;
 use aws_sdk_rds::operation::restore_db_instance_to_point_in_time::builders::RestoreDBInstanceToPointInTimeFluentBuilder as Restore;
@@ -288,5 +289,38 @@ async fn the_latest_restorable_time_is_never_later_than_the_truth() {
     let (found, all) = (notes(&restored).await.len() - 1, committed.borrow().len());
     // One more row at most: it was committed before that time, and its session read the clock after.
     assert!((before..=before + 1).contains(&found), "{found} rows, {before} of {all} are promised");
+    local.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_archived_is_not_promised() {
+    let local = Local::start().await;
+    let rds = local.client("us-east-1");
+    let session = prepared(&local, &rds).await;
+    let archive = local.archive(described(&rds, "prod-db").await.dbi_resource_id().unwrap());
+    let allow = |mode: u32| {
+        std::fs::set_permissions(&archive, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    allow(0o500);
+    let time = clock(&session).await;
+    write(&session, "not archived").await;
+    let latest = async || millis(described(&rds, "prod-db").await.latest_restorable_time().unwrap());
+    until("the archiver to fail", async || {
+        latest().await;
+        let rows = local.sql("prod-db", "postgres", "select failed_count > 0 from pg_stat_archiver").await;
+        (rows[0][0] == "t").then_some(())
+    })
+    .await;
+    assert!(latest().await < time, "the row would be missing");
+    let early = restore(&rds, "x").source_db_instance_identifier("prod-db");
+    let early = early.restore_time(DateTime::from_millis(clock(&session).await)).send().await;
+    assert_eq!(code(early), "InvalidParameterValue");
+    allow(0o700);
+    until("the archive to go on", async || {
+        // The archiver tries again when there is more.
+        write(&session, "more").await;
+        (latest().await >= time).then_some(())
+    })
+    .await;
     local.stop().await;
 }

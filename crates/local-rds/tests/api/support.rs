@@ -52,6 +52,11 @@ impl Local {
         self.rds.order(serde_json::from_value::<Fault>(json).unwrap());
     }
 
+    /// Where the WAL of an instance is archived.
+    pub fn archive(&self, resource_id: &str) -> std::path::PathBuf {
+        self.directory.path().join("backups").join(resource_id).join("wal")
+    }
+
     /// What all servers wrote.
     pub fn server_logs(&self) -> String {
         let instances = std::fs::read_dir(self.directory.path().join("instances")).unwrap();

@@ -17,8 +17,7 @@ pub(super) async fn modify(call: &Call) -> Answer {
     password.as_deref().map(check_password).transpose()?;
     let retention = retention(call)?;
     let key = insights_key(call).await?;
-    let class = params.owned("DBInstanceClass");
-    class.as_deref().map(|class| check_class(&call.app, class)).transpose()?;
+    params.text("DBInstanceClass").map(|class| check_class(&call.app, class)).transpose()?;
     check_zone(call)?;
     let mut world = lock(&call.app.world);
     let region = world.region(&call.region);
@@ -39,20 +38,38 @@ pub(super) async fn modify(call: &Call) -> Answer {
         instance.parameter_group = name;
         instance.parameter_status = "pending-reboot";
     }
-    let class = class.filter(|class| *class != instance.class);
+    let others = ask(call, instance, retention, performance)?;
+    let pending = &mut instance.pending;
+    pending.password |= password.is_some();
+    pending.identifier = renamed.or(pending.identifier.take());
+    let now = params.boolean("ApplyImmediately")?.unwrap_or(false);
+    let rename = pending.identifier.clone().filter(|_| now);
+    if password.is_some() || others || rename.is_some() {
+        // The name is taken from now on.
+        instance.renaming = rename.clone().or(instance.renaming.take());
+        let key = call.key(&id, &instance.resource_id);
+        change(call.app.clone(), key, Change { password, others, rename }, call.work.clone());
+    }
+    one("DBInstance", |xml| render::instance(xml, instance))
+}
+
+/// Notes what takes time and differs from what is; answers whether there is any.
+fn ask(
+    call: &Call,
+    instance: &mut Instance,
+    retention: Option<i64>,
+    performance: (Option<i64>, Option<i64>),
+) -> Result<bool, RdsError> {
+    let params = &call.params;
+    let class = params.owned("DBInstanceClass").filter(|class| *class != instance.class);
     let storage = params.number("AllocatedStorage")?.filter(|size| *size != instance.allocated_storage);
     let retention = retention.filter(|days| *days != instance.backup_retention);
     let multi_az = params.boolean("MultiAZ")?.filter(|wanted| *wanted != instance.multi_az);
     let storage_type = params.owned("StorageType").filter(|kind| *kind != instance.storage_type);
     let iops = performance.0.filter(|iops| instance.options.iops != Some(*iops));
     let throughput = performance.1.filter(|rate| instance.options.storage_throughput != Some(*rate));
-    let others = class.is_some()
-        || storage.is_some()
-        || retention.is_some()
-        || multi_az.is_some()
-        || storage_type.is_some()
-        || iops.is_some()
-        || throughput.is_some();
+    let numbers = [storage, retention, iops, throughput].iter().any(Option::is_some);
+    let any = numbers || class.is_some() || multi_az.is_some() || storage_type.is_some();
     // What an earlier call asked for stays pending.
     let pending = &mut instance.pending;
     pending.class = class.or(pending.class.take());
@@ -62,17 +79,7 @@ pub(super) async fn modify(call: &Call) -> Answer {
     pending.storage_type = storage_type.or(pending.storage_type.take());
     pending.iops = iops.or(pending.iops);
     pending.storage_throughput = throughput.or(pending.storage_throughput);
-    pending.password |= password.is_some();
-    pending.identifier = renamed.or(pending.identifier.take());
-    if params.boolean("ApplyImmediately")?.unwrap_or(false) {
-        instance.renaming = pending.identifier.clone();
-    }
-    let rename = instance.renaming.clone();
-    if password.is_some() || others || rename.is_some() {
-        let key = call.key(&id, &instance.resource_id);
-        change(call.app.clone(), key, Change { password, others, rename }, call.work.clone());
-    }
-    one("DBInstance", |xml| render::instance(xml, instance))
+    Ok(any)
 }
 
 /// Another identifier that is asked for.

@@ -62,6 +62,13 @@ pub(crate) fn needs(app: &App, region: &str, action: &str, params: &Params) -> V
     needs
 }
 
+/// The groups that an instance may be given, and the parameters that name them.
+const GROUPS: [(Kind, &str); 3] = [
+    (Kind::ParameterGroup, "DBParameterGroupName"),
+    (Kind::OptionGroup, "OptionGroupName"),
+    (Kind::SubnetGroup, "DBSubnetGroupName"),
+];
+
 /// The ARNs of the call; the first is what it makes or is about. `None` is `*`.
 fn touched(app: &App, region: &str, action: &str, params: &Params) -> Vec<Option<Arn>> {
     let arn =
@@ -90,24 +97,14 @@ fn touched(app: &App, region: &str, action: &str, params: &Params) -> Vec<Option
                 .chain(surroundings())
                 .collect()
         }
-        "DescribeDBInstanceAutomatedBackups" => {
+        "DescribeDBInstanceAutomatedBackups" | "DeleteDBInstanceAutomatedBackup" => {
             let listed = params.text("DBInstanceIdentifier").map(|id| arn(Kind::Instance, id));
             let backup = automated_backup(app, region, "", params);
-            let backup = backup.unwrap_or_else(|| arn(Kind::AutomatedBackup, "*"));
-            [backup].into_iter().chain(listed).collect()
-        }
-        "DeleteDBInstanceAutomatedBackup" => {
-            let backup = automated_backup(app, region, "", params);
-            [backup.unwrap_or_else(|| arn(Kind::AutomatedBackup, "*"))].into()
+            [backup.unwrap_or_else(|| arn(Kind::AutomatedBackup, "*"))].into_iter().chain(listed).collect()
         }
         "ModifyDBInstance" => {
-            let groups = [
-                (Kind::ParameterGroup, "DBParameterGroupName"),
-                (Kind::OptionGroup, "OptionGroupName"),
-                (Kind::SubnetGroup, "DBSubnetGroupName"),
-            ];
-            let groups =
-                groups.into_iter().filter_map(|(kind, name)| params.text(name).map(|name| arn(kind, name)));
+            let groups = GROUPS.into_iter();
+            let groups = groups.filter_map(|(kind, name)| params.text(name).map(|name| arn(kind, name)));
             [instance()].into_iter().chain(groups).collect()
         }
         "CreateDBSnapshot" => [snapshot(), instance()].into(),

@@ -91,12 +91,41 @@ async fn options_are_kept_and_described_and_a_restore_has_its_own() {
     assert_eq!(snapshot.iam_database_authentication_enabled(), Some(true));
     assert_eq!((snapshot.backup_retention_period(), snapshot.option_group_name()), (Some(14), Some("mine")));
 
+    restored_plainly(&local, &rds).await;
+    restored_as_chosen(&local, &rds).await;
+    changed(&local, &rds).await;
+    local.stop().await;
+}
+
+async fn restored_plainly(local: &Local, rds: &Client) {
     rds.restore_db_instance_from_db_snapshot()
         .db_snapshot_identifier("s")
         .db_instance_identifier("plain")
         .send()
         .await
         .unwrap();
+    local.await_instance(rds, "plain", "available").await;
+    let plain = described(rds, "plain").await;
+    assert_eq!(
+        (plain.storage_type(), plain.iops(), plain.allocated_storage()),
+        (Some("io1"), Some(3000), Some(100))
+    );
+    assert_eq!((plain.multi_az(), plain.deletion_protection()), (Some(false), Some(false)), "RDS's defaults");
+    assert_eq!(
+        (plain.iam_database_authentication_enabled(), plain.monitoring_interval()),
+        (Some(false), Some(0))
+    );
+    assert_eq!(
+        (plain.backup_retention_period(), plain.preferred_backup_window()),
+        (Some(14), Some("02:00-02:45"))
+    );
+    assert_eq!(
+        plain.option_group_memberships()[0].option_group_name().unwrap().split(':').next(),
+        Some("default")
+    );
+}
+
+async fn restored_as_chosen(local: &Local, rds: &Client) {
     rds.restore_db_instance_to_point_in_time()
         .source_db_instance_identifier("prod-db")
         .target_db_instance_identifier("chosen")
@@ -117,29 +146,8 @@ async fn options_are_kept_and_described_and_a_restore_has_its_own() {
         .send()
         .await
         .unwrap();
-    for id in ["plain", "chosen"] {
-        local.await_instance(&rds, id, "available").await;
-    }
-    let plain = described(&rds, "plain").await;
-    assert_eq!(
-        (plain.storage_type(), plain.iops(), plain.allocated_storage()),
-        (Some("io1"), Some(3000), Some(100))
-    );
-    assert_eq!((plain.multi_az(), plain.deletion_protection()), (Some(false), Some(false)), "RDS's defaults");
-    assert_eq!(
-        (plain.iam_database_authentication_enabled(), plain.monitoring_interval()),
-        (Some(false), Some(0))
-    );
-    assert_eq!(
-        (plain.backup_retention_period(), plain.preferred_backup_window()),
-        (Some(14), Some("02:00-02:45"))
-    );
-    assert_eq!(
-        plain.option_group_memberships()[0].option_group_name().unwrap().split(':').next(),
-        Some("default")
-    );
-
-    let chosen = described(&rds, "chosen").await;
+    local.await_instance(rds, "chosen", "available").await;
+    let chosen = described(rds, "chosen").await;
     assert_eq!(
         (chosen.storage_type(), chosen.iops(), chosen.storage_throughput()),
         (Some("gp3"), Some(13000), Some(600))
@@ -154,8 +162,6 @@ async fn options_are_kept_and_described_and_a_restore_has_its_own() {
         (Some(0), Some("01:00-01:30"))
     );
     assert!(chosen.latest_restorable_time().is_none());
-    changed(&local, &rds).await;
-    local.stop().await;
 }
 
 /// What no restore takes is given by a change after it.

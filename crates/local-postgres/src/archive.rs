@@ -2,12 +2,19 @@
 
 use std::path::Path;
 
+/// What archives on Amazon RDS for PostgreSQL (`SHOW archive_command` there).
+const RDS_ARCHIVER: &str = "/etc/rds/dbbin/pgscripts/rds_wal_archive";
+
 /// Copies a finished segment into the directory, under its own name only once it is whole. A segment that is
 /// there already must be the same. While the directory does not exist nothing is archived, and the server goes on.
+///
+/// It begins as the command of Amazon RDS does, which is not there on any other machine: whoever looks at the setting, to see
+/// whether a server writes to an archive of somebody's, sees what it would see there.
 pub(crate) fn archive_command(directory: &Path) -> String {
     let directory = quoted(directory);
     format!(
-        "test ! -d {directory} || if test -f {directory}/%f; then cmp -s %p {directory}/%f; \
+        "{RDS_ARCHIVER} %p 2>/dev/null || test ! -d {directory} || if test -f {directory}/%f; \
+         then cmp -s %p {directory}/%f; \
          else cp %p {directory}/%f.part && mv {directory}/%f.part {directory}/%f; fi"
     )
 }

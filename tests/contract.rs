@@ -11,9 +11,10 @@ use serde_json::Value;
 use serde_yaml_ng::Value as Yaml;
 
 /// Where each workflow is, and the state machine of the templates that it is the definition of.
-const WORKFLOWS: [(&str, &str); 2] = [
+const WORKFLOWS: [(&str, &str); 3] = [
     ("stepfunctions/backup-orchestration.asl.json", "BackupStateMachine"),
     ("stepfunctions/backup-validation.asl.json", "BackupValidationStateMachine"),
+    ("stepfunctions/restore-database.asl.json", "RestoreStateMachine"),
 ];
 
 /// What is deployed beside the databases, and in each Region that backups are copied to.
@@ -196,7 +197,8 @@ fn each_workflow_names_functions_that_the_templates_give_it() {
         let resources = resources(path);
         for (definition, machine) in WORKFLOWS {
             let Some(block) = resources.get(machine) else {
-                assert_eq!((path, machine), ("infra/region.yaml", "BackupStateMachine"), "it is missing");
+                let at_home = ["BackupStateMachine", "RestoreStateMachine"].contains(&machine);
+                assert!(path == "infra/region.yaml" && at_home, "{path}: {machine} is missing");
                 continue;
             };
             let properties = &block["Properties"];
@@ -297,8 +299,14 @@ fn every_failing_state_leads_to_a_record_or_a_named_end() {
     ];
     // No record here: what was made is removed, and the execution says how it ended.
     let validation = ["NotBegun", "WorkerFailed", "CleanUp", "HowItEnded"];
+    // What was made stays, and is named: it may be all that is left of the data.
+    let restore = ["NotBegun", "LostToAnother", "NotRecorded", "RecordFailure", "FinishOperation"];
     for (path, machine) in WORKFLOWS {
-        let ends = if machine == "BackupStateMachine" { &backup[..] } else { &validation[..] };
+        let ends = match machine {
+            "BackupStateMachine" => &backup[..],
+            "RestoreStateMachine" => &restore[..],
+            _ => &validation[..],
+        };
         let mut catches = 0;
         for (name, state) in states(&workflow(path)) {
             for catch in state["Catch"].as_array().into_iter().flatten() {
@@ -368,7 +376,7 @@ fn no_variable_of_a_map_has_the_name_of_an_outer_one() {
             }
         }
         assigned(&machine, &mut outer);
-        assert!(!inner.is_empty(), "{path}");
+        assert_eq!(inner.is_empty(), path == "stepfunctions/restore-database.asl.json", "{path}");
         assert_eq!(inner.intersection(&outer).collect::<Vec<_>>(), Vec::<&String>::new(), "{path}");
     }
 }
@@ -435,7 +443,7 @@ fn settings_that_functions_read_are_settings_that_the_templates_give() {
 
 /// The RDS, KMS, S3, DynamoDB and Step Functions calls that each function's code can make, by binary. The
 /// adapters' methods are the words; a whole-stack run with IAM enforced shows that none is missing.
-const CALLS: [(&str, &str); 29] = [
+const CALLS: [(&str, &str); 41] = [
     ("rds.instance(", "rds:DescribeDBInstances"),
     ("rds.temporary_instances(", "rds:DescribeDBInstances"),
     ("rds.snapshot(", "rds:DescribeDBSnapshots"),
@@ -449,11 +457,23 @@ const CALLS: [(&str, &str); 29] = [
     ("rds.restore(", "rds:RestoreDBInstanceFromDBSnapshot"),
     ("rds.take_over_instance(", "rds:ModifyDBInstance"),
     ("rds.delete_instance(", "rds:DeleteDBInstance"),
+    ("rds.blueprint(", "rds:DescribeDBInstances"),
+    ("rds.snapshots_of(", "rds:DescribeDBSnapshots"),
+    ("rds.restore_window(", "rds:DescribeDBInstanceAutomatedBackups"),
+    ("rds.problem_with(", "rds:DescribeDBSubnetGroups"),
+    ("rds.problem_with(", "rds:DescribeOptionGroups"),
+    ("rds.problem_with(", "rds:DescribeCertificates"),
+    ("rds.problem_with(", "rds:DescribeOrderableDBInstanceOptions"),
+    ("rds.restore_database(", "rds:RestoreDBInstanceFromDBSnapshot"),
+    ("rds.restore_database(", "rds:RestoreDBInstanceToPointInTime"),
+    ("rds.settle(", "rds:ModifyDBInstance"),
+    ("credentials(self.ports.logins", "secretsmanager:GetSecretValue"),
+    ("credentials(ports.logins", "secretsmanager:GetSecretValue"),
+    ("credentials(self.ports.logins", "rds-db:connect"),
+    ("credentials(ports.logins", "rds-db:connect"),
     ("keys.key(", "kms:DescribeKey"),
     ("keys.require_permission(", "kms:GenerateDataKeyWithoutPlaintext"),
     ("keys.derive_password(", "kms:GenerateMac"),
-    ("logins.secret(", "secretsmanager:GetSecretValue"),
-    ("logins.iam_token(", "rds-db:connect"),
     ("store.replace(", "dynamodb:PutItem"),
     ("store.latest_valid(", "dynamodb:Query"),
     ("documents.get(", "s3:GetObject"),
@@ -495,6 +515,13 @@ fn destructive_actions_are_bound_to_the_temporary_tag_and_name() {
         for statement in statements(&function) {
             let actions = list(&statement["Action"]);
             if !actions.iter().any(|action| action.contains("Delete") || action == "rds:ModifyDBInstance") {
+                continue;
+            }
+            if id.ends_with(": RestoreDatabaseFunction") {
+                // It deletes nothing, and changes what an operation of Holdfast's has made and nothing else.
+                assert_eq!(actions, ["rds:ModifyDBInstance"], "{id}");
+                let tag = &statement["Condition"]["Null"]["aws:ResourceTag/holdfast:operation"];
+                assert_eq!(text_without_tags(tag), "false", "{id}: {actions:?}");
                 continue;
             }
             let tag = &statement["Condition"]["StringEquals"]["aws:ResourceTag/holdfast:temporary"];

@@ -158,6 +158,11 @@ impl World {
         self.connect(instance).await.query_one(query, &[]).await.expect("an answer").get(0)
     }
 
+    /// What a query of one text answers.
+    pub async fn text_of(&self, instance: &str, query: &str) -> String {
+        self.connect(instance).await.query_one(query, &[]).await.expect("an answer").get(0)
+    }
+
     async fn connect(&self, instance: &str) -> tokio_postgres::Client {
         let instance = self.instance(instance).await.expect("the database");
         seed::connect(&self.stack, &instance, "shop", PASSWORD).await.expect("a connection")
@@ -304,6 +309,12 @@ impl World {
     pub async fn run(&self, input: &Value) -> Ended {
         let execution = self.start(input).await;
         self.ended(&execution).await
+    }
+
+    /// Has a database brought back.
+    pub async fn restore(&self, input: &Value) -> Ended {
+        let execution = start(&self.home, &setting("HOLDFAST_RESTORE_STATE_MACHINE_ARN"), input).await;
+        ended(&self.home, &execution).await
     }
 
     /// Has a backup validated by itself, in `region`.

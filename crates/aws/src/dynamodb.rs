@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use holdfast_core::ids::{DatabaseId, OperationId};
-use holdfast_core::operation::{Operation, Phase, ReplicaResult, Results};
+use holdfast_core::operation::{Kind, Operation, Phase, ReplicaResult, Request, Results};
 use holdfast_core::ports::{Store, Write};
 use holdfast_core::rds::Creation;
 use holdfast_core::{Error, ErrorKind, Result};
@@ -22,9 +22,6 @@ use crate::config::Aws;
 
 /// The index that lists a database's operations by time.
 pub const DATABASE_INDEX: &str = "DatabaseOperationsIndex";
-
-/// The kind of operation, for `TypeStatusIndex`.
-const TYPE_BACKUP: &str = "BACKUP";
 
 /// Operations looked at for the last valid one before giving up: 100 per page.
 const PAGES_FOR_LATEST_VALID: usize = 10;
@@ -127,7 +124,9 @@ impl Store for StateTable {
                 .index_name(DATABASE_INDEX)
                 .key_condition_expression("databaseId = :database AND startedAt < :before")
                 .expression_attribute_values(":before", AttributeValue::S(sortable(before)))
-                .filter_expression("verdict = :valid")
+                .filter_expression("verdict = :valid AND #type = :backup")
+                .expression_attribute_names("#type", "type")
+                .expression_attribute_values(":backup", AttributeValue::S(Kind::Backup.as_str().to_owned()))
                 .expression_attribute_values(":database", AttributeValue::S(database.to_string()))
                 .expression_attribute_values(":valid", AttributeValue::S("VALID".to_owned()))
                 .scan_index_forward(false)
@@ -161,7 +160,7 @@ fn item(operation: &Operation, summary: &Value) -> Result<Item> {
     })?;
     let health = serde_json::to_value(&operation.results.health)
         .map_err(|error| Error::new(ErrorKind::Internal, format!("health of {}: {error}", operation.id)))?;
-    item.insert("type".into(), AttributeValue::S(TYPE_BACKUP.into()));
+    item.insert("type".into(), AttributeValue::S(operation.request.kind().as_str().into()));
     item.insert("startedAt".into(), AttributeValue::S(sortable(operation.started_at)));
     item.insert("version".into(), AttributeValue::N(operation.version.to_string()));
     item.insert("owner".into(), AttributeValue::S(operation.owner.clone()));
@@ -196,13 +195,16 @@ fn read(item: &Item) -> Result<Operation> {
         baseline: part(item, "baseline")?,
         validation: part(item, "validation")?,
         replicas: replicas.map(|replicas| replicas.into_values().collect()),
+        plan: part(item, "plan")?,
+        restore: part(item, "restore")?,
         failure: part(item, "failure")?,
         leftovers: part(item, "leftovers")?,
     };
     let phase: Option<Phase> = part(item, "status")?;
+    let kind: Kind = part(item, "type")?.ok_or_else(|| unreadable("type", &"it is missing"))?;
     Ok(Operation {
         id: OperationId::parse(text(item, "operationId")?)?,
-        request: serde_json::from_str(text(item, "request")?)
+        request: Request::read(kind, text(item, "request")?)
             .map_err(|error| unreadable("request", &error))?,
         phase: phase.ok_or_else(|| unreadable("status", &"it is missing"))?,
         version: part(item, "version")?.ok_or_else(|| unreadable("version", &"it is missing"))?,
@@ -286,7 +288,7 @@ mod tests {
         let request = BackupRequest::parse(&json!({"databaseId": "prod-db"}), "r1", &defaults).unwrap();
         let id = OperationId::derive(&region, &request.database_id, &request.run_id);
         let now = "2026-11-20T06:00:00.5Z".parse().unwrap();
-        let begun = Operation::begin(id, request, "execution".into(), now);
+        let begun = Operation::begin(id, request.into(), "execution".into(), now);
         let results = Results {
             snapshot: Some(SnapshotResult {
                 id: "s".into(),

@@ -27,6 +27,7 @@ use crate::config::Aws;
 use crate::presign;
 
 mod convert;
+mod restores;
 
 use convert::{instance_from, sdk_tags, snapshot_from};
 

@@ -45,6 +45,16 @@ pub enum ErrorKind {
     ValidationInconclusive,
     /// The source could not be read, or not to the end, for a baseline that was asked for.
     BaselineUnreadable,
+    /// There is no recovery point such as was asked for in the Region.
+    RecoveryPointNotFound,
+    /// The time asked for is not within the times that the automated backups reach.
+    OutsideRestoreWindow,
+    /// Something that the restored instance refers to is not there, or cannot be used.
+    ReferenceUnresolved,
+    /// RDS has no capacity, or the account no quota, for any of the classes.
+    NoCapacity,
+    /// RDS ended the restored instance in a state that it does not leave.
+    RestoreFailed,
     /// The input's deadline passed.
     DeadlineExceeded,
     /// Temporary resources are still there after the clean-up's bound.
@@ -74,7 +84,7 @@ pub enum Leftovers {
 
 impl ErrorKind {
     /// Every kind, for the contract tests and the pages.
-    pub const ALL: [ErrorKind; 25] = [
+    pub const ALL: [ErrorKind; 30] = [
         ErrorKind::InvalidInput,
         ErrorKind::RequestMismatch,
         ErrorKind::Configuration,
@@ -93,6 +103,11 @@ impl ErrorKind {
         ErrorKind::ValidationFailed,
         ErrorKind::ValidationInconclusive,
         ErrorKind::BaselineUnreadable,
+        ErrorKind::RecoveryPointNotFound,
+        ErrorKind::OutsideRestoreWindow,
+        ErrorKind::ReferenceUnresolved,
+        ErrorKind::NoCapacity,
+        ErrorKind::RestoreFailed,
         ErrorKind::DeadlineExceeded,
         ErrorKind::CleanUpIncomplete,
         ErrorKind::AccessDenied,
@@ -123,6 +138,11 @@ impl ErrorKind {
             ErrorKind::ValidationFailed => "ValidationFailed",
             ErrorKind::ValidationInconclusive => "ValidationInconclusive",
             ErrorKind::BaselineUnreadable => "BaselineUnreadable",
+            ErrorKind::RecoveryPointNotFound => "RecoveryPointNotFound",
+            ErrorKind::OutsideRestoreWindow => "OutsideRestoreWindow",
+            ErrorKind::ReferenceUnresolved => "ReferenceUnresolved",
+            ErrorKind::NoCapacity => "NoCapacity",
+            ErrorKind::RestoreFailed => "RestoreFailed",
             ErrorKind::DeadlineExceeded => "DeadlineExceeded",
             ErrorKind::CleanUpIncomplete => "CleanUpIncomplete",
             ErrorKind::AccessDenied => "AccessDenied",
@@ -165,6 +185,11 @@ impl ErrorKind {
             | ErrorKind::ValidationFailed
             | ErrorKind::ValidationInconclusive
             | ErrorKind::BaselineUnreadable
+            | ErrorKind::RecoveryPointNotFound
+            | ErrorKind::OutsideRestoreWindow
+            | ErrorKind::ReferenceUnresolved
+            | ErrorKind::NoCapacity
+            | ErrorKind::RestoreFailed
             | ErrorKind::DeadlineExceeded
             | ErrorKind::CleanUpIncomplete
             | ErrorKind::AccessDenied
@@ -188,12 +213,17 @@ impl ErrorKind {
             | ErrorKind::SnapshotGone
             | ErrorKind::KeyUnusable
             | ErrorKind::BaselineUnreadable
+            | ErrorKind::RecoveryPointNotFound
+            | ErrorKind::OutsideRestoreWindow
+            | ErrorKind::ReferenceUnresolved
+            | ErrorKind::NoCapacity
             | ErrorKind::AccessDenied
             | ErrorKind::Throttled => Leftovers::Nothing,
             ErrorKind::SnapshotFailed
             | ErrorKind::CopyFailed
             | ErrorKind::ValidationFailed
             | ErrorKind::ValidationInconclusive
+            | ErrorKind::RestoreFailed
             | ErrorKind::CleanUpIncomplete => Leftovers::Something,
             ErrorKind::StaleOwner
             | ErrorKind::DeadlineExceeded

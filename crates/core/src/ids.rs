@@ -114,12 +114,16 @@ impl RunId {
 impl OperationId {
     /// The operation of one run of one database in one Region. The same three always give the same id.
     pub fn derive(region: &Region, database: &DatabaseId, run: &RunId) -> Self {
-        let mut hash = Sha256::new();
-        for part in [region.as_str(), database.as_str(), run.as_str()] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        let digest = hex::encode(&hash.finalize()[..5]);
+        OperationId::named(database, run, &[region.as_str(), database.as_str(), run.as_str()])
+    }
+
+    /// The restore of one run of one database: another operation than its backup of the same run.
+    pub fn of_restore(region: &Region, database: &DatabaseId, run: &RunId) -> Self {
+        OperationId::named(database, run, &["restore", region.as_str(), database.as_str(), run.as_str()])
+    }
+
+    fn named(database: &DatabaseId, run: &RunId, parts: &[&str]) -> Self {
+        let digest = digest(parts);
         let database = slug(database.as_str(), 24);
         let run = slug(&run.as_str().replace([':', '-'], ""), 16);
         let middle = if run.is_empty() { String::new() } else { format!("{run}-") };
@@ -144,12 +148,7 @@ impl OperationId {
     /// A validation of this operation's backup in `region`, after the first one: an operation of its own, so that what
     /// it makes and keeps has names of its own. The same three always give the same id.
     pub fn validated_again(&self, region: &Region, run: &RunId) -> Self {
-        let mut hash = Sha256::new();
-        for part in ["validation", region.as_str(), self.as_str(), run.as_str()] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        let digest = hex::encode(&hash.finalize()[..5]);
+        let digest = digest(&["validation", region.as_str(), self.as_str(), run.as_str()]);
         let readable = self.0.rsplit_once('-').map_or(self.as_str(), |(readable, _)| readable);
         OperationId(format!("{readable}-{digest}"))
     }
@@ -211,10 +210,25 @@ impl OperationId {
         format!("validations/{}/baseline/{part}.json", self.0)
     }
 
+    /// Where it lies what the source was made with when its backup began.
+    pub fn blueprint_key(&self) -> String {
+        format!("blueprints/{}.json", self.0)
+    }
+
     /// Where the manifest of a VALID backup lies: what its data was.
     pub fn manifest_key(&self) -> String {
         format!("manifests/{}.json", self.0)
     }
+}
+
+/// Ten digits that are the same for the same parts, and for no others that anybody would name.
+fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hex::encode(&hash.finalize()[..5])
 }
 
 /// Lower-case letters, digits and single inner hyphens, at most `max` characters.
@@ -265,6 +279,18 @@ mod tests {
         }
         assert!(RunId::parse("a b").is_err());
         assert!(OperationId::parse("../../etc/passwd").is_err());
+    }
+
+    #[test]
+    fn a_restore_is_not_the_backup_of_the_same_run() {
+        let (east, west) = (Region::parse("us-east-1").unwrap(), Region::parse("us-west-2").unwrap());
+        let (database, run) = (DatabaseId::parse("prod-db").unwrap(), RunId::parse("r1").unwrap());
+        let restore = OperationId::of_restore(&east, &database, &run);
+        assert_eq!(restore, OperationId::of_restore(&east, &database, &run));
+        assert!(restore.as_str().starts_with("prod-db-r1-"), "{restore}");
+        for other in [derive("prod-db", "r1"), OperationId::of_restore(&west, &database, &run)] {
+            assert_ne!(restore, other);
+        }
     }
 
     #[test]

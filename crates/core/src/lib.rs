@@ -4,9 +4,11 @@
 
 pub mod answer;
 pub mod baseline;
+pub mod blueprint;
 pub mod error;
 pub mod health;
 pub mod ids;
+pub mod login;
 pub mod operation;
 pub mod polling;
 pub mod ports;

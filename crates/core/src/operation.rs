@@ -1,4 +1,4 @@
-//! One backup operation: its phases, its record, and the one function that moves it.
+//! One operation, a backup or a restore: its phases, its record, and the one function that moves it.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,110 @@ use serde_json::{Value, json};
 
 use crate::baseline::BaselineResult;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{OperationId, Region};
-use crate::request::{BackupRequest, Tier};
+use crate::ids::{DatabaseId, OperationId, Region, RunId};
+use crate::request::{BackupRequest, RestoreRequest, Tier};
 use crate::validation::Verdict;
 
+mod restore;
 mod results;
 
+pub use restore::{Lost, RecoveryPoint, Reference, RestorePlan, RestoreResult, RestoreTimings};
 pub use results::{CopyValidation, ReplicaResult, ReplicaStatus, Results, SnapshotResult, ValidationResult};
+
+/// What kind of operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Kind {
+    /// A snapshot, proven and copied.
+    Backup,
+    /// A database, brought back.
+    Restore,
+}
+
+impl Kind {
+    /// The word kept in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Backup => "BACKUP",
+            Kind::Restore => "RESTORE",
+        }
+    }
+
+    /// Where an operation of this kind begins.
+    fn first_phase(self) -> Phase {
+        match self {
+            Kind::Backup => Phase::HealthChecking,
+            Kind::Restore => Phase::Planning,
+        }
+    }
+}
+
+/// What was asked for, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Request {
+    /// A backup.
+    Backup(Box<BackupRequest>),
+    /// A restore.
+    Restore(Box<RestoreRequest>),
+}
+
+impl Request {
+    /// What kind of operation this asks for.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Request::Backup(_) => Kind::Backup,
+            Request::Restore(_) => Kind::Restore,
+        }
+    }
+
+    /// The database.
+    pub fn database_id(&self) -> &DatabaseId {
+        match self {
+            Request::Backup(request) => &request.database_id,
+            Request::Restore(request) => &request.database_id,
+        }
+    }
+
+    /// The run.
+    pub fn run_id(&self) -> &RunId {
+        match self {
+            Request::Backup(request) => &request.run_id,
+            Request::Restore(request) => &request.run_id,
+        }
+    }
+
+    /// The operation that this asks for, run from `home`. The same request is always the same operation.
+    pub fn operation_id(&self, home: &Region) -> OperationId {
+        match self {
+            Request::Backup(request) => OperationId::derive(home, &request.database_id, &request.run_id),
+            Request::Restore(request) => OperationId::of_restore(home, &request.database_id, &request.run_id),
+        }
+    }
+
+    /// Reads a request of this kind back from its JSON.
+    ///
+    /// # Errors
+    /// serde's own, when it is none.
+    pub fn read(kind: Kind, json: &str) -> serde_json::Result<Self> {
+        Ok(match kind {
+            Kind::Backup => Request::Backup(serde_json::from_str(json)?),
+            Kind::Restore => Request::Restore(serde_json::from_str(json)?),
+        })
+    }
+}
+
+impl From<BackupRequest> for Request {
+    fn from(request: BackupRequest) -> Self {
+        Request::Backup(Box::new(request))
+    }
+}
+
+impl From<RestoreRequest> for Request {
+    fn from(request: RestoreRequest) -> Self {
+        Request::Restore(Box::new(request))
+    }
+}
 
 /// Where an operation is. The last three are end states and never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,13 +125,17 @@ pub enum Phase {
     Validating,
     /// Copies go to the target Regions.
     Replicating,
+    /// The recovery point is looked for, and everything that the restore refers to; nothing exists yet.
+    Planning,
+    /// The database is being restored.
+    Restoring,
     /// Temporary resources are removed.
     CleaningUp,
-    /// Snapshot and every copy are there, and the proof where one was wanted.
+    /// Everything that was wanted is there, and the proof where one was wanted.
     Succeeded,
-    /// The snapshot is there, and proven where that was wanted, but something named in the record is missing.
+    /// The snapshot, or the restored database, is there, but something named in the record is missing.
     Partial,
-    /// There is no backup to rely on; the record says why.
+    /// There is no backup, or no database, to rely on; the record says why.
     Failed,
 }
 
@@ -46,6 +147,8 @@ impl Phase {
             Phase::Snapshotting => "SNAPSHOTTING",
             Phase::Validating => "VALIDATING",
             Phase::Replicating => "REPLICATING",
+            Phase::Planning => "PLANNING",
+            Phase::Restoring => "RESTORING",
             Phase::CleaningUp => "CLEANING_UP",
             Phase::Succeeded => "SUCCEEDED",
             Phase::Partial => "PARTIAL",
@@ -61,17 +164,21 @@ impl Phase {
             | Phase::Snapshotting
             | Phase::Validating
             | Phase::Replicating
+            | Phase::Planning
+            | Phase::Restoring
             | Phase::CleaningUp => false,
         }
     }
 
     /// Forward by one, or to the clean-up from anywhere that is not an end.
-    fn may_advance_to(self, to: Phase) -> bool {
-        match (self, to) {
-            (Phase::HealthChecking, Phase::Snapshotting)
-            | (Phase::Snapshotting, Phase::Validating)
-            | (Phase::Validating, Phase::Replicating) => true,
-            (from, Phase::CleaningUp) => !from.is_end() && from != Phase::CleaningUp,
+    fn may_advance_to(self, kind: Kind, to: Phase) -> bool {
+        match (kind, self, to) {
+            (Kind::Backup, Phase::HealthChecking, Phase::Snapshotting)
+            | (Kind::Backup, Phase::Snapshotting, Phase::Validating)
+            | (Kind::Backup, Phase::Validating, Phase::Replicating)
+            | (Kind::Restore, Phase::Planning, Phase::Restoring)
+            | (Kind::Restore, Phase::Restoring, Phase::Validating) => true,
+            (_, from, Phase::CleaningUp) => !from.is_end() && from != Phase::CleaningUp,
             _ => false,
         }
     }
@@ -94,7 +201,7 @@ pub struct Operation {
     /// Its id.
     pub id: OperationId,
     /// What was asked for, defaults filled in.
-    pub request: BackupRequest,
+    pub request: Request,
     /// Where it is.
     pub phase: Phase,
     /// Counts the transitions; every write is conditional on it.
@@ -137,17 +244,18 @@ pub enum Command {
 
 impl Operation {
     /// A new operation at its first phase.
-    pub fn begin(id: OperationId, request: BackupRequest, owner: String, now: Timestamp) -> Self {
-        let checkpoint = Checkpoint {
-            name: Phase::HealthChecking.as_str().to_owned(),
-            time: now,
-            detail: format!("begun by {owner}"),
+    pub fn begin(id: OperationId, request: Request, owner: String, now: Timestamp) -> Self {
+        let phase = request.kind().first_phase();
+        let checkpoint =
+            Checkpoint { name: phase.as_str().to_owned(), time: now, detail: format!("begun by {owner}") };
+        let baseline = match &request {
+            Request::Backup(request) if request.baseline.is_none() => Some(BaselineResult::not_asked()),
+            Request::Backup(_) | Request::Restore(_) => None,
         };
-        let baseline = request.baseline.is_none().then(BaselineResult::not_asked);
         Operation {
             id,
             request,
-            phase: Phase::HealthChecking,
+            phase,
             version: 1,
             owner,
             started_at: now,
@@ -158,13 +266,17 @@ impl Operation {
         }
     }
 
-    /// When the record may be forgotten: past the longest time its tier keeps a snapshot.
+    /// When the record may be forgotten: past the longest time its tier keeps a snapshot; for a restore, when its measured
+    /// time says nothing of today any more.
     pub fn expires_at(&self) -> Timestamp {
-        let days = match self.request.tier {
-            Tier::Daily => 90,
-            Tier::Weekly => 180,
-            Tier::Monthly => 800,
-            Tier::Yearly => 3000,
+        let days = match &self.request {
+            Request::Restore(_) => 800,
+            Request::Backup(request) => match request.tier {
+                Tier::Daily => 90,
+                Tier::Weekly => 180,
+                Tier::Monthly => 800,
+                Tier::Yearly => 3000,
+            },
         };
         self.started_at + jiff::SignedDuration::from_hours(days * 24)
     }
@@ -191,29 +303,44 @@ impl Operation {
 
     /// What the execution puts out and the record shows: one shape for both.
     pub fn summary(&self, bucket: &str) -> Value {
-        let replicas: BTreeMap<&Region, &ReplicaResult> =
-            self.results.replicas.iter().flatten().map(|replica| (&replica.region, replica)).collect();
         let leftovers = self.results.leftovers.clone().unwrap_or_default();
         let failure = self
             .results
             .failure
             .as_ref()
             .map(|failure| json!({"name": failure.name, "cause": failure.cause, "leftovers": leftovers}));
-        json!({
+        let mut summary = json!({
             "operationId": self.id,
-            "databaseId": self.request.database_id,
-            "runId": self.request.run_id,
+            "databaseId": self.request.database_id(),
+            "runId": self.request.run_id(),
             "status": self.phase,
-            "snapshot": self.results.snapshot,
-            "baseline": self.results.baseline,
             "validation": self.results.validation,
-            "replicas": replicas,
             "timings": self.timings(),
             "apiCalls": self.api_calls,
-            "report": {"bucket": bucket, "key": self.id.report_key(), "htmlKey": self.id.report_page_key()},
+            "report": {"bucket": bucket, "key": self.id.report_key()},
             "failure": failure,
             "leftovers": leftovers,
-        })
+        });
+        match self.request.kind() {
+            Kind::Backup => {
+                let replicas: BTreeMap<&Region, &ReplicaResult> = self
+                    .results
+                    .replicas
+                    .iter()
+                    .flatten()
+                    .map(|replica| (&replica.region, replica))
+                    .collect();
+                summary["snapshot"] = json!(self.results.snapshot);
+                summary["baseline"] = json!(self.results.baseline);
+                summary["replicas"] = json!(replicas);
+                summary["report"]["htmlKey"] = json!(self.id.report_page_key());
+            }
+            Kind::Restore => {
+                summary["plan"] = json!(self.results.plan);
+                summary["restore"] = json!(self.results.restore);
+            }
+        }
+        summary
     }
 }
 
@@ -233,7 +360,7 @@ pub fn transition(current: &Operation, command: Command, now: Timestamp) -> Resu
     next.version += 1;
     let (name, detail) = match command {
         Command::Advance { to, results } => {
-            if !current.phase.may_advance_to(to) {
+            if !current.phase.may_advance_to(current.request.kind(), to) {
                 return Err(Error::new(
                     ErrorKind::IllegalTransition,
                     format!(
@@ -265,7 +392,7 @@ pub fn transition(current: &Operation, command: Command, now: Timestamp) -> Resu
             if let Some(leftovers) = &mut next.results.leftovers {
                 leftovers.extend(copies);
             }
-            next.phase = next.results.end_state();
+            next.phase = next.results.end_state(&next.request);
             next.ended_at = Some(now);
             (next.phase.as_str(), next.end_detail())
         }
@@ -283,6 +410,9 @@ impl Operation {
     fn end_detail(&self) -> String {
         if let Some(failure) = &self.results.failure {
             return format!("{}: {}", failure.name, failure.cause);
+        }
+        if let Request::Restore(request) = &self.request {
+            return self.results.restored_detail(request);
         }
         let missing: Vec<String> =
             self.results.replicas.iter().flatten().filter_map(ReplicaResult::missing).collect();
@@ -314,6 +444,12 @@ fn describe(results: &Results) -> String {
     if let Some(validation) = &results.validation {
         return format!("verdict {} over {} rows", validation.verdict.as_str(), validation.rows);
     }
+    if let Some(restore) = &results.restore {
+        return restore.describe();
+    }
+    if let Some(plan) = &results.plan {
+        return plan.describe();
+    }
     if let Some(snapshot) = &results.snapshot {
         let baseline = results.baseline.as_ref().and_then(BaselineResult::describe);
         return match baseline {
@@ -341,7 +477,7 @@ mod tests {
         let defaults = Defaults { region: Region::parse("us-east-1").unwrap(), target_regions: vec![] };
         let request = BackupRequest::parse(&json!({"databaseId": "prod-db"}), "r1", &defaults).unwrap();
         let id = OperationId::derive(&defaults.region, &request.database_id, &request.run_id);
-        Operation::begin(id, request, "execution-1".into(), at(0))
+        Operation::begin(id, request.into(), "execution-1".into(), at(0))
     }
 
     fn advance(current: &Operation, to: Phase, results: Results) -> Result<Operation> {
@@ -369,16 +505,24 @@ mod tests {
         }
     }
 
-    const ALL: [Phase; 8] = [
+    const ALL: [Phase; 10] = [
         Phase::HealthChecking,
         Phase::Snapshotting,
         Phase::Validating,
         Phase::Replicating,
+        Phase::Planning,
+        Phase::Restoring,
         Phase::CleaningUp,
         Phase::Succeeded,
         Phase::Partial,
         Phase::Failed,
     ];
+
+    fn restore(input: Value) -> Operation {
+        let home = Region::parse("us-east-1").unwrap();
+        let request: Request = RestoreRequest::parse(&input, "r1", &home).unwrap().into();
+        Operation::begin(request.operation_id(&home), request, "execution-1".into(), at(0))
+    }
 
     #[test]
     fn an_end_state_never_changes() {
@@ -397,14 +541,20 @@ mod tests {
 
     #[test]
     fn phases_only_go_forward() {
-        for from in ALL {
-            for to in ALL {
-                let mut current = operation();
-                current.phase = from;
-                let allowed = advance(&current, to, Results::default()).is_ok();
-                let forward_by_one = !from.is_end() && !to.is_end() && (to as u8) == (from as u8) + 1;
-                let to_clean_up = to == Phase::CleaningUp && (from as u8) < Phase::CleaningUp as u8;
-                assert_eq!(allowed, forward_by_one || to_clean_up, "{from:?} -> {to:?}");
+        let backup = [Phase::HealthChecking, Phase::Snapshotting, Phase::Validating, Phase::Replicating];
+        let restored = [Phase::Planning, Phase::Restoring, Phase::Validating];
+        for (begun, way) in
+            [(operation(), &backup[..]), (restore(json!({"databaseId": "prod-db"})), &restored[..])]
+        {
+            assert_eq!(begun.phase, way[0]);
+            for from in ALL {
+                for to in ALL {
+                    let current = Operation { phase: from, ..begun.clone() };
+                    let allowed = advance(&current, to, Results::default()).is_ok();
+                    let forward_by_one = way.windows(2).any(|pair| pair == [from, to]);
+                    let to_clean_up = to == Phase::CleaningUp && from != Phase::CleaningUp && !from.is_end();
+                    assert_eq!(allowed, forward_by_one || to_clean_up, "{from:?} -> {to:?}");
+                }
             }
         }
     }

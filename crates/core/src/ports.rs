@@ -14,6 +14,10 @@ use crate::operation::Operation;
 use crate::rds::{Creation, Endpoint, Instance, Snapshot};
 use crate::tags::Tags;
 
+mod restores;
+
+pub use restores::{NewDatabase, Referred, RestoreWindow, Restores};
+
 /// A snapshot to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSnapshot {

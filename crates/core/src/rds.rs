@@ -44,6 +44,42 @@ pub struct Instance {
     pub tags: Tags,
 }
 
+/// What the status of an instance that is being restored means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It gets there by itself.
+    Coming,
+    /// It can be used.
+    Up,
+    /// The snapshot did not become a database.
+    NotRestorable,
+    /// No capacity for the class after all.
+    NoCapacity,
+    /// It cannot be used, for a reason that says nothing of the snapshot.
+    Unusable,
+}
+
+impl Instance {
+    /// Reads `DBInstanceStatus` of an instance that is being restored (Amazon RDS User Guide, "Viewing Amazon RDS DB
+    /// instance status").
+    pub fn life(&self) -> Life {
+        match &*self.status {
+            "available" | "storage-optimization" => Life::Up,
+            "incompatible-restore" | "restore-error" => Life::NotRestorable,
+            "insufficient-capacity" => Life::NoCapacity,
+            "failed"
+            | "incompatible-create"
+            | "incompatible-network"
+            | "incompatible-option-group"
+            | "incompatible-parameters"
+            | "inaccessible-encryption-credentials"
+            | "stopped"
+            | "storage-full" => Life::Unusable,
+            _ => Life::Coming,
+        }
+    }
+}
+
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
@@ -177,6 +213,26 @@ pub(crate) mod tests {
         )
     }
 
+    fn instance() -> Instance {
+        Instance {
+            id: "prod-db".into(),
+            arn: "arn:aws:rds:us-east-1:1:db:prod-db".into(),
+            status: "available".into(),
+            engine: "postgres".into(),
+            engine_version: "15.4".into(),
+            class: "db.t4g.medium".into(),
+            endpoint: None,
+            master_username: "app".into(),
+            encrypted: true,
+            change_pending: false,
+            backup_retention_days: 1,
+            publicly_accessible: false,
+            parameter_groups: vec![],
+            security_groups: vec![],
+            tags: Tags::new(),
+        }
+    }
+
     fn snapshot(status: SnapshotStatus, owner: Option<&str>) -> Snapshot {
         Snapshot {
             id: "holdfast-x".into(),
@@ -205,6 +261,17 @@ pub(crate) mod tests {
                 .unwrap_err();
             assert_eq!(error.kind, ErrorKind::NameTaken);
         }
+    }
+
+    #[test]
+    fn an_end_state_of_a_restore_is_never_waited_for() {
+        let life = |status: &str| Instance { status: status.into(), ..instance() }.life();
+        assert_eq!(life("incompatible-restore"), Life::NotRestorable);
+        assert_eq!(life("storage-full"), Life::Unusable);
+        assert_eq!(life("insufficient-capacity"), Life::NoCapacity);
+        assert_eq!(life("available"), Life::Up);
+        assert_eq!(life("creating"), Life::Coming);
+        assert_eq!(life("deleting"), Life::Coming);
     }
 
     #[test]

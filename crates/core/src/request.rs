@@ -11,10 +11,12 @@ use crate::tags::{MAX_TAGS, Tags};
 
 mod again;
 mod baseline;
+mod restore;
 mod validation;
 
 pub use again::ValidationRequest;
 pub use baseline::{BaselineRequest, Login};
+pub use restore::{PerformanceInsights, RestoreFrom, RestoreOptions, RestoreRequest};
 pub use validation::Validation;
 use validation::{RawValidation, validation};
 

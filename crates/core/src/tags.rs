@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 /// Tags of one resource. Sorted, so that requests are stable.
 pub type Tags = BTreeMap<String, String>;
 
+/// What the keys of all of Holdfast's tags begin with.
+pub const PREFIX: &str = "holdfast:";
 /// The operation that made the resource.
 pub const OPERATION: &str = "holdfast:operation";
 /// The database a snapshot was taken of.

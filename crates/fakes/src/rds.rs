@@ -17,6 +17,8 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::trouble::{Call, Troubles};
 use crate::{locked, sample};
 
+mod restores;
+
 /// How a snapshot that is being made ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -96,6 +98,7 @@ struct State {
     parameter_groups: BTreeMap<Place, BTreeMap<String, String>>,
     foreign_parameter_groups: BTreeSet<String>,
     passwords: BTreeMap<String, String>,
+    restored: restores::Restored,
 }
 
 /// Amazon RDS in every Region.

@@ -1,9 +1,10 @@
 //! Values that tests begin with: one database, one run, one instance, one snapshot.
 
+use holdfast_core::blueprint::Blueprint;
 use holdfast_core::ids::{OperationId, Region};
 use holdfast_core::operation::SnapshotResult;
 use holdfast_core::rds::{Endpoint, Instance, Snapshot, SnapshotStatus};
-use holdfast_core::request::{BackupRequest, Defaults};
+use holdfast_core::request::{BackupRequest, Defaults, PerformanceInsights};
 use holdfast_core::tags::{self, Tags};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -86,6 +87,48 @@ pub fn instance(id: &str) -> Instance {
         parameter_groups: vec!["default.postgres15".into()],
         security_groups: vec!["sg-default".into()],
         tags: Tags::new(),
+    }
+}
+
+/// What `instance` was made with: two zones, groups of its own, logs and insights.
+pub fn blueprint(instance: &Instance) -> Blueprint {
+    Blueprint {
+        instance_id: instance.id.clone(),
+        resource_id: format!("db-{}", instance.id.to_ascii_uppercase()),
+        engine: instance.engine.clone(),
+        engine_version: instance.engine_version.clone(),
+        class: instance.class.clone(),
+        multi_az: true,
+        subnet_group: Some("production".into()),
+        security_groups: instance.security_groups.clone(),
+        parameter_group: instance.parameter_groups.first().cloned(),
+        option_group: Some("default:postgres-15".into()),
+        storage_type: Some("gp3".into()),
+        allocated_gib: 20,
+        max_allocated_gib: Some(100),
+        iops: None,
+        storage_throughput: None,
+        publicly_accessible: instance.publicly_accessible,
+        port: Some(5432),
+        deletion_protection: true,
+        backup_retention_days: u32::try_from(instance.backup_retention_days).unwrap_or(0),
+        backup_window: Some("03:00-03:30".into()),
+        maintenance_window: Some("sun:05:00-sun:05:30".into()),
+        iam_authentication: true,
+        ca_certificate: Some("rds-ca-rsa2048-g1".into()),
+        log_exports: vec!["postgresql".into()],
+        performance_insights: Some(PerformanceInsights {
+            enabled: true,
+            kms_key_id: None,
+            retention_days: Some(7),
+        }),
+        monitoring: None,
+        auto_minor_version_upgrade: true,
+        copy_tags_to_snapshot: true,
+        encrypted: instance.encrypted,
+        kms_key_id: Some("arn:aws:kms:us-east-1:000000000000:key/k".into()),
+        master_username: instance.master_username.clone(),
+        tags: instance.tags.clone(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use holdfast_core::ids::{DatabaseId, OperationId};
-use holdfast_core::operation::Operation;
+use holdfast_core::operation::{Kind, Operation};
 use holdfast_core::ports::{Store, Write};
 use holdfast_core::rds::Creation;
 use holdfast_core::validation::Verdict;
@@ -93,7 +93,8 @@ impl Store for FakeStore {
         let records = locked(&self.records);
         let valid = records.values().map(|(operation, _)| operation).filter(|operation| {
             let verdict = operation.results.validation.as_ref().map(|validation| validation.verdict);
-            operation.request.database_id == *database
+            operation.request.kind() == Kind::Backup
+                && operation.request.database_id() == database
                 && operation.started_at < before
                 && verdict == Some(Verdict::Valid)
         });

@@ -45,6 +45,8 @@ pub struct Outputs {
     pub backup_state_machine_arn: String,
     /// The workflow that validates a backup again, in the home Region.
     pub validation_state_machine_arn: String,
+    /// The workflow that brings a database back.
+    pub restore_state_machine_arn: String,
 }
 
 /// What `infra/region.yaml` says about itself once it is deployed.
@@ -72,6 +74,7 @@ async fn home(stack: &Stack) -> Result<Outputs> {
         metadata_bucket: output(&deployed, path, "MetadataBucketName")?,
         backup_state_machine_arn: output(&deployed, path, "BackupStateMachineArn")?,
         validation_state_machine_arn: output(&deployed, path, "BackupValidationStateMachineArn")?,
+        restore_state_machine_arn: output(&deployed, path, "RestoreStateMachineArn")?,
     })
 }
 

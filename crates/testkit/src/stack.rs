@@ -181,6 +181,7 @@ impl Stack {
             ("DR_METADATA_BUCKET", outputs.metadata_bucket.clone()),
             ("HOLDFAST_BACKUP_STATE_MACHINE_ARN", outputs.backup_state_machine_arn.clone()),
             ("HOLDFAST_VALIDATION_STATE_MACHINE_ARN", outputs.validation_state_machine_arn.clone()),
+            ("HOLDFAST_RESTORE_STATE_MACHINE_ARN", outputs.restore_state_machine_arn.clone()),
         ])
     }
 

@@ -1,13 +1,10 @@
 //! Where the source listens, who may read it, and what it means when that does not work.
 
 use holdfast_core::ids::DatabaseId;
+use holdfast_core::login::credentials;
 use holdfast_core::ports::{Documents, Logins, Rds};
-use holdfast_core::rds::{Endpoint, Instance};
-use holdfast_core::request::Login;
-use holdfast_core::{Error, ErrorKind, Result};
+use holdfast_core::{Error, ErrorKind};
 use holdfast_verify::ConnectError;
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 
 use crate::source::Server;
 use crate::{Job, Ports, Source};
@@ -71,51 +68,7 @@ pub(crate) async fn server(
         let message = format!("{id} is {} and has no endpoint", instance.status);
         return Err(Miss { error: Error::new(ErrorKind::BaselineUnreadable, message), passing: true });
     };
-    let (user, password) = credentials(ports.logins, &job.asked.login, &instance, &endpoint).await?;
+    let (user, password) =
+        credentials(ports.logins, &job.asked.login, &instance.master_username, &endpoint).await?;
     Ok(Server { endpoint, user, password })
-}
-
-async fn credentials(
-    logins: &impl Logins,
-    login: &Login,
-    instance: &Instance,
-    endpoint: &Endpoint,
-) -> Result<(String, SecretString)> {
-    match login {
-        Login::IamUser(user) => Ok((user.clone(), logins.iam_token(endpoint, user).await?)),
-        Login::SecretArn(arn) => {
-            let text = logins.secret(arn).await?.ok_or_else(|| {
-                Error::new(ErrorKind::BaselineUnreadable, format!("there is no secret {arn}"))
-            })?;
-            user_and_password(arn, &text, instance)
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct Secret {
-    username: String,
-    password: String,
-}
-
-/// Reads a secret as RDS makes it (Secrets Manager User Guide, "JSON structure of Secrets Manager database credential
-/// secrets"), or as the master user's password alone. Where it says the server is, is not asked.
-fn user_and_password(arn: &str, text: &SecretString, instance: &Instance) -> Result<(String, SecretString)> {
-    // Why it cannot be read is not told in serde's words: they can quote the secret.
-    let unreadable = || {
-        let message = format!("the secret {arn} is JSON, but not with the texts username and password");
-        Error::new(ErrorKind::BaselineUnreadable, message)
-    };
-    let plain = text.expose_secret();
-    if plain.trim().is_empty() {
-        return Err(Error::new(ErrorKind::BaselineUnreadable, format!("the secret {arn} is empty")));
-    }
-    if !plain.trim_start().starts_with('{') {
-        return Ok((instance.master_username.clone(), text.clone()));
-    }
-    let secret: Secret = serde_json::from_str(plain).map_err(|_| unreadable())?;
-    if secret.username.is_empty() || secret.password.is_empty() {
-        return Err(unreadable());
-    }
-    Ok((secret.username, secret.password.into()))
 }

@@ -3,14 +3,17 @@
 //! The source must be ready (a busy one is waited for), there must be room for one more manual snapshot, and
 //! every target Region's key must be enabled and usable by this role. A Region that fails does not stop the
 //! others: it is reported as not usable and its copy is not started.
+//!
+//! What the source is made with is kept as well: whoever brings it back needs to know.
 
 use std::collections::BTreeMap;
 
 use holdfast_core::answer::{Answer, Progress};
+use holdfast_core::blueprint::KeptBlueprint;
 use holdfast_core::health::{Health, NamedCause, RegionHealth, source_ready};
 use holdfast_core::ids::{OperationId, Region};
 use holdfast_core::polling::wait_seconds;
-use holdfast_core::ports::{Keys, Rds};
+use holdfast_core::ports::{Documents, Keys, Rds, Restores};
 use holdfast_core::request::{BackupRequest, TargetRegion};
 use holdfast_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
@@ -39,8 +42,9 @@ pub struct Output {
 /// # Errors
 /// `SourceNotFound`, `SourceUnusable`, `SnapshotQuotaExceeded` for the source's own Region, or what a call met.
 pub async fn handle(
-    rds: &impl Rds,
+    rds: &(impl Rds + Restores),
     keys: &impl Keys,
+    documents: &impl Documents,
     region: &Region,
     input: Input,
 ) -> Result<Answer<Output>> {
@@ -64,6 +68,7 @@ pub async fn handle(
     if let Some(quota) = snapshot_quota.filter(|_| !exists) {
         quota.require_room(region)?;
     }
+    keep_blueprint(rds, documents, region, &input).await?;
     let mut regions = BTreeMap::new();
     for target in &input.request.target_regions {
         regions.insert(target.region.clone(), region_health(rds, keys, target).await);
@@ -88,6 +93,21 @@ pub async fn handle(
             },
         },
     })
+}
+
+/// Keeps what the source is made with: a snapshot has the data, and not the class, the groups or the network.
+async fn keep_blueprint(
+    rds: &impl Restores,
+    documents: &impl Documents,
+    region: &Region,
+    input: &Input,
+) -> Result<()> {
+    let database = input.request.database_id.as_str();
+    // Gone since it was looked at: the snapshot will say so.
+    let Some(blueprint) = rds.blueprint(region, database).await? else { return Ok(()) };
+    let login = input.request.baseline.as_ref().map(|baseline| baseline.login.clone());
+    documents.create(&input.operation_id.blueprint_key(), &KeptBlueprint { blueprint, login }).await?;
+    Ok(())
 }
 
 /// One target Region. A Region that cannot be used, or looked at, is a finding and never ends the backup.

@@ -5,12 +5,13 @@
 
 use health_check::{Input, Output, handle};
 use holdfast_core::answer::Answer;
+use holdfast_core::blueprint::{Blueprint, KeptBlueprint};
 use holdfast_core::health::Health;
 use holdfast_core::ids::Region;
 use holdfast_core::{ErrorKind, Result};
 use holdfast_fakes::rds::Fate;
 use holdfast_fakes::sample::{home, instance, operation, region, request, snapshot, tags_of};
-use holdfast_fakes::{Call, FakeKeys, FakeRds, Trouble};
+use holdfast_fakes::{Call, FakeDocuments, FakeKeys, FakeRds, Trouble};
 use serde_json::json;
 
 fn west() -> Region {
@@ -25,11 +26,13 @@ fn ireland() -> Region {
 struct World {
     rds: FakeRds,
     keys: FakeKeys,
+    documents: FakeDocuments,
 }
 
 impl World {
     fn ready() -> Self {
-        let world = World { rds: FakeRds::default(), keys: FakeKeys::default() };
+        let world =
+            World { rds: FakeRds::default(), keys: FakeKeys::default(), documents: FakeDocuments::default() };
         world.source_is("available");
         world.rds.set(|rds| {
             rds.snapshots_allowed = [(home(), 100), (west(), 100), (ireland(), 100)].into();
@@ -47,7 +50,7 @@ impl World {
 
     async fn ask(&self) -> Result<Answer<Output>> {
         let input = Input { operation_id: operation(), request: request(json!({})), poll: 1 };
-        let answer = handle(&self.rds, &self.keys, &home(), input).await;
+        let answer = handle(&self.rds, &self.keys, &self.documents, &home(), input).await;
         // Whatever it finds, it makes nothing anywhere.
         let other = |id: &String| *id != operation().snapshot_id() && !id.starts_with("other-");
         for place in [home(), west(), ireland()] {
@@ -101,7 +104,7 @@ async fn a_busy_source_is_waited_for_and_a_stopped_one_is_not() {
         assert_eq!(world.error().await, ErrorKind::SourceUnusable, "{dead}");
     }
     // GIVEN none at all
-    let none = World { rds: FakeRds::default(), keys: FakeKeys::default() };
+    let none = World { rds: FakeRds::default(), ..World::ready() };
     assert_eq!(none.error().await, ErrorKind::SourceNotFound);
 }
 
@@ -128,7 +131,7 @@ async fn a_key_that_cannot_be_used_marks_only_its_own_region() {
     }
     // AND the same for a Region that has no key of that name
     let world = World::ready();
-    let without = World { rds: world.rds, keys: FakeKeys::default() };
+    let without = World { rds: world.rds, keys: FakeKeys::default(), documents: FakeDocuments::default() };
     without.keys.add(&ireland(), "alias/holdfast");
     assert_eq!(unusable(&without.health().await), [("us-west-2", "Holdfast.KeyUnusable")]);
 }
@@ -178,7 +181,7 @@ async fn what_cannot_be_validated_is_said_before_anything_is_made() {
     // AND when it is not, the backup may begin
     let request = request(json!({"validation": {"enabled": false}}));
     let input = Input { operation_id: operation(), request, poll: 1 };
-    let answer = handle(&world.rds, &world.keys, &home(), input).await;
+    let answer = handle(&world.rds, &world.keys, &world.documents, &home(), input).await;
     assert!(matches!(answer, Ok(Answer::Final { .. })));
 }
 
@@ -216,4 +219,21 @@ async fn a_snapshot_that_is_begun_makes_its_source_busy_and_takes_its_own_place(
     let health = world.health().await;
     assert_eq!(health.source_status, "backing-up");
     assert_eq!(unusable(&health), []);
+}
+
+#[tokio::test]
+async fn what_the_source_is_made_with_is_kept_once() {
+    // GIVEN a source, WHEN it is looked at
+    let world = World::ready();
+    world.health().await;
+    // THEN everything that a restore needs to know of it lies beside the backup
+    let key = operation().blueprint_key();
+    let kept: KeptBlueprint = serde_json::from_value(world.documents.now(&key).unwrap()).unwrap();
+    assert_eq!(kept.blueprint, world.rds.blueprint_now(&home(), "prod-db").unwrap());
+    assert_eq!(kept.login, None);
+    // AND what it becomes while the backup is taken changes nothing of that
+    let other = Blueprint { class: "db.r6g.large".into(), ..kept.blueprint.clone() };
+    world.rds.lay_blueprint(&home(), other);
+    world.health().await;
+    assert_eq!(serde_json::from_value::<KeptBlueprint>(world.documents.now(&key).unwrap()).unwrap(), kept);
 }

@@ -7,10 +7,10 @@
 use holdfast_core::answer::Progress;
 use holdfast_core::health::NamedCause;
 use holdfast_core::ids::OperationId;
-use holdfast_core::operation::{Command, Operation, Phase, Results, transition};
+use holdfast_core::operation::{Command, Kind, Operation, Phase, Request, Results, transition};
 use holdfast_core::ports::{Documents, Executions, Store, Write};
 use holdfast_core::rds::Creation;
-use holdfast_core::request::{BackupRequest, Defaults};
+use holdfast_core::request::{BackupRequest, Defaults, RestoreRequest};
 use holdfast_core::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,8 @@ const JOIN_WAIT_SECONDS: u32 = 120;
 pub enum Input {
     /// Begin, join, or resume an operation.
     Begin {
+        /// What kind of operation the workflow is for.
+        kind: Kind,
         /// The execution's input as it came.
         input: Value,
         /// The execution's ARN.
@@ -86,7 +88,7 @@ pub struct Output {
     /// The version to name in the next call.
     pub version: u64,
     /// What was asked for, defaults filled in.
-    pub request: BackupRequest,
+    pub request: Request,
     /// What has been found out so far, to resume from.
     pub results: Results,
     /// The newest operation of this database that was found VALID, to be held against.
@@ -127,8 +129,11 @@ pub async fn handle(
     input: Input,
 ) -> Result<Output> {
     match input {
-        Input::Begin { input, execution, started_at } => {
-            let request = BackupRequest::parse(&input, &started_at, ports.defaults)?;
+        Input::Begin { kind, input, execution, started_at } => {
+            let request = match kind {
+                Kind::Backup => BackupRequest::parse(&input, &started_at, ports.defaults)?.into(),
+                Kind::Restore => RestoreRequest::parse(&input, &started_at, &ports.defaults.region)?.into(),
+            };
             begin(ports, request, execution).await
         }
         Input::Advance { operation_id, execution, version, to, results } => {
@@ -147,26 +152,27 @@ pub async fn handle(
 
 async fn begin(
     ports: &Ports<'_, impl Store, impl Documents, impl Executions>,
-    request: BackupRequest,
+    request: Request,
     execution: String,
 ) -> Result<Output> {
-    let id = OperationId::derive(&ports.defaults.region, &request.database_id, &request.run_id);
+    let id = request.operation_id(&ports.defaults.region);
     let new = Operation::begin(id.clone(), request.clone(), execution.clone(), ports.now);
     if let Creation::Created(()) = ports.store.create(&new, &new.summary(ports.bucket)).await? {
-        let reference = ports.store.latest_valid(&request.database_id, new.started_at).await?;
+        let reference = reference(ports, &new).await?;
         return output(ports, new, Disposition::Run, reference).await;
     }
     let found = ports.store.get(&id).await?.ok_or_else(|| {
         Error::new(ErrorKind::OutcomeUnknown, format!("the record of {id} was there and cannot be read"))
     })?;
-    let reference = ports.store.latest_valid(&request.database_id, found.started_at).await?;
+    let reference = reference(ports, &found).await?;
     if found.request != request {
         return Err(Error::new(
             ErrorKind::RequestMismatch,
             format!(
                 "operation {id} ({} run {}) was started with other options; start it with the same ones, or with \
                  another runId",
-                request.database_id, request.run_id
+                request.database_id(),
+                request.run_id()
             ),
         ));
     }
@@ -189,6 +195,19 @@ async fn begin(
             output(ports, *there, Disposition::Run, reference).await
         }
         Write::Conflict(there) => output(ports, *there, Disposition::Join, reference).await,
+    }
+}
+
+/// What the data of a backup is held against. A restore is of a recovery point of its own, and equals that or nothing.
+async fn reference(
+    ports: &Ports<'_, impl Store, impl Documents, impl Executions>,
+    operation: &Operation,
+) -> Result<Option<OperationId>> {
+    match &operation.request {
+        Request::Backup(request) => {
+            ports.store.latest_valid(&request.database_id, operation.started_at).await
+        }
+        Request::Restore(_) => Ok(None),
     }
 }
 
@@ -292,6 +311,9 @@ async fn write_report(
     let details = ports.documents.get(&operation.id.validation_key()).await?;
     let report = report(operation, ports.bucket, details);
     ports.documents.put(&operation.id.report_key(), &report).await?;
+    if operation.request.kind() == Kind::Restore {
+        return Ok(());
+    }
     match holdfast_report::html(&report) {
         Ok(page) => ports.documents.put_page(&operation.id.report_page_key(), &page).await,
         Err(error) => {
@@ -311,7 +333,9 @@ fn report(operation: &Operation, bucket: &str, details: Option<Value>) -> Value 
         validation.remove("notChecked");
     }
     report["request"] = json!(operation.request);
-    report["health"] = json!(operation.results.health);
+    if operation.request.kind() == Kind::Backup {
+        report["health"] = json!(operation.results.health);
+    }
     report["checkpoints"] = json!(operation.checkpoints);
     report["owner"] = json!(operation.owner);
     report["validationDetails"] = json!(details);

@@ -8,10 +8,11 @@ use holdfast_core::rds::require_own;
 use holdfast_core::request::ValidationRequest;
 use holdfast_core::tags;
 use holdfast_core::{Error, ErrorKind, Result};
+use holdfast_proving::Prover;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::{Begun, Output, Ports, Prover, parameter_group_family};
+use crate::{Begun, Output, Ports, parameter_group_family};
 
 /// Finds everything before anything is made: an instance costs money and half an hour.
 pub(crate) async fn step(

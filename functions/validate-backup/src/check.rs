@@ -9,17 +9,16 @@ use holdfast_core::ports::{Documents, Keys, Rds};
 use holdfast_core::rds::Instance;
 use holdfast_core::tags;
 use holdfast_core::validation::{CheckResult, NotChecked};
+use holdfast_proving::{Kept, Planned, Prover, Server, Units, options};
 use holdfast_verify::{ConnectError, Options};
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::against::{self, Against};
-use crate::prover::Server;
 use crate::restore::Job;
-use crate::units::{Planned, Units};
-use crate::verdict::{Kept, Verdicts};
+use crate::verdict::{Verdicts, restored, unfinished};
 use crate::work::{self, Worked};
-use crate::{Carry, Output, Ports, Prover};
+use crate::{Carry, Output, Ports};
 
 /// A password change shows late: this many polls may fail to log in before the trouble counts as lasting.
 pub(crate) const MAX_FAILED_LOGINS: u32 = 12;
@@ -59,7 +58,7 @@ pub(crate) async fn step(
         same_as,
         baseline,
         snapshot_time: job.snapshot.created_at.map(|time| time.to_string()),
-        ..work::options(&job.request, ports.settings.verify_budget, job.snapshot.size_gib)
+        ..options(&job.request.validation, ports.settings.verify_budget, job.snapshot.size_gib)
     };
     match heartbeat {
         Some(heartbeat) => options.assertions.push(heartbeat.assertion(&job.operation)),
@@ -178,7 +177,9 @@ impl<R: Rds, K: Keys, D: Documents, P: Prover> Check<'_, R, K, D, P> {
         let outcome = self.ports.prover.conclude(&planned.plan, &results, self.options);
         // Where everything is done it does not matter how a worker ended.
         let troubles = if undone { &self.job.carry.troubles[..] } else { &[] };
-        Ok(Kept::from_outcome(outcome, planned.restore_seconds, &self.instance.class, troubles))
+        let (seconds, class) = (planned.restore_seconds, &*self.instance.class);
+        let before = [restored(seconds, class)].into_iter().chain(unfinished(troubles)).collect();
+        Ok(Kept::from_outcome(before, outcome, seconds, class))
     }
 }
 

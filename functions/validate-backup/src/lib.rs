@@ -16,6 +16,7 @@ use holdfast_core::operation::{SnapshotResult, ValidationResult};
 use holdfast_core::ports::{Documents, Keys, Rds};
 use holdfast_core::request::BackupRequest;
 use holdfast_core::{Error, ErrorKind, Result};
+use holdfast_proving::Prover;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,13 +25,9 @@ mod against;
 mod begin;
 mod check;
 mod cleanup;
-mod prover;
 mod restore;
-mod units;
 mod verdict;
 mod work;
-
-pub use prover::{Prover, Server, ServerProver};
 
 /// What the state machine asks.
 #[derive(Debug, Clone, Deserialize)]

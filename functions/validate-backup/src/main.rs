@@ -5,9 +5,10 @@ use holdfast_aws::kms::Kms;
 use holdfast_aws::rds::RdsApi;
 use holdfast_aws::s3::Bucket;
 use holdfast_core::Result;
+use holdfast_proving::ServerProver;
 use holdfast_verify::RDS_CA_BUNDLE;
 use jiff::Timestamp;
-use validate_backup::{Ports, ServerProver, Settings, handle};
+use validate_backup::{Ports, Settings, handle};
 
 struct Wired {
     rds: RdsApi,

@@ -5,16 +5,17 @@ use holdfast_core::ids::OperationId;
 use holdfast_core::operation::SnapshotResult;
 use holdfast_core::polling::wait_seconds;
 use holdfast_core::ports::{Documents, Keys, NewRestore, Rds, RestoreAnswer};
-use holdfast_core::rds::{Instance, require_own};
+use holdfast_core::rds::{Instance, Life, require_own};
 use holdfast_core::request::BackupRequest;
 use holdfast_core::tags::{self, Tags};
 use holdfast_core::validation::CheckResult;
 use holdfast_core::{Error, ErrorKind, Result};
+use holdfast_proving::Prover;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::verdict::Verdicts;
-use crate::{Carry, Output, Ports, Prover, check, parameter_group_family};
+use crate::{Carry, Output, Ports, check, parameter_group_family};
 
 /// A restored copy starts with everything its source had configured: it must not take over production's
 /// replication slots, and it must refuse a connection without TLS.
@@ -53,39 +54,6 @@ impl Job {
     }
 }
 
-/// What the status of the temporary instance means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Life {
-    /// It gets there by itself.
-    Coming,
-    /// It can be used.
-    Up,
-    /// The snapshot did not become a database.
-    NotRestorable,
-    /// No capacity for the class after all.
-    NoCapacity,
-    /// It cannot be used, for a reason that says nothing of the snapshot.
-    Unusable,
-}
-
-/// Reads `DBInstanceStatus` (Amazon RDS User Guide, "Viewing Amazon RDS DB instance status").
-pub(crate) fn life(status: &str) -> Life {
-    match status {
-        "available" | "storage-optimization" => Life::Up,
-        "incompatible-restore" | "restore-error" => Life::NotRestorable,
-        "insufficient-capacity" => Life::NoCapacity,
-        "failed"
-        | "incompatible-create"
-        | "incompatible-network"
-        | "incompatible-option-group"
-        | "incompatible-parameters"
-        | "inaccessible-encryption-credentials"
-        | "stopped"
-        | "storage-full" => Life::Unusable,
-        _ => Life::Coming,
-    }
-}
-
 /// Does the next thing towards a verdict.
 pub(crate) async fn step(
     ports: &Ports<'_, impl Rds, impl Keys, impl Documents, impl Prover>,
@@ -101,7 +69,7 @@ pub(crate) async fn step(
     };
     require_own(&format!("instance {id}"), &instance.tags, &job.operation)?;
     keep_from_the_sweep(ports, job, &instance).await?;
-    match life(&instance.status) {
+    match instance.life() {
         Life::Coming => Ok(job.waiting("restore", format!("{id} is {}", instance.status), job.carry.clone())),
         Life::Up => {
             if let Some(wrong) = not_as_asked(ports, &instance) {
@@ -230,19 +198,4 @@ pub(crate) fn not_as_asked(
         ));
     }
     None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_end_state_of_the_restore_is_never_waited_for() {
-        assert_eq!(life("incompatible-restore"), Life::NotRestorable);
-        assert_eq!(life("storage-full"), Life::Unusable);
-        assert_eq!(life("insufficient-capacity"), Life::NoCapacity);
-        assert_eq!(life("available"), Life::Up);
-        assert_eq!(life("creating"), Life::Coming);
-        assert_eq!(life("deleting"), Life::Coming);
-    }
 }

@@ -2,90 +2,30 @@
 
 use holdfast_core::answer::{Answer, Progress};
 use holdfast_core::ids::Region;
-use holdfast_core::operation::ValidationResult;
 use holdfast_core::ports::{Documents, Rds};
 use holdfast_core::rds::{Creation, require_own};
 use holdfast_core::tags::{self, Tags};
-use holdfast_core::validation::{Check, CheckResult, Finding, Manifest, NotChecked, Verdict, verdict};
+use holdfast_core::validation::{Check, CheckResult, Finding, Verdict};
 use holdfast_core::{Error, ErrorKind, Result};
-use holdfast_verify::Outcome;
-use serde::{Deserialize, Serialize};
+use holdfast_proving::Kept;
 
 use crate::restore::Job;
 use crate::{Output, WorkerTrouble};
 
-/// Bytes of a validation in a payload: Step Functions takes 256 KiB, and other results travel along.
-const PAYLOAD_BYTES: usize = 64 * 1024;
-
-/// Everything a validation found, as it is kept in the metadata bucket.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Kept {
-    pub verdict: Verdict,
-    pub checks: Vec<Check>,
-    pub manifest: Option<Manifest>,
-    pub databases: Vec<String>,
-    pub restore_seconds: Option<f64>,
-    pub instance_class: Option<String>,
-    /// What was not looked at, and why.
-    #[serde(default)]
-    pub not_checked: Vec<NotChecked>,
-}
-
-impl Kept {
-    /// What the checks came to. `troubles` are workers that left something of it undone.
-    pub fn from_outcome(
-        outcome: Outcome,
-        restore_seconds: Option<f64>,
-        class: &str,
-        troubles: &[WorkerTrouble],
-    ) -> Self {
-        let restored = Check {
-            name: "restore".into(),
-            scope: "instance".into(),
-            result: CheckResult::Passed,
-            reason: Some(format!("restored to {class}")),
-            duration_ms: restore_seconds.map_or(0, |seconds| (seconds * 1000.0) as u64),
-            findings: vec![],
-        };
-        let checks: Vec<Check> =
-            [restored].into_iter().chain(unfinished(troubles)).chain(outcome.checks).collect();
-        Kept {
-            verdict: verdict(&checks),
-            checks,
-            manifest: Some(outcome.manifest),
-            databases: outcome.databases,
-            restore_seconds,
-            instance_class: Some(class.to_owned()),
-            not_checked: outcome.not_checked,
-        }
-    }
-
-    /// Adds what was found out elsewhere; a check counts for the verdict like any other.
-    pub fn add(&mut self, check: Option<Check>, not_checked: Vec<NotChecked>) {
-        self.checks.extend(check);
-        self.verdict = verdict(&self.checks);
-        self.not_checked.extend(not_checked);
-    }
-
-    fn summary(&self) -> ValidationResult {
-        ValidationResult {
-            verdict: self.verdict,
-            issues: self.checks.iter().filter_map(Check::issue).collect(),
-            checks: self.checks.clone(),
-            restore_seconds: self.restore_seconds,
-            databases: self.databases.clone(),
-            tables: self.manifest.as_ref().map_or(0, Manifest::table_count),
-            rows: self.manifest.as_ref().map_or(0, Manifest::row_count),
-            not_checked: self.not_checked.clone(),
-            not_checked_count: self.not_checked.len() as u64,
-        }
-        .bounded(PAYLOAD_BYTES)
+/// That the snapshot was restored.
+pub(crate) fn restored(restore_seconds: Option<f64>, class: &str) -> Check {
+    Check {
+        name: "restore".into(),
+        scope: "instance".into(),
+        result: CheckResult::Passed,
+        reason: Some(format!("restored to {class}")),
+        duration_ms: restore_seconds.map_or(0, |seconds| (seconds * 1000.0) as u64),
+        findings: vec![],
     }
 }
 
 /// The workers that ended early, as one check that could not finish.
-fn unfinished(troubles: &[WorkerTrouble]) -> Option<Check> {
+pub(crate) fn unfinished(troubles: &[WorkerTrouble]) -> Option<Check> {
     let finding = |trouble: &WorkerTrouble| Finding {
         object: format!("worker {}", trouble.worker),
         message: format!("{}: {}", trouble.name, trouble.cause),
@@ -134,16 +74,7 @@ impl<R: Rds, D: Documents> Verdicts<'_, R, D> {
             duration_ms: 0,
             findings: vec![],
         };
-        let kept = Kept {
-            verdict: verdict(std::slice::from_ref(&check)),
-            checks: vec![check],
-            manifest: None,
-            databases: vec![],
-            restore_seconds: None,
-            instance_class: None,
-            not_checked: vec![],
-        };
-        self.settle(job, kept).await
+        self.settle(job, Kept::without_data(check)).await
     }
 
     /// Acts on a kept verdict: manifest, tag, and the instance is told to go. Every part may be repeated.

@@ -1,36 +1,23 @@
 //! Units of work: how many hands they need, and one worker's share of them.
 
-use std::time::Duration;
-
 use holdfast_core::answer::{Answer, Progress};
 use holdfast_core::ids::OperationId;
 use holdfast_core::polling::{max_workers, wait_seconds};
 use holdfast_core::ports::{Documents, Keys, Rds};
-use holdfast_core::rds::require_own;
+use holdfast_core::rds::{Life, require_own};
 use holdfast_core::request::BackupRequest;
 use holdfast_core::{Error, ErrorKind, Result};
+use holdfast_proving::{Prover, Server, Units, options};
 use holdfast_verify::{ConnectError, Options, Plan, Unit};
 use serde::de::IgnoredAny;
 use serde_json::json;
 
 use crate::check::MAX_FAILED_LOGINS;
-use crate::prover::Server;
-use crate::restore::{Life, life, not_as_asked};
-use crate::units::Units;
-use crate::{Output, Ports, Prover, WorkCarry};
-
-/// Connections of one function: one reads while the other is answered.
-const CONNECTIONS: usize = 2;
+use crate::restore::not_as_asked;
+use crate::{Output, Ports, WorkCarry};
 
 /// Pieces of full size that keep one worker busy: fewer are not worth another function.
 const PIECES_PER_WORKER: u64 = 8;
-
-/// Pieces that the allocated storage is cut into at most, however small the input wants them: the plan of a volume of
-/// 64 TiB has to fit into the memory of one function.
-const MOST_PIECES: u64 = 8192;
-
-/// Bound for one statement; a piece that takes longer is cut in halves.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// One worker's share of the units, as one poll sees it.
 pub(crate) struct Share {
@@ -40,22 +27,6 @@ pub(crate) struct Share {
     pub workers: u32,
     pub poll: u32,
     pub carry: WorkCarry,
-}
-
-/// How the input and the deployment want the work done; against what it is held is for others to fill in.
-pub(crate) fn options(request: &BackupRequest, budget: Duration, allocated_gib: u32) -> Options {
-    Options {
-        checks: request.validation.checks.clone(),
-        assertions: request.validation.assertions.clone(),
-        allow_missing_tables: request.validation.allow_missing_tables.clone(),
-        // The instance is restored for this and goes with the verdict.
-        may_create_extensions: true,
-        connections: CONNECTIONS,
-        chunk_bytes: (request.validation.chunk_mib << 20).max((u64::from(allocated_gib) << 30) / MOST_PIECES),
-        statement_timeout: STATEMENT_TIMEOUT.min(budget),
-        time_budget: budget,
-        ..Options::default()
-    }
 }
 
 /// How many workers the plan is worth, the input allows, the instance bears and the workflow's history has room for.
@@ -147,7 +118,7 @@ pub(crate) async fn step(
         return Ok(share.waiting(wait_seconds(share.poll), own.len(), ids.len(), share.carry.clone()));
     };
     // What is read for the plan only is not needed again: no piece becomes another one here.
-    let options = options(&share.request, ports.settings.verify_budget, 0);
+    let options = options(&share.request.validation, ports.settings.verify_budget, 0);
     match work_on(ports.prover, &server, &options, &pieces, &ids, &units).await? {
         Ok(Worked { left: 0, .. }) => Ok(settled()),
         Ok(Worked { done, left }) => {
@@ -200,7 +171,7 @@ async fn server(
         return Err(lost(format!("{id} is gone while it was worked on")));
     };
     require_own(&format!("instance {id}"), &instance.tags, &share.operation)?;
-    match life(&instance.status) {
+    match instance.life() {
         Life::Up => {}
         Life::Coming if instance.status != "deleting" => return Ok(None),
         Life::Coming | Life::NotRestorable | Life::NoCapacity | Life::Unusable => {

@@ -1,8 +1,11 @@
 //! From the SDK's types to the domain's.
 
 use aws_sdk_rds::types::{DbInstance, DbSnapshot, Tag};
+use aws_smithy_types::DateTime;
+use holdfast_core::blueprint::{Blueprint, Monitoring};
 use holdfast_core::ids::Region;
 use holdfast_core::rds::{Endpoint, Instance, Snapshot, SnapshotStatus};
+use holdfast_core::request::PerformanceInsights;
 use holdfast_core::tags::Tags;
 use holdfast_core::{Error, ErrorKind, Result};
 use jiff::Timestamp;
@@ -72,12 +75,68 @@ pub(super) fn snapshot_from(snapshot: &DbSnapshot, region: &Region) -> Result<Sn
         size_gib: u32::try_from(snapshot.allocated_storage().unwrap_or(0)).unwrap_or(0),
         encrypted: snapshot.encrypted().unwrap_or(false),
         kms_key_id: snapshot.kms_key_id().map(str::to_owned),
-        taken_at: time
-            .and_then(|time| Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()),
+        taken_at: time.and_then(timestamp),
         engine: snapshot.engine().unwrap_or_default().to_owned(),
         engine_version: snapshot.engine_version().unwrap_or_default().to_owned(),
         source_region: snapshot.source_region().and_then(|region| Region::parse(region).ok()),
         tags: domain_tags(snapshot.tag_list()),
+    })
+}
+
+/// A time of the SDK's.
+pub(super) fn timestamp(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
+}
+
+/// What an instance is made with, as described.
+pub(super) fn blueprint_from(instance: &DbInstance) -> Result<Blueprint> {
+    let text = |text: Option<&str>| text.map(str::to_owned);
+    let number = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
+    let Instance { id, class, parameter_groups, security_groups, tags, engine, engine_version, .. } =
+        instance_from(instance)?;
+    let interval_seconds = number(instance.monitoring_interval()).filter(|seconds| *seconds > 0);
+    let insights = PerformanceInsights {
+        enabled: instance.performance_insights_enabled().unwrap_or(false),
+        kms_key_id: text(instance.performance_insights_kms_key_id()),
+        retention_days: number(instance.performance_insights_retention_period()),
+    };
+    Ok(Blueprint {
+        instance_id: id,
+        resource_id: instance.dbi_resource_id().unwrap_or_default().to_owned(),
+        engine,
+        engine_version,
+        class,
+        multi_az: instance.multi_az().unwrap_or(false),
+        subnet_group: text(instance.db_subnet_group().and_then(|group| group.db_subnet_group_name())),
+        security_groups,
+        parameter_group: parameter_groups.into_iter().next(),
+        option_group: text(
+            instance.option_group_memberships().first().and_then(|group| group.option_group_name()),
+        ),
+        storage_type: text(instance.storage_type()),
+        allocated_gib: number(instance.allocated_storage()).unwrap_or(0),
+        max_allocated_gib: number(instance.max_allocated_storage()),
+        iops: number(instance.iops()),
+        storage_throughput: number(instance.storage_throughput()).filter(|mib| *mib > 0),
+        publicly_accessible: instance.publicly_accessible().unwrap_or(false),
+        port: instance.endpoint().and_then(|endpoint| u16::try_from(endpoint.port()?).ok()),
+        deletion_protection: instance.deletion_protection().unwrap_or(false),
+        backup_retention_days: number(instance.backup_retention_period()).unwrap_or(0),
+        backup_window: text(instance.preferred_backup_window()),
+        maintenance_window: text(instance.preferred_maintenance_window()),
+        iam_authentication: instance.iam_database_authentication_enabled().unwrap_or(false),
+        ca_certificate: text(instance.ca_certificate_identifier()),
+        log_exports: instance.enabled_cloudwatch_logs_exports().to_vec(),
+        performance_insights: insights.on(),
+        monitoring: interval_seconds.and_then(|interval_seconds| {
+            Some(Monitoring { interval_seconds, role_arn: instance.monitoring_role_arn()?.to_owned() })
+        }),
+        auto_minor_version_upgrade: instance.auto_minor_version_upgrade().unwrap_or(false),
+        copy_tags_to_snapshot: instance.copy_tags_to_snapshot().unwrap_or(false),
+        encrypted: instance.storage_encrypted().unwrap_or(false),
+        kms_key_id: text(instance.kms_key_id()),
+        master_username: instance.master_username().unwrap_or_default().to_owned(),
+        tags,
     })
 }
 

@@ -21,7 +21,7 @@ fn table(answers: &[&Rule]) -> StateTable {
 }
 
 fn begun() -> Operation {
-    Operation::begin(operation(), request(json!({})), "first".into(), at(0))
+    Operation::begin(operation(), request(json!({})).into(), "first".into(), at(0))
 }
 
 fn next(current: &Operation) -> Operation {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Phase;
+use super::{Phase, Request, RestorePlan, RestoreResult};
 use crate::baseline::BaselineResult;
 use crate::error::{ErrorKind, Leftovers};
 use crate::health::{Health, NamedCause};
@@ -268,6 +268,12 @@ pub struct Results {
     /// From the replication, one per target Region.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub replicas: Option<Vec<ReplicaResult>>,
+    /// From the planning of a restore.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub plan: Option<Box<RestorePlan>>,
+    /// From the restore.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub restore: Option<RestoreResult>,
     /// What ended the operation early.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure: Option<NamedCause>,
@@ -278,12 +284,15 @@ pub struct Results {
 
 impl Results {
     pub(super) fn absorb(&mut self, newer: Results) {
-        let Results { health, snapshot, baseline, validation, replicas, failure, leftovers } = newer;
+        let Results { health, snapshot, baseline, validation, replicas, plan, restore, failure, leftovers } =
+            newer;
         self.health = health.or(self.health.take());
         self.snapshot = snapshot.or(self.snapshot.take());
         self.baseline = baseline.or(self.baseline.take());
         self.validation = validation.or(self.validation.take());
         self.replicas = replicas.or(self.replicas.take());
+        self.plan = plan.or(self.plan.take());
+        self.restore = restore.or(self.restore.take());
         // The first failure is the cause; a later one is its consequence.
         self.failure = self.failure.take().or(failure);
         self.leftovers = leftovers.or(self.leftovers.take());
@@ -311,7 +320,14 @@ impl Results {
     }
 
     /// The end state these results amount to. Unknown is not success: what is missing counts against it.
-    pub fn end_state(&self) -> Phase {
+    pub fn end_state(&self, request: &Request) -> Phase {
+        match request {
+            Request::Backup(_) => self.end_of_backup(),
+            Request::Restore(request) => self.end_of_restore(request),
+        }
+    }
+
+    fn end_of_backup(&self) -> Phase {
         let proven = self
             .validation
             .as_ref()

@@ -45,13 +45,7 @@ pub(super) struct RawBaseline {
 
 /// Fills in the defaults: catalog and statistics only, and no proof without them.
 pub(super) fn baseline(raw: RawBaseline, database: &DatabaseId) -> Result<BaselineRequest> {
-    let login = match (raw.secret_arn, raw.iam_user) {
-        (Some(arn), None) => secret(arn)?,
-        (None, Some(user)) => iam_user(user)?,
-        (None, None) | (Some(_), Some(_)) => {
-            return Err(Error::invalid("baseline: name either secretArn or iamUser"));
-        }
-    };
+    let login = login("baseline", raw.secret_arn, raw.iam_user)?;
     let depth = raw.depth.unwrap_or_default();
     let replica = raw.replica.as_deref().map(DatabaseId::parse).transpose();
     let replica = replica
@@ -69,26 +63,37 @@ pub(super) fn baseline(raw: RawBaseline, database: &DatabaseId) -> Result<Baseli
     Ok(BaselineRequest { login, depth, replica, required: raw.required.unwrap_or(true) })
 }
 
-fn secret(arn: String) -> Result<Login> {
+/// The one way to log in that `place` of the input names.
+pub(super) fn login(place: &str, secret_arn: Option<String>, user: Option<String>) -> Result<Login> {
+    match (secret_arn, user) {
+        (Some(arn), None) => secret(place, arn),
+        (None, Some(user)) => iam_user(place, user),
+        (None, None) | (Some(_), Some(_)) => {
+            Err(Error::invalid(format!("{place}: name either secretArn or iamUser")))
+        }
+    }
+}
+
+fn secret(place: &str, arn: String) -> Result<Login> {
     let parts: Vec<&str> = arn.splitn(7, ':').collect();
     let well_formed = matches!(parts[..], ["arn", partition, "secretsmanager", region, account, "secret", name]
         if partition.starts_with("aws") && !region.is_empty() && account.len() == 12 && !name.is_empty())
         && arn.len() <= 2048;
     if !well_formed {
-        return Err(Error::invalid(
-            "baseline.secretArn: it is not the ARN of a secret (arn:aws:secretsmanager:Region:account:secret:name)",
-        ));
+        return Err(Error::invalid(format!(
+            "{place}.secretArn: it is not the ARN of a secret (arn:aws:secretsmanager:Region:account:secret:name)"
+        )));
     }
     Ok(Login::SecretArn(arn))
 }
 
 /// Signed as it stands into a token, so it is held to what needs no quoting anywhere.
-fn iam_user(user: String) -> Result<Login> {
+fn iam_user(place: &str, user: String) -> Result<Login> {
     let well_formed = (1..=63).contains(&user.len())
         && user.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
     if !well_formed {
         return Err(Error::invalid(format!(
-            "baseline.iamUser: {user:?} is not 1-63 characters of letters, digits and _.-"
+            "{place}.iamUser: {user:?} is not 1-63 characters of letters, digits and _.-"
         )));
     }
     Ok(Login::IamUser(user))

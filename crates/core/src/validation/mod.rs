@@ -116,6 +116,12 @@ impl Verdict {
             Verdict::NotRun => "NOT_RUN",
         }
     }
+
+    /// Reads the word back; `None` for any other (`UNPROVEN` among them).
+    pub fn read(word: &str) -> Option<Self> {
+        let all = [Verdict::Valid, Verdict::Invalid, Verdict::Inconclusive, Verdict::NotRun];
+        all.into_iter().find(|verdict| verdict.as_str() == word)
+    }
 }
 
 /// Sums checks up. No check at all is INCONCLUSIVE: an empty proof proves nothing.

@@ -1,7 +1,7 @@
 //! Who goes on with an operation: the first, the same again, a second, a successor, nobody.
 
 use holdfast_core::ErrorKind;
-use holdfast_core::operation::{Command, Phase, transition};
+use holdfast_core::operation::{Command, Phase, Request, transition};
 use holdfast_fakes::sample::{at, input, operation};
 use holdfast_fakes::{Call, Trouble};
 use serde_json::json;
@@ -18,7 +18,8 @@ async fn a_new_operation_begins() {
     // THEN it is the one that goes on, from the first phase, with every default of its request filled in
     assert_eq!((output.disposition, output.phase), (Disposition::Run, Phase::HealthChecking));
     assert_eq!(output.operation_id, operation());
-    assert!(output.request.validation.enabled && !output.request.validation.instance_classes.is_empty());
+    let Request::Backup(request) = &output.request else { panic!("{:?}", output.request) };
+    assert!(request.validation.enabled && !request.validation.instance_classes.is_empty());
     assert_eq!((output.summary, output.reference_operation_id), (None, None));
     // AND the record says who drives it
     let record = world.record();
@@ -177,7 +178,7 @@ async fn without_a_run_id_the_start_of_the_execution_is_the_run() {
     let world = World::default();
     // WHEN it begins, THEN the execution's start is the run
     let output = world.begin_with(FIRST, json!({"databaseId": "prod-db"})).await.unwrap();
-    assert_eq!(output.request.run_id.as_str(), "2026-11-20T06:00:01.5Z");
+    assert_eq!(output.request.run_id().as_str(), "2026-11-20T06:00:01.5Z");
 }
 
 #[tokio::test]
@@ -194,7 +195,8 @@ async fn the_last_valid_backup_of_the_database_is_what_to_compare_with() {
         world.store.lay(&earlier);
     }
     let mut other = earlier.clone();
-    other.request.database_id = holdfast_core::ids::DatabaseId::parse("other-db").unwrap();
+    let Request::Backup(request) = &mut other.request else { panic!("{:?}", other.request) };
+    request.database_id = holdfast_core::ids::DatabaseId::parse("other-db").unwrap();
     other.id = holdfast_core::ids::OperationId::parse("other-db-r1-0123456789").unwrap();
     other.results.validation = Some(serde_json::from_value(validation("VALID")).unwrap());
     world.store.lay(&other);
@@ -210,4 +212,25 @@ async fn the_last_valid_backup_of_the_database_is_what_to_compare_with() {
     world.store.lay(&old);
     let resumed = world.begin_with(FIRST, input(json!({"runId": "r0"}))).await.unwrap();
     assert_eq!(resumed.reference_operation_id, None);
+}
+
+#[tokio::test]
+async fn a_restore_of_the_same_run_is_an_operation_of_its_own() {
+    // GIVEN a backup of a run
+    let world = World::begun().await;
+    // WHEN a restore of the same run begins
+    let input = json!({"databaseId": "prod-db", "runId": "2026-11-20T06:00:00Z", "latestRestorable": true});
+    let payload = json!({"action": "begin", "kind": "RESTORE", "input": input, "execution": SECOND,
+                         "startedAt": "2026-11-20T06:00:01.5Z"});
+    let output = world.call(payload.clone(), 0).await.unwrap();
+    // THEN it has a record of its own, at the first phase of its kind
+    assert_eq!((output.disposition, output.phase), (Disposition::Run, Phase::Planning));
+    assert_ne!(output.operation_id, operation());
+    assert_eq!(world.store.count(), 2);
+    // AND no backup is ever held against it
+    assert_eq!(output.reference_operation_id, None);
+    // AND what a restore does not know is refused
+    let mut unknown = payload;
+    unknown["input"]["tier"] = json!("yearly");
+    assert_eq!(kind(world.call(unknown, 0).await), ErrorKind::InvalidInput);
 }

@@ -58,7 +58,7 @@ impl World {
     }
 
     pub async fn begin_with(&self, execution: &str, input: Value) -> Result<Output> {
-        let payload = json!({"action": "begin", "input": input, "execution": execution,
+        let payload = json!({"action": "begin", "kind": "BACKUP", "input": input, "execution": execution,
                              "startedAt": "2026-11-20T06:00:01.5Z"});
         self.call(payload, 0).await
     }

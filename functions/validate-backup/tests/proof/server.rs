@@ -9,10 +9,10 @@ use holdfast_core::validation::{
     Check, CheckResult, DatabaseManifest, Finding, Manifest, NotChecked, ObjectManifest, TableManifest,
 };
 use holdfast_fakes::FakeRds;
+use holdfast_proving::{Prover, Server};
 use holdfast_verify::{ConnectError, Journal, Options, Outcome, Plan, Progress, Unit, UnitResult};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use validate_backup::{Prover, Server};
 
 /// What happens outside at some moment.
 type Meanwhile = Box<dyn FnOnce() + Send>;

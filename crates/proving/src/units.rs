@@ -19,7 +19,7 @@ const READS_AT_ONCE: usize = 16;
 /// A plan, and what is known only at the time of planning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Planned {
+pub struct Planned {
     /// From asking for the restore to the first login.
     pub restore_seconds: Option<f64>,
     /// The work.
@@ -39,12 +39,13 @@ struct UnitsOfPlan {
 
 /// One operation's plan and units.
 #[derive(Debug)]
-pub(crate) struct Units<'a, D> {
+pub struct Units<'a, D> {
     documents: &'a D,
     operation: &'a OperationId,
 }
 
 impl<'a, D: Documents> Units<'a, D> {
+    /// Those of `operation`.
     pub fn of(documents: &'a D, operation: &'a OperationId) -> Self {
         Units { documents, operation }
     }
@@ -104,7 +105,7 @@ async fn read<T: DeserializeOwned>(documents: &impl Documents, key: &str) -> Res
 
 /// Keeps each unit under a key of its own, and remembers what stopped it.
 #[derive(Debug)]
-pub(crate) struct Journal<'a, D> {
+pub struct Journal<'a, D> {
     documents: &'a D,
     operation: &'a OperationId,
     failure: Mutex<Option<Error>>,

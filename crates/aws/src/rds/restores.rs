@@ -1,0 +1,337 @@
+//! What bringing a database back needs of RDS.
+
+use async_trait::async_trait;
+use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_rds::types::CloudwatchLogsExportConfiguration;
+use aws_smithy_types::DateTime;
+use holdfast_core::blueprint::Blueprint;
+use holdfast_core::ids::{DatabaseId, Region};
+use holdfast_core::operation::RecoveryPoint;
+use holdfast_core::ports::{NewDatabase, Referred, RestoreAnswer, RestoreWindow, Restores};
+use holdfast_core::rds::{Instance, Snapshot};
+use holdfast_core::{Error, ErrorKind, Result, tags};
+use jiff::Timestamp;
+
+use super::convert::{blueprint_from, instance_from, sdk_tags, snapshot_from, timestamp};
+use super::{RdsApi, busy_or, empty};
+use crate::classify::{classify, code, message};
+
+#[async_trait]
+impl Restores for RdsApi {
+    async fn blueprint(&self, region: &Region, id: &str) -> Result<Option<Blueprint>> {
+        match self.client(region).describe_db_instances().db_instance_identifier(id).send().await {
+            Ok(answer) => answer.db_instances().first().map(blueprint_from).transpose(),
+            Err(error) if code(&error) == Some("DBInstanceNotFound") => Ok(None),
+            Err(error) => Err(classify(&format!("DescribeDBInstances {id} in {region}"), &error)),
+        }
+    }
+
+    async fn snapshots_of(&self, region: &Region, database: &DatabaseId) -> Result<Vec<Snapshot>> {
+        // Not by DBInstanceIdentifier: a renamed instance's snapshots keep the old name, and ours carry a tag.
+        let all = self.client(region).describe_db_snapshots().snapshot_type("manual");
+        let mut pages = all.into_paginator().items().send();
+        let mut found = Vec::new();
+        while let Some(snapshot) = pages.next().await {
+            let snapshot =
+                snapshot.map_err(|error| classify(&format!("DescribeDBSnapshots in {region}"), &error))?;
+            let snapshot = snapshot_from(&snapshot, region)?;
+            let of = snapshot.tags.get(tags::DATABASE).unwrap_or(&snapshot.instance_id);
+            if of == database.as_str() {
+                found.push(snapshot);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn restore_window(&self, region: &Region, database: &DatabaseId) -> Result<Option<RestoreWindow>> {
+        let asked = self
+            .client(region)
+            .describe_db_instance_automated_backups()
+            .db_instance_identifier(database.as_str())
+            .send()
+            .await;
+        let answer = match asked {
+            Ok(answer) => answer,
+            Err(error)
+                if matches!(
+                    code(&error),
+                    Some("DBInstanceAutomatedBackupNotFound" | "DBInstanceNotFound")
+                ) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => {
+                return Err(classify(
+                    &format!("DescribeDBInstanceAutomatedBackups {database} in {region}"),
+                    &error,
+                ));
+            }
+        };
+        // Of an instance that is there and of others that had its name before, the one whose log reaches furthest.
+        let windows = answer.db_instance_automated_backups().iter().filter_map(|backup| {
+            let window = backup.restore_window()?;
+            Some(RestoreWindow {
+                resource_id: backup.dbi_resource_id()?.to_owned(),
+                earliest: timestamp(window.earliest_time()?)?,
+                latest: timestamp(window.latest_time()?)?,
+            })
+        });
+        Ok(windows.max_by_key(|window| window.latest))
+    }
+
+    async fn problem_with(&self, region: &Region, referred: &Referred) -> Result<Option<String>> {
+        match referred {
+            Referred::SubnetGroup(name) => self.subnet_group(region, name).await,
+            Referred::ParameterGroup { name, family } => self.parameter_group(region, name, family).await,
+            Referred::OptionGroup(name) => self.option_group(region, name).await,
+            Referred::Certificate(name) => self.certificate(region, name).await,
+            Referred::Class { class, engine, version } => self.class(region, class, engine, version).await,
+        }
+    }
+
+    async fn restore_database(&self, region: &Region, new: &NewDatabase) -> Result<RestoreAnswer> {
+        match &new.from {
+            RecoveryPoint::Snapshot { id, .. } => self.from_snapshot(region, new, id).await,
+            RecoveryPoint::PointInTime { resource_id, time, .. } => {
+                self.to_point_in_time(region, new, resource_id, *time).await
+            }
+        }
+    }
+
+    async fn settle(&self, region: &Region, id: &str, settings: &Blueprint) -> Result<()> {
+        let insights = settings.performance_insights.as_ref();
+        let monitoring = settings.monitoring.as_ref();
+        self.client(region)
+            .modify_db_instance()
+            .db_instance_identifier(id)
+            .apply_immediately(true)
+            .set_preferred_maintenance_window(settings.maintenance_window.clone())
+            .set_max_allocated_storage(settings.max_allocated_gib.and_then(|gib| i32::try_from(gib).ok()))
+            .enable_performance_insights(insights.is_some())
+            .set_performance_insights_kms_key_id(insights.and_then(|insights| insights.kms_key_id.clone()))
+            .set_performance_insights_retention_period(
+                insights
+                    .and_then(|insights| insights.retention_days)
+                    .and_then(|days| i32::try_from(days).ok()),
+            )
+            .set_monitoring_interval(monitoring.and_then(|m| i32::try_from(m.interval_seconds).ok()))
+            .set_monitoring_role_arn(monitoring.map(|monitoring| monitoring.role_arn.clone()))
+            .set_cloudwatch_logs_export_configuration((!settings.log_exports.is_empty()).then(|| {
+                CloudwatchLogsExportConfiguration::builder()
+                    .set_enable_log_types(Some(settings.log_exports.clone()))
+                    .build()
+            }))
+            .send()
+            .await
+            .map_err(|error| busy_or(&format!("ModifyDBInstance {id} in {region}"), &error))?;
+        Ok(())
+    }
+}
+
+/// The settings that both ways to restore take, on either's builder.
+macro_rules! with_settings {
+    ($call:expr, $new:expr) => {{
+        let settings = &$new.settings;
+        $call
+            .db_instance_class(&$new.class)
+            .multi_az(settings.multi_az)
+            .set_db_subnet_group_name(settings.subnet_group.clone())
+            .set_vpc_security_group_ids(
+                Some(settings.security_groups.clone()).filter(|groups| !groups.is_empty()),
+            )
+            .set_db_parameter_group_name(settings.parameter_group.clone())
+            .set_option_group_name(settings.option_group.clone())
+            .set_storage_type(settings.storage_type.clone())
+            .set_iops(settings.iops.and_then(|iops| i32::try_from(iops).ok()))
+            .set_storage_throughput(settings.storage_throughput.and_then(|mib| i32::try_from(mib).ok()))
+            .publicly_accessible(settings.publicly_accessible)
+            .set_port(settings.port.map(i32::from))
+            .set_backup_retention_period(i32::try_from(settings.backup_retention_days).ok())
+            .set_preferred_backup_window(settings.backup_window.clone())
+            .enable_iam_database_authentication(settings.iam_authentication)
+            .set_ca_certificate_identifier(settings.ca_certificate.clone())
+            .set_enable_cloudwatch_logs_exports(
+                Some(settings.log_exports.clone()).filter(|logs| !logs.is_empty()),
+            )
+            .auto_minor_version_upgrade(settings.auto_minor_version_upgrade)
+            .copy_tags_to_snapshot(settings.copy_tags_to_snapshot)
+            .deletion_protection(settings.deletion_protection)
+            .set_tags(Some(sdk_tags(&settings.tags)))
+    }};
+}
+
+impl RdsApi {
+    async fn from_snapshot(
+        &self,
+        region: &Region,
+        new: &NewDatabase,
+        snapshot: &str,
+    ) -> Result<RestoreAnswer> {
+        let call = self
+            .client(region)
+            .restore_db_instance_from_db_snapshot()
+            .db_instance_identifier(new.id.as_str())
+            .db_snapshot_identifier(snapshot);
+        let action = format!("RestoreDBInstanceFromDBSnapshot {snapshot} to {} in {region}", new.id);
+        match with_settings!(call, new).send().await {
+            Ok(answer) => started(answer.db_instance().map(instance_from), &action),
+            Err(error) => refused(&action, &error),
+        }
+    }
+
+    async fn to_point_in_time(
+        &self,
+        region: &Region,
+        new: &NewDatabase,
+        resource_id: &str,
+        time: Option<Timestamp>,
+    ) -> Result<RestoreAnswer> {
+        let time = time.map(|time| {
+            DateTime::from_secs_and_nanos(time.as_second(), time.subsec_nanosecond().unsigned_abs())
+        });
+        let call = self
+            .client(region)
+            .restore_db_instance_to_point_in_time()
+            .target_db_instance_identifier(new.id.as_str())
+            .source_dbi_resource_id(resource_id)
+            .use_latest_restorable_time(time.is_none())
+            .set_restore_time(time);
+        let action = format!("RestoreDBInstanceToPointInTime {} in {region}", new.id);
+        match with_settings!(call, new).send().await {
+            Ok(answer) => started(answer.db_instance().map(instance_from), &action),
+            Err(error) => refused(&action, &error),
+        }
+    }
+
+    async fn subnet_group(&self, region: &Region, name: &str) -> Result<Option<String>> {
+        let asked = self.client(region).describe_db_subnet_groups().db_subnet_group_name(name).send().await;
+        missing(
+            asked,
+            "DBSubnetGroupNotFoundFault",
+            &format!("DescribeDBSubnetGroups {name} in {region}"),
+            || "is not there: make it, or name another with options.subnetGroup".to_owned(),
+        )
+    }
+
+    async fn parameter_group(&self, region: &Region, name: &str, family: &str) -> Result<Option<String>> {
+        let action = format!("DescribeDBParameterGroups {name} in {region}");
+        let asked =
+            self.client(region).describe_db_parameter_groups().db_parameter_group_name(name).send().await;
+        if let Ok(answer) = &asked
+            && let Some(group) = answer.db_parameter_groups().first()
+            && let Some(other) = group.db_parameter_group_family().filter(|found| *found != family)
+        {
+            return Ok(Some(format!(
+                "is for {other} and this is {family}: name another with options.parameterGroup"
+            )));
+        }
+        missing(asked, "DBParameterGroupNotFound", &action, || {
+            "is not there: make it with the same parameters, or name another with options.parameterGroup"
+                .to_owned()
+        })
+    }
+
+    async fn option_group(&self, region: &Region, name: &str) -> Result<Option<String>> {
+        let asked = self.client(region).describe_option_groups().option_group_name(name).send().await;
+        missing(
+            asked,
+            "OptionGroupNotFoundFault",
+            &format!("DescribeOptionGroups {name} in {region}"),
+            || "is not there: make it, or name another with options.optionGroup".to_owned(),
+        )
+    }
+
+    async fn certificate(&self, region: &Region, name: &str) -> Result<Option<String>> {
+        let asked = self.client(region).describe_certificates().certificate_identifier(name).send().await;
+        missing(asked, "CertificateNotFound", &format!("DescribeCertificates {name} in {region}"), || {
+            "is not known there: name another with options.caCertificate".to_owned()
+        })
+    }
+
+    async fn class(
+        &self,
+        region: &Region,
+        class: &str,
+        engine: &str,
+        version: &str,
+    ) -> Result<Option<String>> {
+        let answer = self
+            .client(region)
+            .describe_orderable_db_instance_options()
+            .engine(engine)
+            .engine_version(version)
+            .db_instance_class(class)
+            .send()
+            .await
+            .map_err(|error| {
+                classify(&format!("DescribeOrderableDBInstanceOptions {class} in {region}"), &error)
+            })?;
+        let offered = !answer.orderable_db_instance_options().is_empty();
+        Ok((!offered).then(|| {
+            format!("is not offered for {engine} {version}: name others with options.instanceClasses")
+        }))
+    }
+}
+
+/// Whether RDS knows it: one code means that it does not.
+fn missing<T, E>(
+    asked: std::result::Result<T, SdkError<E>>,
+    not_found: &str,
+    action: &str,
+    problem: impl FnOnce() -> String,
+) -> Result<Option<String>>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match asked {
+        Ok(_) => Ok(None),
+        Err(error) if code(&error) == Some(not_found) => Ok(Some(problem())),
+        Err(error) => Err(classify(action, &error)),
+    }
+}
+
+fn started(made: Option<Result<Instance>>, action: &str) -> Result<RestoreAnswer> {
+    Ok(RestoreAnswer::Started(Box::new(made.ok_or_else(|| empty(action))??)))
+}
+
+/// Reads why a restore was not started.
+fn refused<E>(action: &str, error: &SdkError<E>) -> Result<RestoreAnswer>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let said = format!("{action}: {}", message(error));
+    let kind = match code(error) {
+        Some("DBInstanceAlreadyExists") => return Ok(RestoreAnswer::AlreadyThere),
+        Some("InsufficientDBInstanceCapacity" | "InstanceQuotaExceeded" | "StorageQuotaExceeded") => {
+            return Ok(RestoreAnswer::NoCapacity);
+        }
+        // A class that this engine version or zone does not have: the next on the list may be one it has.
+        Some("InvalidParameterCombination" | "InvalidParameterValue")
+            if message(error).to_ascii_lowercase().contains("class") =>
+        {
+            return Ok(RestoreAnswer::NoCapacity);
+        }
+        Some(
+            "InvalidDBSnapshotState" | "InvalidDBInstanceState" | "InvalidDBInstanceAutomatedBackupState",
+        ) => {
+            return Ok(RestoreAnswer::NotYet);
+        }
+        Some("DBSnapshotNotFound") => ErrorKind::SnapshotGone,
+        Some("DBInstanceNotFound" | "DBInstanceAutomatedBackupNotFound" | "PointInTimeRestoreNotEnabled") => {
+            ErrorKind::RecoveryPointNotFound
+        }
+        Some("InvalidRestoreFault") => ErrorKind::OutsideRestoreWindow,
+        Some(
+            "DBSubnetGroupNotFoundFault"
+            | "DBParameterGroupNotFound"
+            | "OptionGroupNotFoundFault"
+            | "CertificateNotFound"
+            | "InvalidSubnet"
+            | "InvalidVPCNetworkStateFault"
+            | "DBSecurityGroupNotFound",
+        ) => ErrorKind::ReferenceUnresolved,
+        Some("KMSKeyNotAccessibleFault") => ErrorKind::KeyUnusable,
+        _ => return Err(classify(action, error)),
+    };
+    Err(Error::new(kind, said))
+}

@@ -1,0 +1,168 @@
+//! Bringing databases back, in memory.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use holdfast_core::blueprint::Blueprint;
+use holdfast_core::ids::{DatabaseId, Region};
+use holdfast_core::operation::RecoveryPoint;
+use holdfast_core::ports::{NewDatabase, Referred, RestoreAnswer, RestoreWindow, Restores};
+use holdfast_core::rds::{Instance, Snapshot, SnapshotStatus};
+use holdfast_core::tags;
+use holdfast_core::{Error, ErrorKind, Result};
+
+use super::{FakeRds, Made, Place, place};
+use crate::trouble::Call;
+use crate::{locked, sample};
+
+/// What is known of instances beyond [`Instance`], and what they may refer to.
+#[derive(Debug, Default)]
+pub(super) struct Restored {
+    /// By instance; another is what [`sample::blueprint`] makes of it.
+    blueprints: BTreeMap<Place, Blueprint>,
+    windows: BTreeMap<Place, RestoreWindow>,
+    /// Why something cannot be referred to, by its name.
+    problems: BTreeMap<String, String>,
+    /// What was asked of RDS, in order.
+    asked: Vec<NewDatabase>,
+    settled: u32,
+}
+
+impl FakeRds {
+    /// Says what an instance is made with.
+    pub fn lay_blueprint(&self, region: &Region, blueprint: Blueprint) {
+        let at = place(region, &blueprint.instance_id);
+        locked(&self.state).restored.blueprints.insert(at, blueprint);
+    }
+
+    /// Keeps automated backups of a database.
+    pub fn lay_window(&self, region: &Region, database: &str, window: RestoreWindow) {
+        locked(&self.state).restored.windows.insert(place(region, database), window);
+    }
+
+    /// What has this name cannot be referred to.
+    pub fn lay_problem(&self, name: &str, problem: &str) {
+        locked(&self.state).restored.problems.insert(name.to_owned(), problem.to_owned());
+    }
+
+    /// Takes an instance away, with what is known of it.
+    pub fn lose_instance(&self, region: &Region, id: &str) {
+        let mut state = locked(&self.state);
+        state.instances.remove(&place(region, id));
+        state.restored.blueprints.remove(&place(region, id));
+    }
+
+    /// Every database that was asked for and begun, in order.
+    pub fn databases_asked(&self) -> Vec<NewDatabase> {
+        locked(&self.state).restored.asked.clone()
+    }
+
+    /// How often last settings were asked for.
+    pub fn settled(&self) -> u32 {
+        locked(&self.state).restored.settled
+    }
+
+    /// What an instance is made with now; this does not count as a look.
+    pub fn blueprint_now(&self, region: &Region, id: &str) -> Option<Blueprint> {
+        let state = locked(&self.state);
+        let instance = state.instances.get(&place(region, id))?;
+        let known = state.restored.blueprints.get(&place(region, id)).cloned();
+        Some(known.unwrap_or_else(|| sample::blueprint(&instance.thing)))
+    }
+}
+
+#[async_trait]
+impl Restores for FakeRds {
+    async fn blueprint(&self, region: &Region, id: &str) -> Result<Option<Blueprint>> {
+        let struck = self.troubles.strike(Call::Blueprint, id)?;
+        struck.answer(self.blueprint_now(region, id))
+    }
+
+    async fn snapshots_of(&self, region: &Region, database: &DatabaseId) -> Result<Vec<Snapshot>> {
+        let struck = self.troubles.strike(Call::SnapshotsOf, database.as_str())?;
+        let state = locked(&self.state);
+        let of = |snapshot: &Snapshot| {
+            let of = snapshot.tags.get(tags::DATABASE).unwrap_or(&snapshot.instance_id);
+            of == database.as_str() && snapshot.region == *region
+        };
+        struck.answer(state.snapshots.values().map(|made| made.thing.clone()).filter(of).collect())
+    }
+
+    async fn restore_window(&self, region: &Region, database: &DatabaseId) -> Result<Option<RestoreWindow>> {
+        let struck = self.troubles.strike(Call::RestoreWindow, database.as_str())?;
+        struck.answer(locked(&self.state).restored.windows.get(&place(region, database.as_str())).cloned())
+    }
+
+    async fn problem_with(&self, _region: &Region, referred: &Referred) -> Result<Option<String>> {
+        let struck = self.troubles.strike(Call::ProblemWith, referred.name())?;
+        struck.answer(locked(&self.state).restored.problems.get(referred.name()).cloned())
+    }
+
+    async fn restore_database(&self, region: &Region, new: &NewDatabase) -> Result<RestoreAnswer> {
+        let struck = self.troubles.strike(Call::RestoreDatabase, new.id.as_str())?;
+        let mut state = locked(&self.state);
+        let at = place(region, new.id.as_str());
+        if state.instances.contains_key(&at) {
+            return struck.answer(RestoreAnswer::AlreadyThere);
+        }
+        if let RecoveryPoint::Snapshot { id, .. } = &new.from {
+            let Some(snapshot) = state.snapshots.get(&place(region, id)).map(|made| made.thing.clone())
+            else {
+                return Err(Error::new(ErrorKind::SnapshotGone, format!("no snapshot {id}")));
+            };
+            if snapshot.status != SnapshotStatus::Available {
+                return struck.answer(RestoreAnswer::NotYet);
+            }
+        }
+        if state.behaviour.no_capacity.contains(&new.class) {
+            return struck.answer(RestoreAnswer::NoCapacity);
+        }
+        let settings = &new.settings;
+        let mut instance = Instance {
+            status: "creating".into(),
+            class: new.class.clone(),
+            endpoint: None,
+            engine: settings.engine.clone(),
+            engine_version: settings.engine_version.clone(),
+            encrypted: settings.encrypted,
+            backup_retention_days: i32::try_from(settings.backup_retention_days).unwrap_or(0),
+            publicly_accessible: settings.publicly_accessible,
+            parameter_groups: settings.parameter_group.iter().cloned().collect(),
+            security_groups: settings.security_groups.clone(),
+            tags: settings.tags.clone(),
+            ..sample::instance(new.id.as_str())
+        };
+        (state.behaviour.restores_come_back)(&mut instance);
+        let made = Blueprint {
+            instance_id: new.id.to_string(),
+            class: instance.class.clone(),
+            // What a restore does not take.
+            performance_insights: None,
+            monitoring: None,
+            max_allocated_gib: None,
+            security_groups: instance.security_groups.clone(),
+            publicly_accessible: instance.publicly_accessible,
+            ..settings.clone()
+        };
+        let unseen = state.behaviour.unseen;
+        state.restored.blueprints.insert(at.clone(), made);
+        state.restored.asked.push(new.clone());
+        state.instances.insert(at, Made { thing: instance.clone(), unseen, looks: 0 });
+        struck.answer(RestoreAnswer::Started(Box::new(instance)))
+    }
+
+    async fn settle(&self, region: &Region, id: &str, settings: &Blueprint) -> Result<()> {
+        let struck = self.troubles.strike(Call::Settle, id)?;
+        let mut state = locked(&self.state);
+        state.restored.settled += 1;
+        let made = state
+            .restored
+            .blueprints
+            .get_mut(&place(region, id))
+            .ok_or_else(|| Error::new(ErrorKind::Internal, format!("no instance {id}")))?;
+        made.performance_insights.clone_from(&settings.performance_insights);
+        made.monitoring.clone_from(&settings.monitoring);
+        made.max_allocated_gib = settings.max_allocated_gib;
+        struck.answer(())
+    }
+}

@@ -1,0 +1,15 @@
+//! The proof as functions make it: planned once, done in units that are kept one by one, summed up.
+//!
+//! `holdfast-verify` knows a server and nothing else. What lies between it and a function that may be killed at any time
+//! is here: the [`Prover`] as a port, the plan and the units in the metadata bucket ([`Units`]), and everything that was
+//! found as it is kept ([`Kept`]).
+
+mod kept;
+mod options;
+mod prover;
+mod units;
+
+pub use kept::Kept;
+pub use options::options;
+pub use prover::{Prover, Server, ServerProver};
+pub use units::{Journal, Planned, Units};

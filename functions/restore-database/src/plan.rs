@@ -1,0 +1,116 @@
+//! Everything that can be known before anything is made.
+
+use holdfast_core::answer::{Answer, Progress};
+use holdfast_core::blueprint::{Blueprint, KeptBlueprint};
+use holdfast_core::ids::OperationId;
+use holdfast_core::operation::{Lost, RecoveryPoint, RestorePlan};
+use holdfast_core::ports::{Documents, Keys, Rds, Restores};
+use holdfast_core::rds::require_own;
+use holdfast_core::request::{Login, RestoreRequest};
+use holdfast_core::tags::{self, Tags};
+use holdfast_core::{Error, ErrorKind, Result};
+
+use crate::point::{self, Found};
+use crate::{Output, Ports, references};
+
+/// The settings that nobody asked for, and where they come from.
+struct Settings {
+    blueprint: Blueprint,
+    of: String,
+    login: Option<Login>,
+}
+
+/// Finds the recovery point, makes up what the instance is to be like, and proves that all of it can be had.
+pub(crate) async fn step(
+    ports: &Ports<'_, impl Rds + Restores, impl Keys, impl Documents>,
+    operation: &OperationId,
+    request: &RestoreRequest,
+) -> Result<Answer<Output>> {
+    let (region, target) = (&request.region, &request.target_id);
+    if let Some(there) = ports.rds.instance(region, target.as_str()).await? {
+        require_own(&format!("targetId: instance {target} in {region}"), &there.tags, operation).map_err(
+            |error| {
+                Error::new(
+                    error.kind,
+                    format!("{}: a restore never overwrites; name another targetId", error.message),
+                )
+            },
+        )?;
+    }
+    let found = point::find(ports.rds, request).await?;
+    let settings = settings(ports, request, &found).await?;
+    let mut wanted = settings.blueprint.wanted(&request.options, &own_tags(ports, operation, request));
+    if let Some(snapshot) = &found.snapshot {
+        // What a snapshot is, is what is restored, whatever its source became since.
+        wanted.settings.engine.clone_from(&snapshot.engine);
+        wanted.settings.engine_version.clone_from(&snapshot.engine_version);
+        wanted.settings.encrypted = snapshot.encrypted;
+        wanted.settings.kms_key_id.clone_from(&snapshot.kms_key_id);
+    }
+    let references = references::proven(ports, region, &wanted).await?;
+    let lost = found.point.time().map(|since| Lost {
+        since,
+        seconds: (ports.now.duration_since(since).as_millis() as f64 / 1000.0).max(0.0),
+    });
+    let plan = RestorePlan {
+        region: region.clone(),
+        recovery_point: found.point,
+        lost,
+        target_id: target.clone(),
+        wanted,
+        blueprint_of: settings.of,
+        references,
+        login: request.login.clone().or(settings.login),
+    };
+    Ok(Answer::Final {
+        progress: Progress::new("plan", Some(100), plan.describe()),
+        result: Output::Planned { plan: Box::new(plan) },
+    })
+}
+
+fn own_tags<R, K, D>(ports: &Ports<'_, R, K, D>, operation: &OperationId, request: &RestoreRequest) -> Tags {
+    Tags::from([
+        (tags::OPERATION.to_owned(), operation.to_string()),
+        (tags::DATABASE.to_owned(), request.database_id.to_string()),
+        (tags::REQUESTED_AT.to_owned(), ports.now.to_string()),
+    ])
+}
+
+/// What lies beside the backup that is restored; for a point in time, and for what has none beside it, what the source is
+/// now, if there is one; else what lies beside the newest backup.
+async fn settings(
+    ports: &Ports<'_, impl Rds + Restores, impl Keys, impl Documents>,
+    request: &RestoreRequest,
+    found: &Found,
+) -> Result<Settings> {
+    let region = &request.region;
+    if let RecoveryPoint::Snapshot { backup: Some(backup), .. } = &found.point
+        && let Some(settings) = kept(ports.documents, backup).await?
+    {
+        return Ok(settings);
+    }
+    let newest = point::newest_backup(ports.rds, region, request).await?;
+    let beside = match &newest {
+        Some(backup) => kept(ports.documents, backup).await?,
+        None => None,
+    };
+    if let Some(blueprint) = ports.rds.blueprint(region, request.database_id.as_str()).await? {
+        let login = beside.and_then(|settings| settings.login);
+        return Ok(Settings { blueprint, of: "the source".to_owned(), login });
+    }
+    beside.ok_or_else(|| {
+        Error::new(
+            ErrorKind::ReferenceUnresolved,
+            format!(
+                "nobody knows what {} was made with: it is not in {region}, and no backup of it has a blueprint there; \
+                 restore it by hand (RestoreDBInstanceFromDBSnapshot)",
+                request.database_id
+            ),
+        )
+    })
+}
+
+async fn kept(documents: &impl Documents, backup: &OperationId) -> Result<Option<Settings>> {
+    let kept: Option<KeptBlueprint> = documents.get(&backup.blueprint_key()).await?;
+    Ok(kept.map(|kept| Settings { blueprint: kept.blueprint, of: backup.to_string(), login: kept.login }))
+}

@@ -1,0 +1,138 @@
+//! Which recovery point.
+
+use holdfast_core::ids::{OperationId, Region};
+use holdfast_core::operation::RecoveryPoint;
+use holdfast_core::ports::{Rds, Restores};
+use holdfast_core::rds::{Snapshot, SnapshotStatus};
+use holdfast_core::request::{RestoreFrom, RestoreRequest};
+use holdfast_core::tags;
+use holdfast_core::validation::Verdict;
+use holdfast_core::{Error, ErrorKind, Result};
+use jiff::Timestamp;
+
+/// A recovery point, with its snapshot where it is one.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub point: RecoveryPoint,
+    pub snapshot: Option<Snapshot>,
+}
+
+/// Finds what was asked for.
+pub(crate) async fn find(rds: &(impl Rds + Restores), request: &RestoreRequest) -> Result<Found> {
+    match &request.from {
+        RestoreFrom::Snapshot(id) => named(rds, request, id).await,
+        RestoreFrom::NewestValidated(at) => newest_validated(rds, request, *at).await,
+        RestoreFrom::PointInTime(time) => in_time(rds, request, *time).await,
+    }
+}
+
+fn not_found(message: String) -> Error {
+    Error::new(ErrorKind::RecoveryPointNotFound, message)
+}
+
+async fn named(rds: &(impl Rds + Restores), request: &RestoreRequest, id: &str) -> Result<Found> {
+    let (region, database) = (&request.region, &request.database_id);
+    let snapshot = rds
+        .snapshot(region, id)
+        .await?
+        .ok_or_else(|| not_found(format!("snapshotId: there is no snapshot {id} in {region}")))?;
+    if database_of(&snapshot) != database.as_str() {
+        return Err(Error::invalid(format!(
+            "snapshotId: {id} is of {}, not of {database}",
+            database_of(&snapshot)
+        )));
+    }
+    if snapshot.status != SnapshotStatus::Available {
+        return Err(not_found(format!(
+            "snapshotId: {id} in {region} is {:?}, not available",
+            snapshot.status
+        )));
+    }
+    Ok(found(snapshot))
+}
+
+/// Of those of Holdfast's own that were found VALID, the one with the newest data.
+async fn newest_validated(
+    rds: &(impl Rds + Restores),
+    request: &RestoreRequest,
+    at: Option<Timestamp>,
+) -> Result<Found> {
+    let (region, database) = (&request.region, &request.database_id);
+    let all = rds.snapshots_of(region, database).await?;
+    let there = all.len();
+    let own = all.into_iter().filter(|snapshot| {
+        snapshot.tags.contains_key(tags::OPERATION) && snapshot.status == SnapshotStatus::Available
+    });
+    let proven: Vec<Snapshot> = own.filter(|snapshot| verdict_of(snapshot) == Some(Verdict::Valid)).collect();
+    let validated = proven.len();
+    let in_time = proven.into_iter().filter(|snapshot| match (snapshot.taken_at, at) {
+        (Some(taken), Some(at)) => taken <= at,
+        // When its data is from is not known: it is not known to be from that time either.
+        (None, Some(_)) => false,
+        (_, None) => true,
+    });
+    in_time.max_by_key(|snapshot| (snapshot.taken_at, snapshot.id.clone())).map(found).ok_or_else(|| {
+        let when = at.map_or_else(String::new, |at| format!(" of data from {at} or before"));
+        not_found(format!(
+            "there is no backup of {database} in {region} that was found VALID{when}: of {there} manual snapshots \
+             {validated} were; name one that was not with snapshotId, if you must"
+        ))
+    })
+}
+
+async fn in_time(
+    rds: &(impl Rds + Restores),
+    request: &RestoreRequest,
+    time: Option<Timestamp>,
+) -> Result<Found> {
+    let (region, database) = (&request.region, &request.database_id);
+    let window = rds.restore_window(region, database).await?.ok_or_else(|| {
+        not_found(format!(
+            "there are no automated backups of {database} in {region}: a point in time needs a backup retention of a day or \
+             more; restore a snapshot instead"
+        ))
+    })?;
+    if let Some(time) = time.filter(|time| *time < window.earliest || *time > window.latest) {
+        return Err(Error::new(
+            ErrorKind::OutsideRestoreWindow,
+            format!(
+                "restoreTime: {time} is outside of what can be restored of {database} in {region}: from {} to {}",
+                window.earliest, window.latest
+            ),
+        ));
+    }
+    let point = RecoveryPoint::PointInTime { resource_id: window.resource_id, time, latest: window.latest };
+    Ok(Found { point, snapshot: None })
+}
+
+fn found(snapshot: Snapshot) -> Found {
+    let backup = snapshot.tags.get(tags::OPERATION).and_then(|id| OperationId::parse(id).ok());
+    let point = RecoveryPoint::Snapshot {
+        id: snapshot.id.clone(),
+        backup,
+        verdict: verdict_of(&snapshot),
+        taken_at: snapshot.taken_at,
+    };
+    Found { point, snapshot: Some(snapshot) }
+}
+
+/// The database a snapshot is of: as Holdfast's tag has it, for an instance that was renamed since; else as RDS has it.
+fn database_of(snapshot: &Snapshot) -> &str {
+    snapshot.tags.get(tags::DATABASE).unwrap_or(&snapshot.instance_id)
+}
+
+fn verdict_of(snapshot: &Snapshot) -> Option<Verdict> {
+    Verdict::read(snapshot.tags.get(tags::VERDICT)?)
+}
+
+/// The newest backup of Holdfast's that a blueprint may lie beside.
+pub(crate) async fn newest_backup(
+    rds: &impl Restores,
+    region: &Region,
+    request: &RestoreRequest,
+) -> Result<Option<OperationId>> {
+    let all = rds.snapshots_of(region, &request.database_id).await?;
+    let own = all.iter().filter(|snapshot| snapshot.tags.contains_key(tags::OPERATION));
+    let newest = own.max_by_key(|snapshot| (snapshot.taken_at, snapshot.id.clone()));
+    Ok(newest.and_then(|snapshot| OperationId::parse(snapshot.tags.get(tags::OPERATION)?).ok()))
+}

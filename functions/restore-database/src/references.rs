@@ -1,0 +1,77 @@
+//! Everything the new instance refers to, proven to be there before anything is made.
+
+use holdfast_core::blueprint::Wanted;
+use holdfast_core::ids::Region;
+use holdfast_core::operation::Reference;
+use holdfast_core::ports::{Keys, Referred, Restores};
+use holdfast_core::{Error, ErrorKind, Result};
+
+use crate::Ports;
+
+/// Looks each reference up.
+///
+/// # Errors
+/// `ReferenceUnresolved` naming every one that is not there and what to do, or what a call met.
+pub(crate) async fn proven<R: Restores, K: Keys, D>(
+    ports: &Ports<'_, R, K, D>,
+    region: &Region,
+    wanted: &Wanted,
+) -> Result<Vec<Reference>> {
+    let mut references = Vec::new();
+    for referred in of(wanted)? {
+        let problem = ports.rds.problem_with(region, &referred).await?;
+        references.push(Reference {
+            what: referred.what().to_owned(),
+            name: referred.name().to_owned(),
+            problem,
+        });
+    }
+    let classes = references.iter().filter(|reference| reference.what == "instance class");
+    let offered = classes.clone().any(|reference| reference.problem.is_none());
+    // One class that can be had is enough: the others are for when it cannot.
+    let blocking = |reference: &&Reference| {
+        reference.problem.is_some() && !(offered && reference.what == "instance class")
+    };
+    let mut problems: Vec<String> = references.iter().filter(blocking).map(sentence).collect();
+    if let Some(key) = wanted.settings.kms_key_id.as_ref().filter(|_| wanted.settings.encrypted) {
+        let problem = key_problem(ports.keys, region, key).await?;
+        let reference = Reference { what: "KMS key".into(), name: key.clone(), problem };
+        problems.extend(reference.problem.is_some().then(|| sentence(&reference)));
+        references.push(reference);
+    }
+    if problems.is_empty() {
+        return Ok(references);
+    }
+    Err(Error::new(ErrorKind::ReferenceUnresolved, format!("in {region}: {}", problems.join("; "))))
+}
+
+fn sentence(reference: &Reference) -> String {
+    let problem = reference.problem.as_deref().unwrap_or("is there");
+    format!("{} {} {problem}", reference.what, reference.name)
+}
+
+/// What an instance refers to, in the order in which a person would look.
+fn of(wanted: &Wanted) -> Result<Vec<Referred>> {
+    let settings = &wanted.settings;
+    let (engine, version) = (&settings.engine, &settings.engine_version);
+    let family = settings.family();
+    let mut all: Vec<Referred> = Vec::new();
+    all.extend(settings.subnet_group.clone().map(Referred::SubnetGroup));
+    all.extend(settings.parameter_group.clone().map(|name| Referred::ParameterGroup { name, family }));
+    all.extend(settings.option_group.clone().map(Referred::OptionGroup));
+    all.extend(settings.ca_certificate.clone().map(Referred::Certificate));
+    all.extend(wanted.instance_classes.iter().map(|class| Referred::Class {
+        class: class.clone(),
+        engine: engine.clone(),
+        version: version.clone(),
+    }));
+    Ok(all)
+}
+
+/// Why RDS could not use the key in the name of this role.
+async fn key_problem(keys: &impl Keys, region: &Region, id: &str) -> Result<Option<String>> {
+    let Some(key) = keys.key(region, id).await? else {
+        return Ok(Some("is not there: what is encrypted with it cannot be restored".to_owned()));
+    };
+    Ok(key.require_usable(region).err().map(|error| format!("cannot be used: {}", error.message)))
+}

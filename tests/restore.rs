@@ -1,0 +1,193 @@
+//! Whole-stack tests of bringing a database back: real rows, real logs, IAM enforced.
+
+use std::time::Duration;
+
+use aws_sdk_sfn::types::ExecutionStatus;
+use holdfast_core::ids::{DatabaseId, OperationId, Region, RunId};
+use holdfast_tests::World;
+use holdfast_tests::world::until;
+use serde_json::{Value, json};
+
+const ROWS: &str = "select (select count(*) from customers) + (select count(*) from orders)
+                          + (select count(*) from order_lines)";
+
+/// What RDS does in the background may take this long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn operation(world: &World, run: &str) -> OperationId {
+    OperationId::of_restore(
+        &Region::parse("us-east-1").expect("a Region"),
+        &DatabaseId::parse(&world.database).expect("a database id"),
+        &RunId::parse(run).expect("a run id"),
+    )
+}
+
+fn input(world: &World, run: &str, more: Value) -> Value {
+    let mut input = json!({"databaseId": world.database, "runId": run, "deadlineMinutes": 10});
+    input.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    input
+}
+
+/// Takes a backup that is proven and not copied.
+async fn backup(world: &World, run: &str, login: Value) {
+    let backup = json!({"databaseId": world.database, "runId": run, "targetRegions": [], "baseline": login,
+                        "deadlineMinutes": 10});
+    let ended = world.run(&backup).await;
+    assert_eq!(ended.output["validation"]["verdict"], "VALID", "{ended:?}");
+}
+
+/// Drops the instance as somebody would by mistake: without a final snapshot. Its automated backups are kept.
+async fn drop_database(world: &World, id: &str) {
+    let delete = world.home.rds.delete_db_instance().db_instance_identifier(id);
+    delete.skip_final_snapshot(true).delete_automated_backups(false).send().await.expect("it goes");
+    until("the database to be gone", PATIENCE, async || world.instance(id).await.is_none().then_some(()))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_database_comes_back_with_every_row_and_all_its_settings() {
+    // GIVEN a database with settings of its own, a proven backup of it, and nothing else
+    let world = World::new("lost").await;
+    let secret = world.reader(true).await;
+    let change = world.home.rds.modify_db_instance().db_instance_identifier(&world.database);
+    let change = change.backup_retention_period(3).preferred_maintenance_window("sun:05:00-sun:05:30");
+    change.enable_performance_insights(true).apply_immediately(true).send().await.expect("a change");
+    until("the settings to be made", PATIENCE, async || {
+        let found = world.instance(&world.database).await?;
+        let made =
+            found.backup_retention_period() == Some(3) && found.performance_insights_enabled() == Some(true);
+        (made && found.db_instance_status() == Some("available")).then_some(())
+    })
+    .await;
+    let rows = world.number(&world.database, ROWS).await;
+    backup(&world, "run-1", json!({"secretArn": secret})).await;
+    let was = world.instance(&world.database).await.expect("the database");
+    drop_database(&world, &world.database).await;
+
+    // WHEN it is asked back, and nothing else is said
+    let ended = world.restore(&input(&world, "back-1", json!({}))).await;
+
+    // THEN every row is there, proven to be what the backup held
+    assert_eq!(ended.status, ExecutionStatus::Succeeded, "{ended:?}");
+    let summary = &ended.output;
+    assert_eq!(summary["status"], "SUCCEEDED", "{summary:#}");
+    assert_eq!(summary["validation"]["verdict"], "VALID", "{summary:#}");
+    let checks = summary["validation"]["checks"].as_array().expect("checks");
+    assert!(checks.iter().any(|check| check["name"] == "against-manifest"), "{summary:#}");
+    assert_eq!(world.number(&world.database, ROWS).await, rows);
+    // AND it is what it was, as far as that is said of an instance
+    let is = world.instance(&world.database).await.expect("the database");
+    assert_eq!(summary["restore"]["differences"], json!([]), "{summary:#}");
+    assert_eq!(is.db_instance_class(), was.db_instance_class());
+    assert_eq!(is.backup_retention_period(), Some(3));
+    assert_eq!(is.performance_insights_enabled(), Some(true));
+    assert_eq!(is.preferred_maintenance_window(), Some("sun:05:00-sun:05:30"));
+    assert_eq!(is.kms_key_id(), was.kms_key_id());
+    assert_ne!(is.dbi_resource_id(), was.dbi_resource_id());
+    // AND the record says what it came from, what is lost, and how long it took
+    let id = operation(&world, "back-1");
+    let record = world.record(&id).await.expect("a record");
+    assert_eq!((&record["type"], &record["status"]), (&json!("RESTORE"), &json!("SUCCEEDED")));
+    assert_eq!(record["plan"]["recoveryPoint"]["id"], world.operation("run-1").snapshot_id());
+    assert_eq!(record["plan"]["recoveryPoint"]["verdict"], "VALID");
+    assert!(record["plan"]["lost"]["seconds"].as_f64().expect("seconds") > 0.0, "{record:#}");
+    assert!(record["restore"]["timings"]["availableSeconds"].as_f64().expect("seconds") > 0.0, "{record:#}");
+    let phases: Vec<&Value> =
+        record["checkpoints"].as_array().expect("checkpoints").iter().map(|point| &point["name"]).collect();
+    assert_eq!(phases, ["PLANNING", "RESTORING", "VALIDATING", "CLEANING_UP", "SUCCEEDED"]);
+    let report = world.document(&id.report_key()).await.expect("a report");
+    assert_eq!(report["validationDetails"]["verdict"], "VALID");
+
+    // WHEN the same is started again, THEN the answer is the same and nothing more is made
+    let made = world.effects("RestoreDBInstanceFromDBSnapshot").await;
+    let again = world.restore(&input(&world, "back-1", json!({}))).await;
+    assert_eq!(again.output, *summary);
+    // AND another restore never overwrites what is there
+    let refused = world.restore(&input(&world, "back-2", json!({}))).await;
+    assert_eq!(refused.error, "Holdfast.NameTaken", "{refused:?}");
+    assert!(refused.cause.contains("a restore never overwrites; name another targetId"), "{}", refused.cause);
+    assert_eq!(world.effects("RestoreDBInstanceFromDBSnapshot").await, made);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_comes_back_as_it_was_just_before_a_bad_delete() {
+    // GIVEN a database whose log is kept, and a DELETE that nobody wanted
+    let world = World::new("pitr").await;
+    let secret = world.reader(true).await;
+    let rows = world.number(&world.database, ROWS).await;
+    let before: String = world
+        .text_of(
+            &world.database,
+            "select to_char(clock_timestamp() at time zone 'UTC', \
+        'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
+        )
+        .await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    world.sql("delete from order_lines; delete from orders where id % 2 = 0").await;
+    until("the log to be kept until then", PATIENCE, async || {
+        let latest = *world.instance(&world.database).await?.latest_restorable_time()?;
+        let wanted: jiff::Timestamp = before.parse().expect("a time");
+        (latest.secs() > wanted.as_second() + 1).then_some(())
+    })
+    .await;
+
+    // WHEN it is asked for as it was before, beside the one that is there
+    let target = format!("{}-before", world.database);
+    let more = json!({"restoreTime": before, "targetId": target, "login": {"secretArn": secret}});
+    let ended = world.restore(&input(&world, "back-1", more)).await;
+
+    // THEN every row is there, and what could not be held against anything is said
+    let summary = &ended.output;
+    assert_eq!(summary["status"], "SUCCEEDED", "{ended:?}");
+    assert_eq!(world.number(&target, ROWS).await, rows);
+    assert!(world.number(&world.database, ROWS).await < rows);
+    let unheld = summary["validation"]["notChecked"].as_array().expect("what was not checked");
+    assert!(unheld.iter().any(|unheld| unheld["check"] == "against-manifest"), "{summary:#}");
+    assert_eq!(summary["plan"]["recoveryPoint"]["kind"], "pointInTime");
+
+    // AND a time that cannot be had is refused with the times that can
+    for time in ["2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z"] {
+        let more = json!({"restoreTime": time, "targetId": format!("{target}-2")});
+        let refused = world.restore(&input(&world, &format!("at-{}", &time[..4]), more)).await;
+        assert_eq!(refused.error, "Holdfast.OutsideRestoreWindow", "{refused:?}");
+        assert!(refused.cause.contains(": from 20"), "{}", refused.cause);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_named_before_anything_is_made() {
+    // GIVEN a proven backup
+    let world = World::new("refs").await;
+    let secret = world.reader(true).await;
+    backup(&world, "run-1", json!({"secretArn": secret})).await;
+    let made = world.effects("RestoreDBInstanceFromDBSnapshot").await;
+    let target = json!(format!("{}-copy", world.database));
+
+    // WHEN it is asked whether it could be brought back, THEN it could, and nothing is made
+    let ended = world.restore(&input(&world, "ask-1", json!({"verifyOnly": true, "targetId": target}))).await;
+    assert_eq!(ended.output["status"], "SUCCEEDED", "{ended:?}");
+    assert!(!ended.output["plan"]["references"].as_array().expect("references").is_empty());
+    // WHEN groups are named that are not there, THEN all of them are told at once, with what to do
+    let options =
+        json!({"subnetGroup": "nowhere-net", "parameterGroup": "nowhere-pg", "optionGroup": "nowhere-og"});
+    let more = json!({"verifyOnly": true, "targetId": target, "options": options});
+    let refused = world.restore(&input(&world, "ask-2", more)).await;
+    assert_eq!(refused.error, "Holdfast.ReferenceUnresolved", "{refused:?}");
+    for named in [
+        "subnet group nowhere-net",
+        "parameter group nowhere-pg",
+        "option group nowhere-og",
+        "options.subnetGroup",
+    ] {
+        assert!(refused.cause.contains(named), "{} does not name {named}", refused.cause);
+    }
+    // WHEN no backup is that old, or there is no such snapshot, THEN that is said
+    for (run, more) in [
+        ("ask-3", json!({"at": "2020-01-01T00:00:00Z", "targetId": target})),
+        ("ask-4", json!({"snapshotId": "nothing", "targetId": target})),
+    ] {
+        let refused = world.restore(&input(&world, run, more)).await;
+        assert_eq!(refused.error, "Holdfast.RecoveryPointNotFound", "{refused:?}");
+    }
+    assert_eq!(world.effects("RestoreDBInstanceFromDBSnapshot").await, made);
+}

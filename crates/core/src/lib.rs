@@ -14,6 +14,7 @@ pub mod polling;
 pub mod ports;
 pub mod rds;
 pub mod request;
+pub mod retention;
 pub mod tags;
 pub mod validation;
 

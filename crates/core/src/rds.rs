@@ -144,6 +144,8 @@ pub struct Snapshot {
     pub engine_version: String,
     /// The Region it was copied from, for a cross-Region copy.
     pub source_region: Option<Region>,
+    /// ARN of the snapshot it was copied from, for a copy.
+    pub source_arn: Option<String>,
     /// Its tags.
     pub tags: Tags,
 }
@@ -248,6 +250,7 @@ pub(crate) mod tests {
             engine: "postgres".into(),
             engine_version: "15.4".into(),
             source_region: None,
+            source_arn: None,
             tags: owner.map(|owner| (tags::OPERATION.to_owned(), owner.to_owned())).into_iter().collect(),
         }
     }

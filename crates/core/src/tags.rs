@@ -15,6 +15,8 @@ pub const DATABASE: &str = "holdfast:database";
 pub const TIER: &str = "holdfast:tier";
 /// UNPROVEN until a validation has said VALID, INVALID or INCONCLUSIVE.
 pub const VERDICT: &str = "holdfast:verdict";
+/// Whoever sets it, with any value, keeps a snapshot from being pruned until the tag is taken away.
+pub const HOLD: &str = "holdfast:hold";
 /// Marks what must not outlive its operation; the value says what for.
 pub const TEMPORARY: &str = "holdfast:temporary";
 /// When the sweep may remove a temporary resource, RFC 3339.

@@ -353,6 +353,7 @@ impl Rds for FakeRds {
             encrypted: state.behaviour.copies_encrypted,
             kms_key_id: Some(new.kms_key_id.clone()),
             source_region: Some(new.from.clone()),
+            source_arn: Some(new.source_arn.clone()),
             tags: new.tags.clone(),
             id: new.id.clone(),
             ..source

@@ -148,6 +148,7 @@ pub fn snapshot(region: &Region, id: &str, tags: Tags) -> Snapshot {
         engine: "postgres".into(),
         engine_version: "15.4".into(),
         source_region: None,
+        source_arn: None,
         tags,
     }
 }

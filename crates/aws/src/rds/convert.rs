@@ -79,6 +79,7 @@ pub(super) fn snapshot_from(snapshot: &DbSnapshot, region: &Region) -> Result<Sn
         engine: snapshot.engine().unwrap_or_default().to_owned(),
         engine_version: snapshot.engine_version().unwrap_or_default().to_owned(),
         source_region: snapshot.source_region().and_then(|region| Region::parse(region).ok()),
+        source_arn: snapshot.source_db_snapshot_identifier().map(str::to_owned),
         tags: domain_tags(snapshot.tag_list()),
     })
 }

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use holdfast_core::ids::{DatabaseId, OperationId};
 use holdfast_core::operation::{Kind, Operation, Phase, ReplicaResult, Request, Results};
-use holdfast_core::ports::{Store, Write};
+use holdfast_core::ports::{Store, Unended, Write};
 use holdfast_core::rds::Creation;
 use holdfast_core::{Error, ErrorKind, Result};
 use jiff::Timestamp;
@@ -19,6 +19,8 @@ use serde_json::Value;
 
 use crate::classify::classify;
 use crate::config::Aws;
+
+mod unended;
 
 /// The index that lists a database's operations by time.
 pub const DATABASE_INDEX: &str = "DatabaseOperationsIndex";
@@ -144,6 +146,10 @@ impl Store for StateTable {
             }
         }
         Ok(None)
+    }
+
+    async fn unended(&self, database: &DatabaseId) -> Result<Vec<Unended>> {
+        unended::list(&self.client, &self.name, database).await
     }
 }
 

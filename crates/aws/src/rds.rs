@@ -15,7 +15,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use holdfast_core::health::Quota;
 use holdfast_core::ids::Region;
 use holdfast_core::ports::{
-    CopyAnswer, NewCopy, NewRestore, NewSnapshot, Rds, RestoreAnswer, SnapshotAnswer,
+    CopyAnswer, NewCopy, NewRestore, NewSnapshot, Rds, RestoreAnswer, SnapshotAnswer, SnapshotDeletion,
 };
 use holdfast_core::rds::{Instance, Snapshot};
 use holdfast_core::tags::{self, Tags};
@@ -28,6 +28,7 @@ use crate::presign;
 
 mod convert;
 mod restores;
+mod snapshots;
 
 use convert::{instance_from, sdk_tags, snapshot_from};
 
@@ -176,6 +177,14 @@ impl Rds for RdsApi {
             )),
             _ => Err(classify(&format!("CreateDBSnapshot {} in {region}", new.id), &error)),
         }
+    }
+
+    async fn manual_snapshots(&self, region: &Region) -> Result<Vec<Snapshot>> {
+        snapshots::list(&self.client(region), region).await
+    }
+
+    async fn delete_snapshot(&self, region: &Region, id: &str) -> Result<SnapshotDeletion> {
+        snapshots::delete(&self.client(region), region, id).await
     }
 
     async fn copy_snapshot(&self, new: &NewCopy) -> Result<CopyAnswer> {

@@ -100,6 +100,28 @@ pub enum CopyAnswer {
     TooManyInFlight,
 }
 
+/// What deleting a snapshot came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SnapshotDeletion {
+    /// The call deleted it.
+    Deleted,
+    /// It was gone already.
+    Gone,
+    /// RDS does not delete it in the state it is in; this is what it said.
+    Refused(String),
+}
+
+/// An operation that has not ended, as an index of the state table has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unended {
+    /// Its id.
+    pub id: OperationId,
+    /// `BACKUP`, ...
+    pub kind: String,
+    /// The phase it is in, as the record says it.
+    pub phase: String,
+}
+
 /// Amazon RDS, in every Region.
 #[async_trait]
 pub trait Rds: Send + Sync {
@@ -115,6 +137,10 @@ pub trait Rds: Send + Sync {
     async fn snapshot_quota(&self, region: &Region) -> Result<Option<Quota>>;
     /// Starts a snapshot.
     async fn create_snapshot(&self, region: &Region, new: &NewSnapshot) -> Result<SnapshotAnswer>;
+    /// Every manual snapshot, whoever made it, copies among them.
+    async fn manual_snapshots(&self, region: &Region) -> Result<Vec<Snapshot>>;
+    /// Deletes a manual snapshot.
+    async fn delete_snapshot(&self, region: &Region, id: &str) -> Result<SnapshotDeletion>;
     /// Starts a copy, called in the target Region.
     async fn copy_snapshot(&self, new: &NewCopy) -> Result<CopyAnswer>;
     /// Sets tags on a snapshot.
@@ -178,6 +204,8 @@ pub trait Store: Send + Sync {
     /// The newest operation of the database that began before `before` and whose backup was found VALID: a run that is
     /// resumed late is not held against one that came after it.
     async fn latest_valid(&self, database: &DatabaseId, before: Timestamp) -> Result<Option<OperationId>>;
+    /// The operations of the database that have not ended, of every kind.
+    async fn unended(&self, database: &DatabaseId) -> Result<Vec<Unended>>;
 }
 
 /// The metadata bucket. Documents are read and written as what they are: what lies between, a tree of JSON values, takes several

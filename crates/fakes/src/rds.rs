@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use holdfast_core::health::Quota;
 use holdfast_core::ids::Region;
 use holdfast_core::ports::{
-    CopyAnswer, NewCopy, NewRestore, NewSnapshot, Rds, RestoreAnswer, SnapshotAnswer,
+    CopyAnswer, NewCopy, NewRestore, NewSnapshot, Rds, RestoreAnswer, SnapshotAnswer, SnapshotDeletion,
 };
 use holdfast_core::rds::{Endpoint, Instance, Snapshot, SnapshotStatus};
 use holdfast_core::tags::{self, Tags};
@@ -326,6 +326,27 @@ impl Rds for FakeRds {
         };
         state.make_snapshot(snapshot.clone());
         struck.answer(SnapshotAnswer::Created(Box::new(snapshot)))
+    }
+
+    async fn manual_snapshots(&self, region: &Region) -> Result<Vec<Snapshot>> {
+        let struck = self.troubles.strike(Call::ManualSnapshots, region.as_str())?;
+        let mut state = locked(&self.state);
+        let places: Vec<Place> = state.snapshots.keys().filter(|(at, _)| at == region).cloned().collect();
+        struck.answer(places.iter().filter_map(|at| state.look_at_snapshot(at)).collect())
+    }
+
+    async fn delete_snapshot(&self, region: &Region, id: &str) -> Result<SnapshotDeletion> {
+        let struck = self.troubles.strike(Call::DeleteSnapshot, id)?;
+        let mut state = locked(&self.state);
+        let at = place(region, id);
+        struck.answer(match state.snapshots.get(&at).map(|made| &made.thing.status) {
+            None => SnapshotDeletion::Gone,
+            Some(SnapshotStatus::Available) => {
+                state.snapshots.remove(&at);
+                SnapshotDeletion::Deleted
+            }
+            Some(status) => SnapshotDeletion::Refused(format!("it is {status:?}")),
+        })
     }
 
     async fn copy_snapshot(&self, new: &NewCopy) -> Result<CopyAnswer> {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use holdfast_core::ids::{DatabaseId, OperationId};
 use holdfast_core::operation::{Kind, Operation};
-use holdfast_core::ports::{Store, Write};
+use holdfast_core::ports::{Store, Unended, Write};
 use holdfast_core::rds::Creation;
 use holdfast_core::validation::Verdict;
 use holdfast_core::{Error, ErrorKind, Result};
@@ -25,6 +25,7 @@ pub struct FakeStore {
     pub troubles: Troubles,
     records: Mutex<BTreeMap<OperationId, (Operation, Value)>>,
     meanwhile: Mutex<Option<Change>>,
+    others: Mutex<Vec<(DatabaseId, Unended)>>,
 }
 
 impl FakeStore {
@@ -47,6 +48,11 @@ impl FakeStore {
     pub fn lay(&self, operation: &Operation) {
         let summary = operation.summary("bucket");
         locked(&self.records).insert(operation.id.clone(), (operation.clone(), summary));
+    }
+
+    /// Lets an operation of another kind go on for `database`.
+    pub fn lay_unended(&self, database: &DatabaseId, other: Unended) {
+        locked(&self.others).push((database.clone(), other));
     }
 
     /// Between the next read and its write, somebody else changes the record.
@@ -100,5 +106,25 @@ impl Store for FakeStore {
         });
         struck
             .answer(valid.max_by_key(|operation| operation.started_at).map(|operation| operation.id.clone()))
+    }
+
+    async fn unended(&self, database: &DatabaseId) -> Result<Vec<Unended>> {
+        let struck = self.troubles.strike(Call::Unended, database.as_str())?;
+        let others = locked(&self.others)
+            .iter()
+            .filter(|(of, _)| of == database)
+            .map(|(_, other)| other.clone())
+            .collect::<Vec<_>>();
+        let records = locked(&self.records);
+        let own = records
+            .values()
+            .map(|(operation, _)| operation)
+            .filter(|operation| operation.request.database_id == *database && !operation.phase.is_end());
+        let own = own.map(|operation| Unended {
+            id: operation.id.clone(),
+            kind: "BACKUP".to_owned(),
+            phase: operation.phase.as_str().to_owned(),
+        });
+        struck.answer(own.chain(others).collect())
     }
 }

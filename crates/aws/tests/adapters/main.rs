@@ -10,4 +10,5 @@ mod outages;
 mod rds;
 mod rds_facts;
 mod records;
+mod retention;
 mod support;

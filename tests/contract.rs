@@ -6,6 +6,7 @@ use std::path::Path;
 use holdfast_core::ErrorKind;
 use holdfast_core::ids::Region;
 use holdfast_core::request::{BackupRequest, Defaults};
+use holdfast_core::retention::Policy;
 use holdfast_tests::files::{project, read};
 use serde_json::Value;
 use serde_yaml_ng::Value as Yaml;
@@ -443,7 +444,7 @@ fn settings_that_functions_read_are_settings_that_the_templates_give() {
 
 /// The RDS, KMS, S3, DynamoDB and Step Functions calls that each function's code can make, by binary. The
 /// adapters' methods are the words; a whole-stack run with IAM enforced shows that none is missing.
-const CALLS: [(&str, &str); 41] = [
+const CALLS: [(&str, &str); 45] = [
     ("rds.instance(", "rds:DescribeDBInstances"),
     ("rds.temporary_instances(", "rds:DescribeDBInstances"),
     ("rds.snapshot(", "rds:DescribeDBSnapshots"),
@@ -451,6 +452,8 @@ const CALLS: [(&str, &str); 41] = [
     ("rds.snapshot_quota(", "rds:DescribeAccountAttributes"),
     ("rds.create_snapshot(", "rds:CreateDBSnapshot"),
     ("rds.copy_snapshot(", "rds:CopyDBSnapshot"),
+    ("rds.manual_snapshots(", "rds:DescribeDBSnapshots"),
+    ("rds.delete_snapshot(", "rds:DeleteDBSnapshot"),
     ("rds.tag_snapshot(", "rds:AddTagsToResource"),
     ("rds.tag_instance(", "rds:AddTagsToResource"),
     ("rds.ensure_parameter_group(", "rds:ModifyDBParameterGroup"),
@@ -475,7 +478,9 @@ const CALLS: [(&str, &str); 41] = [
     ("keys.require_permission(", "kms:GenerateDataKeyWithoutPlaintext"),
     ("keys.derive_password(", "kms:GenerateMac"),
     ("store.replace(", "dynamodb:PutItem"),
+    ("store.get(", "dynamodb:GetItem"),
     ("store.latest_valid(", "dynamodb:Query"),
+    ("store.unended(", "dynamodb:Query"),
     ("documents.get(", "s3:GetObject"),
     // Without it, S3 calls a missing object forbidden.
     ("documents.get(", "s3:ListBucket"),
@@ -509,7 +514,8 @@ fn each_function_may_do_what_its_code_does_and_no_other_of_these() {
 }
 
 #[test]
-fn destructive_actions_are_bound_to_the_temporary_tag_and_name() {
+fn destructive_actions_are_bound_to_tags_and_names() {
+    let mut pruning = 0;
     for (path, id, function) in all_functions() {
         let id = format!("{path}: {id}");
         for statement in statements(&function) {
@@ -524,6 +530,18 @@ fn destructive_actions_are_bound_to_the_temporary_tag_and_name() {
                 assert_eq!(text_without_tags(tag), "false", "{id}: {actions:?}");
                 continue;
             }
+            if actions == ["rds:DeleteDBSnapshot"] {
+                // Only what an operation made, and never what somebody holds.
+                let tags = &statement["Condition"]["Null"];
+                for (tag, missing) in [("holdfast:operation", "false"), ("holdfast:hold", "true")] {
+                    assert_eq!(text_without_tags(&tags[format!("aws:ResourceTag/{tag}")]), missing, "{id}");
+                }
+                let arns = list(&statement["Resource"]);
+                assert!(arns.iter().all(|arn| arn.ends_with(":snapshot:holdfast-*")), "{id}: {arns:?}");
+                assert_eq!(binary(&function), "prune-backups", "{id}");
+                pruning += 1;
+                continue;
+            }
             let tag = &statement["Condition"]["StringEquals"]["aws:ResourceTag/holdfast:temporary"];
             assert_eq!(text_without_tags(tag), "validation", "{id}: {actions:?}");
             assert!(
@@ -532,6 +550,7 @@ fn destructive_actions_are_bound_to_the_temporary_tag_and_name() {
             );
         }
     }
+    assert_eq!(pruning, 1, "one function deletes snapshots");
 }
 
 #[test]
@@ -562,6 +581,32 @@ fn the_schedules_input_is_valid_once_aws_has_filled_in_its_time() {
     let defaults = Defaults { region: Region::parse("us-east-1").expect("a Region"), target_regions: vec![] };
     let request = BackupRequest::parse(&filled, "not used", &defaults).expect("a valid input");
     assert_eq!(request.run_id.as_str(), "2026-11-20T06:00:00Z");
+}
+
+#[test]
+fn the_rules_of_retention_that_are_deployed_are_the_ones_of_the_code() {
+    let parameters = &template("template.yaml")["Parameters"];
+    let policy = Policy::default();
+    for (name, rule) in [
+        ("KeepDaily", policy.daily),
+        ("KeepWeekly", policy.weekly),
+        ("KeepMonthly", policy.monthly),
+        ("KeepYearly", policy.yearly),
+        ("KeepAtLeast", policy.minimum),
+        ("InspectionDays", policy.inspection_days),
+    ] {
+        assert_eq!(parameters[name]["Default"].as_u64(), Some(rule.into()), "{name}");
+        let most = parameters[name]["MaxValue"].as_u64().expect("a bound");
+        let field = match name {
+            "KeepAtLeast" => "minimum".to_owned(),
+            "InspectionDays" => "inspectionDays".to_owned(),
+            _ => name.trim_start_matches("Keep").to_lowercase(),
+        };
+        assert!(policy.changed_by(&serde_json::json!({ field.clone(): most })).is_ok(), "{name}");
+        assert!(policy.changed_by(&serde_json::json!({ field: most + 1 })).is_err(), "{name}");
+    }
+    // Nobody's backups are deleted before somebody has looked at a plan.
+    assert_eq!(parameters["PruneBackups"]["Default"], "plan");
 }
 
 #[test]

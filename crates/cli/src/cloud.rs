@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_http_client::{Builder, tls};
 
 /// The state table when `DR_STATE_TABLE_NAME` does not name another.
@@ -15,6 +15,8 @@ pub struct Cloud {
     pub sfn: aws_sdk_sfn::Client,
     /// DynamoDB: where records are.
     pub dynamodb: aws_sdk_dynamodb::Client,
+    /// Lambda: what decides which backups are kept.
+    pub lambda: aws_sdk_lambda::Client,
     /// S3: where reports are.
     pub s3: aws_sdk_s3::Client,
     /// The state table's name.
@@ -48,7 +50,19 @@ impl Cloud {
             // A cloud behind an endpoint of its own has no bucket host names; AWS accepts both forms.
             .force_path_style(config.endpoint_url().is_some())
             .build();
+        // A function may take its 15 minutes, and is not asked again while it does.
+        let lambda = aws_sdk_lambda::config::Builder::from(config)
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(Duration::from_secs(5))
+                    .operation_attempt_timeout(Duration::from_secs(930))
+                    .operation_timeout(Duration::from_secs(930))
+                    .build(),
+            )
+            .retry_config(RetryConfig::disabled())
+            .build();
         Self {
+            lambda: aws_sdk_lambda::Client::from_conf(lambda),
             sfn: aws_sdk_sfn::Client::new(config),
             dynamodb: aws_sdk_dynamodb::Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3),

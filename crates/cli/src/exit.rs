@@ -38,6 +38,13 @@ pub const VERIFY_HELP: &str = "Exit codes:
   5    INCONCLUSIVE: not everything could be looked at, or there was no connection
   130  stopped by Ctrl-C (143: by SIGTERM); nothing goes on on the server";
 
+/// The text of `--help` of `prune` and `points`.
+pub const PRUNE_HELP: &str = "Exit codes:
+  0    the plan is made, and with --delete carried out
+  1    the plan could not be made, or was not agreed to
+  2    usage: nothing was deleted
+  3    partial: something could not be looked at or deleted, and is named";
+
 /// The exit code for what a server was found to be.
 pub fn of_verdict(verdict: Verdict) -> u8 {
     match verdict {

@@ -5,6 +5,7 @@
 //! backup/describe.rs   holdfast backup describe   says how a backup went
 //! backup/report.rs     holdfast backup report     hands out its evidence: text, page, JSON
 //! verify/              holdfast verify            proves what a server holds, without AWS
+//! retention/           holdfast prune, points     which backups are kept and which are not, and why
 //! request.rs           flags and file into the input of the state machine
 //! history.rs           the execution's events into what a person wants to know
 //! follow.rs            polls an execution until it ends
@@ -22,6 +23,7 @@ pub mod history;
 pub mod paint;
 pub mod render;
 pub mod request;
+pub mod retention;
 pub mod screen;
 pub mod summary;
 pub mod verify;

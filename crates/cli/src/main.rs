@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use holdfast_cli::{backup, cloud, exit, verify};
+use holdfast_cli::{backup, cloud, exit, retention, verify};
 
 /// Disaster recovery for Amazon RDS: backups that prove that they restore.
 ///
@@ -25,6 +25,10 @@ enum Noun {
     Backup(Backup),
     #[command(after_help = exit::VERIFY_HELP)]
     Verify(Box<verify::Verify>),
+    #[command(after_help = exit::PRUNE_HELP)]
+    Prune(retention::prune::Prune),
+    #[command(after_help = exit::PRUNE_HELP)]
+    Points(retention::points::Points),
 }
 
 #[derive(Debug, Subcommand)]
@@ -53,6 +57,8 @@ async fn main() -> ExitCode {
         Noun::Backup(Backup::Describe(args)) => backup::describe::run(args, cli.state_table).await,
         Noun::Backup(Backup::Report(args)) => backup::report::run(args, cli.state_table).await,
         Noun::Verify(args) => verify::run(*args).await,
+        Noun::Prune(args) => retention::prune::run(args, cli.state_table).await,
+        Noun::Points(args) => retention::points::run(args, cli.state_table).await,
     };
     match done {
         Ok(code) => ExitCode::from(code),

@@ -47,6 +47,8 @@ pub struct Outputs {
     pub validation_state_machine_arn: String,
     /// The workflow that brings a database back.
     pub restore_state_machine_arn: String,
+    /// The function that prunes backups.
+    pub prune_function: String,
 }
 
 /// What `infra/region.yaml` says about itself once it is deployed.
@@ -75,6 +77,7 @@ async fn home(stack: &Stack) -> Result<Outputs> {
         backup_state_machine_arn: output(&deployed, path, "BackupStateMachineArn")?,
         validation_state_machine_arn: output(&deployed, path, "BackupValidationStateMachineArn")?,
         restore_state_machine_arn: output(&deployed, path, "RestoreStateMachineArn")?,
+        prune_function: output(&deployed, path, "PruneFunctionName")?,
     })
 }
 

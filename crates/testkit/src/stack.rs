@@ -182,6 +182,7 @@ impl Stack {
             ("HOLDFAST_BACKUP_STATE_MACHINE_ARN", outputs.backup_state_machine_arn.clone()),
             ("HOLDFAST_VALIDATION_STATE_MACHINE_ARN", outputs.validation_state_machine_arn.clone()),
             ("HOLDFAST_RESTORE_STATE_MACHINE_ARN", outputs.restore_state_machine_arn.clone()),
+            ("HOLDFAST_PRUNE_FUNCTION", outputs.prune_function.clone()),
         ])
     }
 

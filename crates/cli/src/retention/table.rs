@@ -1,0 +1,206 @@
+//! A plan as text: every backup with its reasons, then the numbers, then what somebody should do.
+
+use std::fmt::Write as _;
+
+use holdfast_core::retention::{DeletionResult, Entry, Fate, Forecast, Plan, Policy, Proof};
+use jiff::Timestamp;
+
+use crate::paint::Paint;
+use crate::render::count;
+
+fn minute(time: Option<Timestamp>) -> String {
+    time.map_or_else(|| "unknown          ".to_owned(), |time| time.strftime("%Y-%m-%dT%H:%MZ").to_string())
+}
+
+fn verdict(proof: &Proof, paint: Paint) -> String {
+    let word = format!("{:<12}", proof.as_str());
+    match proof {
+        Proof::Valid => paint.good(&word),
+        Proof::Invalid => paint.bad(&word),
+        Proof::Inconclusive | Proof::Unproven | Proof::Unknown => paint.warn(&word),
+    }
+}
+
+fn reasons(entry: &Entry) -> String {
+    entry.reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join("; ")
+}
+
+/// The whole plan, ending with a newline.
+pub(super) fn plan(plan: &Plan, paint: Paint) -> String {
+    let mut text = String::new();
+    let mut heading = None;
+    for entry in plan.backups.iter().filter(|entry| entry.ours) {
+        let line = Some((&entry.region, &entry.database_id));
+        if heading != line {
+            let begin = if heading.is_some() { "\n" } else { "" };
+            let title = format!("{} in {}", entry.database_id, entry.region);
+            let _ = writeln!(text, "{begin}{}", paint.bold(&title));
+            heading = line;
+        }
+        let fate = match entry.fate {
+            Fate::Keep => "KEEP  ".to_owned(),
+            Fate::Delete => paint.warn("DELETE"),
+        };
+        let (at, verdict) = (minute(entry.taken_at), verdict(&entry.verdict, paint));
+        let _ = writeln!(text, "  {at}  {verdict}  {fate}  {}", reasons(entry));
+    }
+    if heading.is_none() {
+        text.push_str("There are no backups of Holdfast's.\n");
+    }
+    let _ = writeln!(text, "\n{}", totals(plan));
+    footer(&mut text, plan, paint);
+    text
+}
+
+fn totals(plan: &Plan) -> String {
+    let Policy { daily, weekly, monthly, yearly, minimum, .. } = plan.policy;
+    let mut text = format!(
+        "{} to keep, {} to delete, by {daily} daily, {weekly} weekly, {monthly} monthly, {yearly} yearly, at least {minimum}.",
+        plan.totals.keep, plan.totals.delete
+    );
+    if plan.totals.not_ours > 0 {
+        let _ = write!(
+            text,
+            " {} not Holdfast's: never touched.",
+            count(plan.totals.not_ours, "manual snapshot")
+        );
+    }
+    text
+}
+
+fn footer(text: &mut String, plan: &Plan, paint: Paint) {
+    for quota in &plan.quotas {
+        let _ = writeln!(text, "{}", forecast(quota, paint));
+    }
+    for problem in &plan.problems {
+        let _ = writeln!(text, "{}", paint.bad(&format!("{}: {}", problem.error.name, problem.error.cause)));
+    }
+    if plan.omitted > 0 {
+        let _ = writeln!(text, "{} not shown here.", count(plan.omitted, "backup"));
+    }
+    let _ = writeln!(
+        text,
+        "{}",
+        paint.dim(&format!("The whole plan: {} in the metadata bucket.", plan.document_key))
+    );
+}
+
+fn forecast(quota: &Forecast, paint: Paint) -> String {
+    if let Some(warning) = &quota.warning {
+        return paint.warn(&format!("▲ {warning}"));
+    }
+    let Forecast { region, used, max, .. } = quota;
+    let mut line = format!("{region}: {used} manual snapshots of {max} allowed");
+    match (quota.full_at, quota.in_a_year) {
+        (Some(at), _) => {
+            let _ = write!(line, ", full on {}", at.strftime("%Y-%m-%d"));
+        }
+        (None, Some(later)) => {
+            let _ = write!(line, ", about {later} in a year");
+        }
+        (None, None) => {}
+    }
+    line
+}
+
+/// What became of each deletion.
+pub(super) fn deletions(plan: &Plan, paint: Paint) -> String {
+    let mut text = String::new();
+    for deletion in &plan.deletions {
+        let word = match deletion.result {
+            DeletionResult::Deleted => paint.good("DELETED "),
+            DeletionResult::Gone => paint.good("GONE    "),
+            DeletionResult::Kept => paint.warn("KEPT    "),
+            DeletionResult::NotDone => paint.bad("NOT DONE"),
+        };
+        let _ = writeln!(text, "{word}  {}  {}: {}", deletion.region, deletion.snapshot_id, deletion.why);
+    }
+    footer(&mut text, plan, paint);
+    text
+}
+
+/// The points a database can be brought back to.
+pub(super) fn points(database: &str, points: &[&Entry], plan: &Plan, paint: Paint) -> String {
+    let mut text = String::new();
+    if points.is_empty() {
+        let _ = writeln!(text, "{}", paint.bad(&format!("There is no backup of {database}.")));
+    } else if !points.iter().any(|entry| entry.verdict == Proof::Valid) {
+        let _ = writeln!(text, "{}", paint.bad(&format!("No backup of {database} is proven.")));
+    }
+    for entry in points {
+        let until = entry.until.map_or_else(String::new, |until| format!(" (until {})", minute(Some(until))));
+        let (at, verdict) = (minute(entry.taken_at), verdict(&entry.verdict, paint));
+        let _ = writeln!(text, "{at}  {:<14}  {verdict}  {}{until}", entry.region.as_str(), reasons(entry));
+        let _ = writeln!(text, "  {}", paint.dim(&entry.snapshot_id));
+    }
+    for problem in &plan.problems {
+        let _ = writeln!(text, "{}", paint.bad(&format!("{}: {}", problem.error.name, problem.error.cause)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn sample() -> Plan {
+        let entry = |at: &str, fate: &str, verdict: &str, ours: bool, text: &str| {
+            json!({"region": "us-east-1", "databaseId": "prod-db", "snapshotId": "holdfast-x", "takenAt": at, "verdict": verdict,
+                   "tier": "daily", "ours": ours, "fate": fate, "until": "2026-11-27T00:00:00Z",
+                   "reasons": [{"code": "c", "text": text}]})
+        };
+        serde_json::from_value(json!({
+            "plannedAt": "2026-11-20T12:00:00Z", "action": "plan",
+            "policy": {"daily": 7, "weekly": 4, "monthly": 12, "yearly": 7, "minimum": 3, "inspectionDays": 7},
+            "totals": {"keep": 1, "delete": 1, "notOurs": 1}, "documentKey": "retention/p.json", "omitted": 2,
+            "backups": [entry("2026-11-20T06:00:00Z", "KEEP", "VALID", true, "the newest validated backup"),
+                        entry("2026-11-20T00:00:00Z", "DELETE", "UNPROVEN", true, "UNPROVEN, and fills no slot"),
+                        entry("2026-11-20T00:00:00Z", "KEEP", "UNKNOWN", false, "not a backup of Holdfast's")],
+            "quotas": [{"region": "us-east-1", "used": 60, "max": 100, "perDay": 4.0, "inAYear": 40},
+                       {"region": "us-west-2", "used": 95, "max": 100, "perDay": 4.0, "warning": "us-west-2 is nearly full"}],
+            "problems": [{"region": "eu-west-1", "name": "Holdfast.AccessDenied", "cause": "no"}],
+            "deletions": [{"region": "us-east-1", "snapshotId": "holdfast-x", "result": "KEPT", "why": "on hold"}]
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_plan_shows_every_backup_with_its_reason() {
+        assert_eq!(
+            plan(&sample(), Paint::PLAIN),
+            "prod-db in us-east-1\n  \
+               2026-11-20T06:00Z  VALID         KEEP    the newest validated backup\n  \
+               2026-11-20T00:00Z  UNPROVEN      DELETE  UNPROVEN, and fills no slot\n\
+             \n\
+             1 to keep, 1 to delete, by 7 daily, 4 weekly, 12 monthly, 7 yearly, at least 3. 1 manual snapshot not \
+             Holdfast's: never touched.\n\
+             us-east-1: 60 manual snapshots of 100 allowed, about 40 in a year\n\
+             ▲ us-west-2 is nearly full\n\
+             Holdfast.AccessDenied: no\n\
+             2 backups not shown here.\n\
+             The whole plan: retention/p.json in the metadata bucket.\n"
+        );
+    }
+
+    #[test]
+    fn points_say_until_when_and_whether_anything_is_proven() {
+        let sample = sample();
+        let shown = points("prod-db", &[&sample.backups[0]], &sample, Paint::PLAIN);
+        assert!(shown.starts_with(
+            "2026-11-20T06:00Z  us-east-1       VALID         the newest validated backup (until 2026-11-27T00:00Z)\n"
+        ));
+        let shown = points("prod-db", &[&sample.backups[1]], &sample, Paint::PLAIN);
+        assert!(shown.starts_with("No backup of prod-db is proven.\n"), "{shown}");
+        assert!(
+            points("prod-db", &[], &sample, Paint::PLAIN).starts_with("There is no backup of prod-db.\n")
+        );
+    }
+
+    #[test]
+    fn a_deletion_shows_what_became_of_it() {
+        assert!(deletions(&sample(), Paint::PLAIN).starts_with("KEPT      us-east-1  holdfast-x: on hold\n"));
+        assert_eq!(super::super::prune::code(&sample()), crate::exit::PARTIAL);
+    }
+}

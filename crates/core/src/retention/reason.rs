@@ -163,6 +163,9 @@ fn in_words(no_slot: &[NoSlot]) -> String {
             let front: Vec<String> = front.iter().map(|rule| rule.period.to_string()).collect();
             format!("{} and {period} keep the one of {}", front.join(", "), minute(*other))
         }
+        [.., NoSlot { period, span, count: 1, taken_by: None }] => {
+            format!("{period} is past the newest {}", span.word())
+        }
         [.., NoSlot { period, span, count, taken_by: None }] => {
             format!("{period} is past the newest {count} {}s", span.word())
         }

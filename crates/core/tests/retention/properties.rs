@@ -151,6 +151,9 @@ fn usable<'a>(backups: &'a [Backup], like: &'a Backup) -> impl Iterator<Item = &
 }
 
 proptest! {
+    // Each case has up to 60 backups: half the usual number of cases, or half of PROPTEST_CASES.
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 2, ..ProptestConfig::default() })]
+
     #[test]
     fn it_decides_as_the_model_does(backups in any_backups(), policy in policy()) {
         let decision = decide(&backups, &policy, now());

@@ -54,7 +54,7 @@ fn rules_that_say_the_same_are_named_together() {
         [
             "VALID, and fills no slot: day 2026-11-20, week 2026-W47, month 2026-11 and year 2026 keep the one of \
              2026-11-20T06:00Z",
-            "VALID, and fills no slot: day 2026-11-16 is past the newest 1 days; week 2026-W47, month 2026-11 and \
+            "VALID, and fills no slot: day 2026-11-16 is past the newest day; week 2026-W47, month 2026-11 and \
              year 2026 keep the one of 2026-11-20T06:00Z",
         ]
     );

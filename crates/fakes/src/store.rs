@@ -119,10 +119,10 @@ impl Store for FakeStore {
         let own = records
             .values()
             .map(|(operation, _)| operation)
-            .filter(|operation| operation.request.database_id == *database && !operation.phase.is_end());
+            .filter(|operation| *operation.request.database_id() == *database && !operation.phase.is_end());
         let own = own.map(|operation| Unended {
             id: operation.id.clone(),
-            kind: "BACKUP".to_owned(),
+            kind: operation.request.kind().as_str().to_owned(),
             phase: operation.phase.as_str().to_owned(),
         });
         struck.answer(own.chain(others).collect())

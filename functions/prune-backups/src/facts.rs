@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_core::ids::{DatabaseId, OperationId, Region};
+use holdfast_core::operation::Kind;
 use holdfast_core::ports::{Rds, Store, Unended};
 use holdfast_core::rds::{Instance, Snapshot, SnapshotStatus};
 use holdfast_core::retention::{Backup, Decision, Owner, Policy, decide};
@@ -140,7 +141,7 @@ impl<R: Rds, S: Store> Facts<'_, R, S> {
             Ok(unended) => uses.extend(
                 unended
                     .iter()
-                    .filter(|other| other.kind != "BACKUP")
+                    .filter(|other| other.kind != Kind::Backup.as_str())
                     .map(|other| format!("operation {} ({}) is {}", other.id, other.kind, other.phase)),
             ),
             Err(error) => uses.push(format!("what goes on with its database is not known ({error})")),

@@ -53,7 +53,7 @@ pub fn backup(at: &Region, days: i64) -> Snapshot {
 /// Its record.
 pub fn record(days: i64, phase: Phase) -> Operation {
     let request = request(json!({"runId": days_ago(days).to_string()}));
-    let mut record = Operation::begin(operation(days), request, "owner".into(), days_ago(days));
+    let mut record = Operation::begin(operation(days), request.into(), "owner".into(), days_ago(days));
     record.phase = phase;
     record
 }

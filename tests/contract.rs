@@ -5,7 +5,7 @@ use std::path::Path;
 
 use holdfast_core::ErrorKind;
 use holdfast_core::ids::Region;
-use holdfast_core::request::{BackupRequest, Defaults};
+use holdfast_core::request::{BackupRequest, Defaults, RestoreRequest};
 use holdfast_core::retention::Policy;
 use holdfast_tests::files::{project, read};
 use serde_json::Value;
@@ -560,8 +560,13 @@ fn the_samples_for_the_console_are_valid_inputs() {
     for entry in std::fs::read_dir(project("stepfunctions/examples")).expect("examples").flatten() {
         let sample: Value = serde_json::from_str(&std::fs::read_to_string(entry.path()).expect("a sample"))
             .unwrap_or_else(|error| panic!("{}: {error}", entry.path().display()));
-        BackupRequest::parse(&sample, "2026-11-20T06:00:00Z", &defaults)
-            .unwrap_or_else(|error| panic!("{}: {error}", entry.path().display()));
+        let started = "2026-11-20T06:00:00Z";
+        let read = if entry.file_name().to_string_lossy().starts_with("restore-") {
+            RestoreRequest::parse(&sample, started, &defaults.region).map(drop)
+        } else {
+            BackupRequest::parse(&sample, started, &defaults).map(drop)
+        };
+        read.unwrap_or_else(|error| panic!("{}: {error}", entry.path().display()));
         count += 1;
     }
     assert!(count >= 2, "only {count} samples");

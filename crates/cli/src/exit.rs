@@ -10,7 +10,7 @@ pub const SUCCEEDED: u8 = 0;
 pub const FAILED: u8 = 1;
 /// The command line or the input file does not make sense; nothing was started.
 pub const USAGE: u8 = 2;
-/// The backup is good, but at least one Region has no copy.
+/// The backup is good, but at least one Region has no copy; or the database is back, but not proven.
 pub const PARTIAL: u8 = 3;
 /// `describe`: the backup is still going on.
 pub const RUNNING: u8 = 4;
@@ -26,9 +26,10 @@ pub const HELP: &str = "Exit codes:
   0    succeeded
   1    failed or refused, or the outcome could not be read
   2    usage: nothing was started
-  3    partial: the backup is good, but a Region has no copy, or none that is proven
+  3    partial: the backup is good, but a Region has no copy, or none that is proven; the database is
+       back, but not proven or not quite as it was asked for
   4    describe, report: still running
-  130  detached by Ctrl-C: the backup goes on";
+  130  detached by Ctrl-C: the backup, or the restore, goes on";
 
 /// The text of `--help` of `verify`.
 pub const VERIFY_HELP: &str = "Exit codes:

@@ -4,6 +4,7 @@
 //! backup/create.rs     holdfast backup create     starts a backup and follows it
 //! backup/describe.rs   holdfast backup describe   says how a backup went
 //! backup/report.rs     holdfast backup report     hands out its evidence: text, page, JSON
+//! restore/             holdfast restore           brings a database back, and follows it
 //! verify/              holdfast verify            proves what a server holds, without AWS
 //! retention/           holdfast prune, points     which backups are kept and which are not, and why
 //! request.rs           flags and file into the input of the state machine
@@ -14,6 +15,7 @@
 //! render.rs            the summary as text
 //! ```
 
+pub mod ask;
 pub mod backup;
 pub mod cloud;
 pub mod error;
@@ -23,6 +25,7 @@ pub mod history;
 pub mod paint;
 pub mod render;
 pub mod request;
+pub mod restore;
 pub mod retention;
 pub mod screen;
 pub mod summary;

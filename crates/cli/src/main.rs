@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use holdfast_cli::{backup, cloud, exit, retention, verify};
+use holdfast_cli::{backup, cloud, exit, restore, retention, verify};
 
 /// Disaster recovery for Amazon RDS: backups that prove that they restore.
 ///
@@ -23,6 +23,8 @@ enum Noun {
     /// Take backups and look at them.
     #[command(subcommand)]
     Backup(Backup),
+    #[command(after_help = exit::HELP)]
+    Restore(Box<restore::Restore>),
     #[command(after_help = exit::VERIFY_HELP)]
     Verify(Box<verify::Verify>),
     #[command(after_help = exit::PRUNE_HELP)]
@@ -56,6 +58,7 @@ async fn main() -> ExitCode {
         Noun::Backup(Backup::Create(args)) => backup::create::run(args, cli.state_table).await,
         Noun::Backup(Backup::Describe(args)) => backup::describe::run(args, cli.state_table).await,
         Noun::Backup(Backup::Report(args)) => backup::report::run(args, cli.state_table).await,
+        Noun::Restore(args) => restore::run(*args, cli.state_table).await,
         Noun::Verify(args) => verify::run(*args).await,
         Noun::Prune(args) => retention::prune::run(args, cli.state_table).await,
         Noun::Points(args) => retention::points::run(args, cli.state_table).await,

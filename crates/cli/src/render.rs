@@ -5,8 +5,11 @@ use std::fmt::Write as _;
 pub(crate) use holdfast_report::words::words;
 pub use holdfast_report::words::{count, duration};
 
+use holdfast_core::operation::Kind;
+
 use crate::{
     paint::Paint,
+    restore,
     summary::{
         Baseline, Check, CheckResult, CopyValidation, Failure, Replica, Snapshot, Status, Summary,
         Validation, Verdict,
@@ -36,6 +39,11 @@ pub fn summary(summary: &Summary, around: &Around, paint: Paint) -> String {
     for leftover in &summary.leftovers {
         row(&mut text, "Left behind", leftover);
     }
+    if is_restore(summary) {
+        restore::render::body(&mut text, summary, paint);
+        footer(&mut text, summary, around);
+        return text;
+    }
     if let Some(snapshot) = &summary.snapshot {
         row(&mut text, "Snapshot", &snapshot_line(snapshot));
     }
@@ -51,8 +59,15 @@ pub fn summary(summary: &Summary, around: &Around, paint: Paint) -> String {
     text
 }
 
+fn is_restore(summary: &Summary) -> bool {
+    summary.kind == Kind::Restore.as_str()
+}
+
 /// What happened, in one sentence.
 fn headline(summary: &Summary, paint: Paint) -> String {
+    if is_restore(summary) {
+        return restore::render::headline(summary, paint);
+    }
     let database = &summary.database_id;
     let verdict = summary.validation.as_ref().map_or(Verdict::NotRun, |validation| validation.verdict);
     match (summary.status, verdict) {

@@ -100,7 +100,8 @@ pub fn build(file: Option<&str>, flags: &Flags, now: &str) -> Result<Value, Erro
     Ok(Value::Object(input))
 }
 
-fn object(text: &str) -> Result<Map<String, Value>, Error> {
+/// A JSON object.
+pub(crate) fn object(text: &str) -> Result<Map<String, Value>, Error> {
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Error::Usage("the input file must hold a JSON object".to_owned())),
@@ -108,7 +109,11 @@ fn object(text: &str) -> Result<Map<String, Value>, Error> {
     }
 }
 
-fn member<'a>(input: &'a mut Map<String, Value>, name: &str) -> Result<&'a mut Map<String, Value>, Error> {
+/// The member of that name, made when it is not there.
+pub(crate) fn member<'a>(
+    input: &'a mut Map<String, Value>,
+    name: &str,
+) -> Result<&'a mut Map<String, Value>, Error> {
     input
         .entry(name)
         .or_insert_with(|| json!({}))

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::restore::summary::{RestorePlan, Restored};
+
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -83,6 +85,13 @@ pub struct Summary {
     pub run_id: String,
     /// How it ended.
     pub status: Status,
+    /// `BACKUP` or `RESTORE`; empty for a backup of before there was anything else.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What a restore planned.
+    pub plan: Option<RestorePlan>,
+    /// The database that a restore brought back.
+    pub restore: Option<Restored>,
     /// The snapshot, if one was made.
     pub snapshot: Option<Snapshot>,
     /// Whether the source was read around the snapshot.
@@ -156,6 +165,19 @@ pub struct Validation {
     pub tables: Option<u64>,
     /// Rows counted.
     pub rows: Option<u64>,
+    /// What was not looked at; the first of it.
+    #[serde(deserialize_with = "null_is_default")]
+    pub not_checked: Vec<NotChecked>,
+}
+
+/// Something that was not looked at.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NotChecked {
+    /// The check.
+    pub check: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// One check.

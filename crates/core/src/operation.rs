@@ -336,6 +336,7 @@ impl Operation {
                 summary["report"]["htmlKey"] = json!(self.id.report_page_key());
             }
             Kind::Restore => {
+                summary["type"] = json!(Kind::Restore);
                 summary["plan"] = json!(self.results.plan);
                 summary["restore"] = json!(self.results.restore);
             }

@@ -109,7 +109,7 @@ pub async fn run(damage: Option<Damage>) -> Result<u8> {
         backup::create::start(&cloud, &outputs.backup_state_machine_arn, &input(&run_id, &reader_secret)?)
             .await?;
     let outcome = follow(&cloud, &execution, Screen::for_stdout()).await?;
-    report(&outcome, &execution, &outputs.state_table, Output::Table);
+    report(&outcome, "backup", &execution, &outputs.state_table, Output::Table);
     println!();
     if matches!(outcome, Outcome::Detached { .. }) {
         return Ok(holdfast_cli::exit::DETACHED);

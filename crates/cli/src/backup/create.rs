@@ -105,7 +105,7 @@ pub async fn run(args: Create, table: String) -> Result<u8, Error> {
         Output::Json => Screen::for_stderr(),
     };
     let outcome = follow(&cloud, &execution, screen).await?;
-    Ok(report(&outcome, &execution, &cloud.table, args.output))
+    Ok(report(&outcome, "backup", &execution, &cloud.table, args.output))
 }
 
 fn input(args: &Create) -> Result<Value, Error> {
@@ -188,8 +188,8 @@ pub async fn follow(cloud: &Cloud, execution: &str, mut screen: Screen) -> Resul
     })
 }
 
-/// Writes how it ended; the answer is the exit code.
-pub fn report(outcome: &Outcome, execution: &str, table: &str, output: Output) -> u8 {
+/// Writes how it ended; the answer is the exit code. `what` it was: a backup, a restore.
+pub fn report(outcome: &Outcome, what: &str, execution: &str, table: &str, output: Output) -> u8 {
     match outcome {
         Outcome::Ended { json, summary, transitions } => {
             match output {
@@ -202,7 +202,7 @@ pub fn report(outcome: &Outcome, execution: &str, table: &str, output: Output) -
             exit::of_status(summary.status)
         }
         Outcome::NoSummary { error, cause } => {
-            eprintln!("\nThe backup failed: {}\nExecution: {execution}", history::in_words(error, cause));
+            eprintln!("\nThe {what} failed: {}\nExecution: {execution}", history::in_words(error, cause));
             exit::FAILED
         }
         Outcome::Detached { operation_id } => {
@@ -210,7 +210,7 @@ pub fn report(outcome: &Outcome, execution: &str, table: &str, output: Output) -
                 || format!("Its execution: {execution}"),
                 |id| format!("Come back with: holdfast backup describe {id}"),
             );
-            eprintln!("\nDetached; the backup goes on. {back}");
+            eprintln!("\nDetached; the {what} goes on. {back}");
             exit::DETACHED
         }
     }

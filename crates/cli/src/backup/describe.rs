@@ -20,7 +20,10 @@ use crate::{
 const END_STATES: [&str; 3] = ["SUCCEEDED", "PARTIAL", "FAILED"];
 
 /// The members of a summary.
-const SUMMARY: [&str; 13] = [
+const SUMMARY: [&str; 16] = [
+    "type",
+    "plan",
+    "restore",
     "leftovers",
     "operationId",
     "databaseId",
@@ -51,6 +54,8 @@ pub struct Describe {
 pub struct Record {
     /// Its phase, or its end state.
     pub status: String,
+    /// `BACKUP` or `RESTORE`.
+    pub kind: String,
     /// The database.
     pub database_id: String,
     /// When it began.
@@ -102,7 +107,8 @@ fn running(args: &Describe, record: &Record) {
         ),
         Output::Table => {
             println!(
-                "The backup of {} is going on: {}, begun {}.\n",
+                "The {} of {} is going on: {}, begun {}.\n",
+                record.kind.to_lowercase(),
                 record.database_id,
                 render::words(&record.status),
                 render::moment(&record.started_at)
@@ -139,6 +145,7 @@ fn read(item: &Value) -> Record {
     let checkpoints =
         item.get("checkpoints").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     Record {
+        kind: text(item, "type"),
         database_id: text(item, "databaseId"),
         started_at: text(item, "startedAt"),
         owner: item.get("owner").and_then(Value::as_str).map(str::to_owned),

@@ -1,16 +1,16 @@
 //! `holdfast prune`: shows which backups no rule keeps any more, and deletes them when that is asked for.
 
-use std::io::{IsTerminal, Write as _};
+use std::io::IsTerminal as _;
 
 use clap::Args;
 use holdfast_core::retention::{DeletionResult, Plan};
 use serde_json::{Map, Value, json};
 
-use super::{Where, ask, table};
+use super::{Where, table};
 use crate::backup::Output;
 use crate::cloud::Cloud;
 use crate::paint::Paint;
-use crate::{Error, exit};
+use crate::{Error, ask, exit};
 
 /// Show which backups are kept and which are not, and why. Deletes nothing unless --delete is given.
 #[derive(Debug, Args)]
@@ -79,7 +79,7 @@ pub async fn run(args: Prune, table: String) -> Result<u8, Error> {
         ));
     }
     let cloud = Cloud::from_env(table).await;
-    let plan = ask(&cloud, &args.at.function, &args.input("plan")).await?;
+    let plan = super::ask(&cloud, &args.at.function, &args.input("plan")).await?;
     let deletes = args.delete && plan.totals.delete > 0;
     if matches!(args.output, Output::Table) {
         print!("{}", table::plan(&plan, Paint::for_stdout()));
@@ -89,25 +89,17 @@ pub async fn run(args: Prune, table: String) -> Result<u8, Error> {
     if !deletes {
         return Ok(code(&plan));
     }
-    if asks && !agreed(plan.totals.delete)? {
+    let question = format!("Delete {} backups? Deleted backups cannot be had back.", plan.totals.delete);
+    if asks && !ask::agreed(&question)? {
         eprintln!("Nothing was deleted.");
         return Ok(exit::FAILED);
     }
-    let done = ask(&cloud, &args.at.function, &args.input("delete")).await?;
+    let done = super::ask(&cloud, &args.at.function, &args.input("delete")).await?;
     match args.output {
         Output::Table => print!("\n{}", table::deletions(&done, Paint::for_stdout())),
         Output::Json => println!("{:#}", json!(done)),
     }
     Ok(code(&done))
-}
-
-fn agreed(count: u64) -> Result<bool, Error> {
-    eprint!("\nDelete {count} backups? Deleted backups cannot be had back. Type yes: ");
-    let failed = |error: std::io::Error| Error::Usage(format!("no answer can be read: {error}"));
-    std::io::stderr().flush().map_err(failed)?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).map_err(failed)?;
-    Ok(answer.trim() == "yes")
 }
 
 /// The exit code: what could not be looked at or done makes it partial.

@@ -1,0 +1,18 @@
+//! A question that only a person answers.
+
+use std::io::Write as _;
+
+use crate::Error;
+
+/// Whether the answer to `question` is `yes`, whole and nothing else.
+///
+/// # Errors
+/// `Usage` when nobody can answer.
+pub fn agreed(question: &str) -> Result<bool, Error> {
+    eprint!("\n{question} Type yes: ");
+    let failed = |error: std::io::Error| Error::Usage(format!("no answer can be read: {error}"));
+    std::io::stderr().flush().map_err(failed)?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(failed)?;
+    Ok(answer.trim() == "yes")
+}

@@ -1,0 +1,168 @@
+//! The input of the restore workflow, from flags and an optional file; flags win.
+
+use serde_json::{Map, Value, json};
+
+use super::Restore;
+use crate::Error;
+use crate::request::{member, object};
+
+/// The ways to name a recovery point: a flag replaces whichever the file names.
+const POINTS: [&str; 4] = ["snapshotId", "at", "restoreTime", "latestRestorable"];
+
+/// The workflow's input. `now` becomes the run id when nobody gave one.
+///
+/// # Errors
+/// `Usage` when the file cannot be read or is not a JSON object.
+pub(super) fn build(args: &Restore, now: &str) -> Result<Value, Error> {
+    let mut input = match &args.input {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
+            object(&text)?
+        }
+        None => Map::new(),
+    };
+    input.insert("databaseId".to_owned(), json!(args.database));
+    input.entry("runId").or_insert_with(|| json!(now));
+    let point = [
+        ("snapshotId", args.snapshot.as_ref().map(|id| json!(id))),
+        ("at", args.at.as_ref().map(|time| json!(time))),
+        ("restoreTime", args.restore_time.as_ref().map(|time| json!(time))),
+        ("latestRestorable", args.latest.then(|| json!(true))),
+    ];
+    if point.iter().any(|(_, named)| named.is_some()) {
+        input.retain(|name, _| !POINTS.contains(&name.as_str()));
+    }
+    let login = match (&args.login_secret, &args.login_user) {
+        (Some(arn), _) => Some(json!({"secretArn": arn})),
+        (None, Some(user)) => Some(json!({"iamUser": user})),
+        (None, None) => None,
+    };
+    let others = [
+        ("runId", args.run_id.as_ref().map(|run| json!(run))),
+        ("targetId", args.target.as_ref().map(|target| json!(target))),
+        ("region", args.region.as_ref().map(|region| json!(region))),
+        ("login", login),
+        ("deadlineMinutes", args.deadline_minutes.map(|minutes| json!(minutes))),
+        ("verifyOnly", args.verify_only.then(|| json!(true))),
+    ];
+    set(&mut input, point.into_iter().chain(others));
+    if args.no_validation {
+        member(&mut input, "validation")?.insert("enabled".to_owned(), json!(false));
+    }
+    options(&mut input, args)?;
+    Ok(Value::Object(input))
+}
+
+fn options(input: &mut Map<String, Value>, args: &Restore) -> Result<(), Error> {
+    let list = |values: &[String]| (!values.is_empty()).then(|| json!(values));
+    let options = [
+        ("instanceClasses", list(&args.classes)),
+        ("subnetGroup", args.subnet_group.as_ref().map(|name| json!(name))),
+        ("securityGroups", list(&args.security_groups)),
+        ("parameterGroup", args.parameter_group.as_ref().map(|name| json!(name))),
+        ("optionGroup", args.option_group.as_ref().map(|name| json!(name))),
+        ("multiAz", args.multi_az.map(|wanted| json!(wanted))),
+    ];
+    if options.iter().any(|(_, given)| given.is_some()) {
+        set(member(input, "options")?, options.into_iter());
+    }
+    if !args.tags.is_empty() {
+        let tags = member(member(input, "options")?, "tags")?;
+        tags.extend(args.tags.iter().map(|(key, value)| (key.clone(), json!(value))));
+    }
+    Ok(())
+}
+
+fn set<'a>(object: &mut Map<String, Value>, fields: impl Iterator<Item = (&'a str, Option<Value>)>) {
+    for (name, value) in fields {
+        if let Some(value) = value {
+            object.insert(name.to_owned(), value);
+        }
+    }
+}
+
+/// The same as a question: a run of its own that makes nothing.
+pub(super) fn only_verified(input: &Value) -> Value {
+    let mut asked = input.clone();
+    let run = asked["runId"].as_str().unwrap_or_default().to_owned();
+    asked["runId"] = json!(format!("{run}.plan"));
+    asked["verifyOnly"] = json!(true);
+    asked
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        restore: Restore,
+    }
+
+    fn args(flags: &[&str]) -> Restore {
+        let all = ["restore", "prod-db", "--state-machine-arn", "arn"].iter().chain(flags);
+        Command::try_parse_from(all).unwrap().restore
+    }
+
+    #[test]
+    fn the_database_is_enough() {
+        let input = build(&args(&[]), "2026-11-20T06:00:00Z").unwrap();
+        assert_eq!(input, json!({"databaseId": "prod-db", "runId": "2026-11-20T06:00:00Z"}));
+        let asked = only_verified(&input);
+        assert_eq!(
+            asked,
+            json!({"databaseId": "prod-db", "runId": "2026-11-20T06:00:00Z.plan", "verifyOnly": true})
+        );
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_a_recovery_point_replaces_another() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = r#"{"databaseId": "other", "at": "2026-11-01T00:00:00Z", "surprise": true,
+                       "options": {"multiAz": true, "port": 5433, "tags": {"a": "1", "b": "2"}}}"#;
+        std::fs::write(file.path(), text).unwrap();
+        let input = build(
+            &args(&[
+                "--input",
+                file.path().to_str().unwrap(),
+                "--restore-time",
+                "2026-11-20T05:59:55Z",
+                "--target",
+                "prod-db-2",
+                "--class",
+                "db.m6g.large",
+                "--class",
+                "db.m6i.large",
+                "--multi-az",
+                "false",
+                "--tag",
+                "b=3",
+                "--login-user",
+                "reader",
+                "--no-validation",
+                "--run-id",
+                "r1",
+            ]),
+            "now",
+        )
+        .unwrap();
+        assert_eq!(
+            input,
+            json!({"databaseId": "prod-db", "runId": "r1", "restoreTime": "2026-11-20T05:59:55Z", "surprise": true,
+                   "targetId": "prod-db-2", "login": {"iamUser": "reader"}, "validation": {"enabled": false},
+                   "options": {"multiAz": false, "port": 5433, "tags": {"a": "1", "b": "3"},
+                               "instanceClasses": ["db.m6g.large", "db.m6i.large"]}})
+        );
+    }
+
+    #[test]
+    fn two_recovery_points_are_one_too_many() {
+        let all =
+            ["restore", "prod-db", "--state-machine-arn", "arn", "--latest", "--at", "2026-11-20T05:59:55Z"];
+        assert!(Command::try_parse_from(all).is_err());
+    }
+}

@@ -1,0 +1,150 @@
+//! `holdfast restore`: shows what would come back, asks, brings it back and follows it.
+
+mod input;
+pub mod render;
+pub mod summary;
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::backup::Output;
+use crate::backup::create::{self, Outcome};
+use crate::cloud::Cloud;
+use crate::request::parse_tag;
+use crate::screen::Screen;
+use crate::summary::Status;
+use crate::{Error, ask, exit};
+
+/// Bring a database back: from its newest proven backup, a snapshot, or as it was at a time.
+///
+/// Without --yes it first finds the recovery point and everything that the database will need, shows both, and asks.
+/// Nothing that is there is ever overwritten or deleted.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// Whose backups are looked at; the database itself may be gone.
+    database: String,
+    /// Take this snapshot, whatever is known of it.
+    #[arg(long, value_name = "ID", group = "point")]
+    snapshot: Option<String>,
+    /// Take the newest proven backup of data from this time or before, such as 2026-11-20T06:00:00Z.
+    #[arg(long, value_name = "TIME", group = "point")]
+    at: Option<String>,
+    /// Bring back what was there at this time, from the automated backups and the log.
+    #[arg(long, value_name = "TIME", group = "point")]
+    restore_time: Option<String>,
+    /// Bring back the latest that the log has.
+    #[arg(long, group = "point")]
+    latest: bool,
+    /// Identifier of the instance that is made. Default: the database's own, when it is free.
+    #[arg(long, value_name = "ID")]
+    target: Option<String>,
+    /// The Region of the backup and of the new instance. Default: the one Holdfast runs in.
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+    /// Instance class; repeat for others to try when it has no capacity. Default: as it was.
+    #[arg(long = "class", value_name = "CLASS")]
+    classes: Vec<String>,
+    /// DB subnet group. Default, like the next ones: as it was.
+    #[arg(long, value_name = "NAME")]
+    subnet_group: Option<String>,
+    /// VPC security group; repeat for more.
+    #[arg(long = "security-group", value_name = "ID")]
+    security_groups: Vec<String>,
+    /// DB parameter group.
+    #[arg(long, value_name = "NAME")]
+    parameter_group: Option<String>,
+    /// Option group.
+    #[arg(long, value_name = "NAME")]
+    option_group: Option<String>,
+    /// Whether it has a standby in another zone.
+    #[arg(long, value_name = "true|false")]
+    multi_az: Option<bool>,
+    /// Tag it; repeat for more.
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
+    tags: Vec<(String, String)>,
+    /// Log in with this secret to prove what came back. Default: as its backup did.
+    #[arg(long, value_name = "ARN", group = "login")]
+    login_secret: Option<String>,
+    /// Log in as this user, by IAM authentication.
+    #[arg(long, value_name = "USER", group = "login")]
+    login_user: Option<String>,
+    /// Do not look at what came back.
+    #[arg(long)]
+    no_validation: bool,
+    /// What else to ask for, as JSON (docs/restore.md); flags win over it.
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// The run: the same database and run are the same restore. Default: now.
+    #[arg(long)]
+    run_id: Option<String>,
+    /// Give up after this many minutes.
+    #[arg(long, value_name = "MINUTES")]
+    deadline_minutes: Option<u32>,
+    /// Only find the recovery point and everything the database needs; make nothing.
+    #[arg(long)]
+    verify_only: bool,
+    /// Do not show the plan first and do not ask.
+    #[arg(long)]
+    yes: bool,
+    /// Start it and return at once.
+    #[arg(long)]
+    no_wait: bool,
+    /// How the outcome is written.
+    #[arg(long, value_enum, default_value = "table")]
+    output: Output,
+    /// The workflow (Output RestoreStateMachineArn of the stack).
+    #[arg(long, env = "HOLDFAST_RESTORE_STATE_MACHINE_ARN", value_name = "ARN")]
+    state_machine_arn: String,
+}
+
+/// Runs the verb; the answer is the exit code.
+///
+/// # Errors
+/// `Usage` before anything was started; `Aws` when AWS could not be asked.
+pub async fn run(args: Restore, table: String) -> Result<u8, Error> {
+    let asks = !args.yes && !args.verify_only;
+    if asks && !std::io::stdin().is_terminal() {
+        return Err(Error::Usage(
+            "a restore shows its plan and asks before it starts, and nobody is there: say --yes".to_owned(),
+        ));
+    }
+    let input = input::build(&args, &create::now())?;
+    let cloud = Cloud::from_env(table).await;
+    if asks && !agreed(&args, &cloud, &input).await? {
+        eprintln!("Nothing was made.");
+        return Ok(exit::FAILED);
+    }
+    let execution = create::start(&cloud, &args.state_machine_arn, &input).await?;
+    if args.no_wait {
+        match args.output {
+            Output::Table => println!("Started {execution}"),
+            Output::Json => println!("{}", serde_json::json!({"executionArn": execution, "input": input})),
+        }
+        return Ok(exit::SUCCEEDED);
+    }
+    let outcome = create::follow(&cloud, &execution, screen(args.output)).await?;
+    Ok(create::report(&outcome, "restore", &execution, &cloud.table, args.output))
+}
+
+fn screen(output: Output) -> Screen {
+    match output {
+        Output::Table => Screen::for_stdout(),
+        Output::Json => Screen::for_stderr(),
+    }
+}
+
+/// Has the restore planned, shows the plan, and asks. A plan that cannot be made is shown with the reason.
+async fn agreed(args: &Restore, cloud: &Cloud, input: &Value) -> Result<bool, Error> {
+    let planned = input::only_verified(input);
+    let execution = create::start(cloud, &args.state_machine_arn, &planned).await?;
+    let outcome = create::follow(cloud, &execution, Screen::for_stderr()).await?;
+    let good = matches!(&outcome, Outcome::Ended { summary, .. } if summary.status == Status::Succeeded);
+    create::report(&outcome, "restore", &execution, &cloud.table, Output::Table);
+    if !good {
+        return Ok(false);
+    }
+    ask::agreed("Bring it back like this?")
+}

@@ -1,0 +1,107 @@
+//! What a restore ended with, beside what every operation does. Read as leniently as the rest of the summary.
+
+use serde::Deserialize;
+
+/// What was about to be restored, decided before anything was made.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RestorePlan {
+    /// The Region.
+    pub region: String,
+    /// What the data was taken from.
+    pub recovery_point: RecoveryPoint,
+    /// What was not in it.
+    pub lost: Option<Lost>,
+    /// The instance.
+    pub target_id: String,
+    /// What it was to be like.
+    pub wanted: Wanted,
+    /// Where the settings that nobody asked for came from.
+    pub blueprint_of: String,
+    /// Everything it refers to.
+    pub references: Vec<Reference>,
+}
+
+/// A snapshot, or a point in time.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RecoveryPoint {
+    /// The snapshot.
+    pub id: Option<String>,
+    /// What was found when it was validated.
+    pub verdict: Option<String>,
+    /// When its data is from.
+    pub taken_at: Option<String>,
+    /// The instance whose log it was.
+    pub resource_id: Option<String>,
+    /// The time asked for.
+    pub time: Option<String>,
+    /// The latest that could be had.
+    pub latest: Option<String>,
+}
+
+/// What was not in it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Lost {
+    /// Everything written after this time.
+    pub since: String,
+    /// Seconds until the restore was planned.
+    pub seconds: f64,
+}
+
+/// What the instance was to be like.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Wanted {
+    /// Classes to try, in order.
+    pub instance_classes: Vec<String>,
+    /// Whether it has a standby in another zone.
+    pub multi_az: bool,
+}
+
+/// Something the instance refers to.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Reference {
+    /// What it is.
+    pub what: String,
+    /// Its name.
+    pub name: String,
+    /// Why it could not be used.
+    pub problem: Option<String>,
+}
+
+/// The database that came back.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Restored {
+    /// Its identifier.
+    pub instance_id: String,
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// Its class.
+    pub class: String,
+    /// What is not as it was asked for.
+    pub differences: Vec<String>,
+    /// How long it took.
+    pub timings: RestoreTimings,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Endpoint {
+    /// Host.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// How long the database took to be there.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RestoreTimings {
+    /// Seconds until it was all that was asked for.
+    pub settled_seconds: f64,
+}

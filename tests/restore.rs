@@ -191,3 +191,28 @@ async fn what_is_not_there_is_named_before_anything_is_made() {
     }
     assert_eq!(world.effects("RestoreDBInstanceFromDBSnapshot").await, made);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_brought_back_in_the_region_that_holds_it() {
+    // GIVEN a proven backup with a copy in another Region
+    let world = World::new("west").await;
+    let secret = world.reader(true).await;
+    let rows = world.number(&world.database, ROWS).await;
+    let backup = json!({"databaseId": world.database, "runId": "run-1", "baseline": {"secretArn": secret},
+                        "targetRegions": [{"region": "us-west-2"}], "deadlineMinutes": 10});
+    let ended = world.run(&backup).await;
+    assert_eq!(ended.output["status"], "SUCCEEDED", "{ended:?}");
+
+    // WHEN it is asked for there
+    let more = json!({"region": "us-west-2"});
+    let ended = world.restore(&input(&world, "back-1", more)).await;
+
+    // THEN it is there, with every row, under the key of the copy, and the one at home is what it was
+    assert_eq!(ended.output["status"], "SUCCEEDED", "{ended:?}");
+    assert_eq!(ended.output["validation"]["verdict"], "VALID", "{ended:?}");
+    let there = world.region("us-west-2").rds.describe_db_instances();
+    let there = there.db_instance_identifier(&world.database).send().await.expect("it is there");
+    let there = there.db_instances().first().expect("it is there");
+    assert!(there.kms_key_id().expect("a key").contains("us-west-2"), "{there:?}");
+    assert_eq!(world.number(&world.database, ROWS).await, rows);
+}

@@ -241,6 +241,14 @@ fn closing(paint: Paint, kept: bool, damaged: bool, operation: &str, settings: &
     println!("    set -a; . .local/env; set +a");
     println!("    target/debug/holdfast backup describe {operation}");
     println!("    target/debug/holdfast backup report {operation} --html report.html");
+    if kept && !damaged {
+        println!(
+            "  Bring the database back, beside the one that is there, and see what there is to go back to:"
+        );
+        println!("    target/debug/holdfast restore {0} --target {0}-2", seed::DATABASE);
+        println!("    target/debug/holdfast restore {0} --latest --target {0}-now", seed::DATABASE);
+        println!("    target/debug/holdfast points {}", seed::DATABASE);
+    }
     println!("  Stop it:  {}", settings.make("down"));
 }
 

@@ -4,6 +4,7 @@
 //! backup/create.rs     holdfast backup create     starts a backup and follows it
 //! backup/describe.rs   holdfast backup describe   says how a backup went
 //! backup/report.rs     holdfast backup report     hands out its evidence: text, page, JSON
+//! ops/                 holdfast ops list, wait    operations of every kind
 //! restore/             holdfast restore           brings a database back, and follows it
 //! verify/              holdfast verify            proves what a server holds, without AWS
 //! retention/           holdfast prune, points     which backups are kept and which are not, and why
@@ -22,6 +23,7 @@ pub mod error;
 pub mod exit;
 pub mod follow;
 pub mod history;
+pub mod ops;
 pub mod paint;
 pub mod render;
 pub mod request;

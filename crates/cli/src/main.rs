@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use holdfast_cli::{backup, cloud, exit, restore, retention, verify};
+use holdfast_cli::{backup, cloud, exit, ops, restore, retention, verify};
 
 /// Disaster recovery for Amazon RDS: backups that prove that they restore.
 ///
@@ -23,6 +23,9 @@ enum Noun {
     /// Take backups and look at them.
     #[command(subcommand)]
     Backup(Backup),
+    /// Look at operations of every kind.
+    #[command(subcommand)]
+    Ops(Ops),
     #[command(after_help = exit::HELP)]
     Restore(Box<restore::Restore>),
     #[command(after_help = exit::VERIFY_HELP)]
@@ -43,6 +46,15 @@ enum Backup {
     Report(backup::report::Report),
 }
 
+#[derive(Debug, Subcommand)]
+enum Ops {
+    List(ops::list::List),
+    #[command(after_help = exit::HELP)]
+    Describe(backup::describe::Describe),
+    #[command(after_help = exit::HELP)]
+    Wait(ops::wait::Wait),
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -58,6 +70,9 @@ async fn main() -> ExitCode {
         Noun::Backup(Backup::Create(args)) => backup::create::run(args, cli.state_table).await,
         Noun::Backup(Backup::Describe(args)) => backup::describe::run(args, cli.state_table).await,
         Noun::Backup(Backup::Report(args)) => backup::report::run(args, cli.state_table).await,
+        Noun::Ops(Ops::List(args)) => ops::list::run(args, cli.state_table).await,
+        Noun::Ops(Ops::Describe(args)) => backup::describe::run(args, cli.state_table).await,
+        Noun::Ops(Ops::Wait(args)) => ops::wait::run(args, cli.state_table).await,
         Noun::Restore(args) => restore::run(*args, cli.state_table).await,
         Noun::Verify(args) => verify::run(*args).await,
         Noun::Prune(args) => retention::prune::run(args, cli.state_table).await,

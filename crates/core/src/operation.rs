@@ -140,6 +140,20 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Every phase of every kind of operation.
+    pub const ALL: [Phase; 10] = [
+        Phase::HealthChecking,
+        Phase::Snapshotting,
+        Phase::Validating,
+        Phase::Replicating,
+        Phase::Planning,
+        Phase::Restoring,
+        Phase::CleaningUp,
+        Phase::Succeeded,
+        Phase::Partial,
+        Phase::Failed,
+    ];
+
     /// The word kept in the table.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -506,19 +520,6 @@ mod tests {
         }
     }
 
-    const ALL: [Phase; 10] = [
-        Phase::HealthChecking,
-        Phase::Snapshotting,
-        Phase::Validating,
-        Phase::Replicating,
-        Phase::Planning,
-        Phase::Restoring,
-        Phase::CleaningUp,
-        Phase::Succeeded,
-        Phase::Partial,
-        Phase::Failed,
-    ];
-
     fn restore(input: Value) -> Operation {
         let home = Region::parse("us-east-1").unwrap();
         let request: Request = RestoreRequest::parse(&input, "r1", &home).unwrap().into();
@@ -530,7 +531,7 @@ mod tests {
         let mut ended = operation();
         for end in [Phase::Succeeded, Phase::Partial, Phase::Failed] {
             ended.phase = end;
-            for to in ALL {
+            for to in Phase::ALL {
                 let error = advance(&ended, to, Results::default()).unwrap_err();
                 assert_eq!(error.kind, ErrorKind::OperationEnded);
             }
@@ -548,8 +549,8 @@ mod tests {
             [(operation(), &backup[..]), (restore(json!({"databaseId": "prod-db"})), &restored[..])]
         {
             assert_eq!(begun.phase, way[0]);
-            for from in ALL {
-                for to in ALL {
+            for from in Phase::ALL {
+                for to in Phase::ALL {
                     let current = Operation { phase: from, ..begun.clone() };
                     let allowed = advance(&current, to, Results::default()).is_ok();
                     let forward_by_one = way.windows(2).any(|pair| pair == [from, to]);

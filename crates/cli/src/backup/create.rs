@@ -208,7 +208,7 @@ pub fn report(outcome: &Outcome, what: &str, execution: &str, table: &str, outpu
         Outcome::Detached { operation_id } => {
             let back = operation_id.as_ref().map_or_else(
                 || format!("Its execution: {execution}"),
-                |id| format!("Come back with: holdfast backup describe {id}"),
+                |id| format!("Come back with: holdfast ops wait {id}"),
             );
             eprintln!("\nDetached; the {what} goes on. {back}");
             exit::DETACHED

@@ -39,7 +39,7 @@ const SUMMARY: [&str; 16] = [
     "failure",
 ];
 
-/// Say how a backup went: verdict, checks, copies, times, and where the evidence is.
+/// Say how a backup or a restore went: verdict, checks, copies, times, and where the evidence is.
 #[derive(Debug, Args)]
 pub struct Describe {
     /// The operation, such as prod-db-20261120t060000z-3f9a1c2b7d.
@@ -164,7 +164,8 @@ fn summary_of(item: &Value) -> Value {
     Value::Object(members.collect())
 }
 
-fn json_of_map(map: &HashMap<String, AttributeValue>) -> Value {
+/// An item as JSON.
+pub fn json_of_map(map: &HashMap<String, AttributeValue>) -> Value {
     Value::Object(map.iter().map(|(name, value)| (name.clone(), json_of(value))).collect())
 }
 

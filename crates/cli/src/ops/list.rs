@@ -1,0 +1,233 @@
+//! `holdfast ops list`: what was done, what goes on, what failed.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use clap::Args;
+use holdfast_core::operation::{Kind, Phase};
+use serde_json::{Value, json};
+
+use crate::backup::{Output, describe};
+use crate::cloud::Cloud;
+use crate::paint::Paint;
+use crate::render::{duration, moment};
+use crate::{Error, exit};
+
+/// The index that lists a database's operations by time.
+const BY_DATABASE: &str = "DatabaseOperationsIndex";
+/// The index that lists operations of a kind by status.
+const BY_STATUS: &str = "TypeStatusIndex";
+
+/// Records looked at of each kind and status when no database is named: the index has no order in time.
+const LOOKED_AT: usize = 1000;
+
+/// List operations, the newest first: backups and restores, with how they ended.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only of this database. Without it, up to 1,000 records of each kind and status are looked at.
+    database: Option<String>,
+    /// Only those that go on.
+    #[arg(long)]
+    running: bool,
+    /// So many at most.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+    /// How it is written.
+    #[arg(long, value_enum, default_value = "table")]
+    output: Output,
+}
+
+/// Runs the verb; the answer is the exit code.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn run(args: List, table: String) -> Result<u8, Error> {
+    let cloud = Cloud::from_env(table).await;
+    let found = match &args.database {
+        Some(database) => of_database(&cloud, database, &args).await?,
+        None => of_all(&cloud, args.running).await?,
+    };
+    let rows = newest(found, &args);
+    match args.output {
+        Output::Json => println!("{:#}", json!(rows)),
+        Output::Table => print!("{}", text(&rows, jiff::Timestamp::now(), Paint::for_stdout())),
+    }
+    Ok(exit::SUCCEEDED)
+}
+
+fn is_running(row: &Value) -> bool {
+    let phase: Option<Phase> = serde_json::from_value(row["status"].clone()).ok();
+    // A word that this version does not know is no end that it knows.
+    phase.is_none_or(|phase| !phase.is_end())
+}
+
+fn newest(mut rows: Vec<Value>, args: &List) -> Vec<Value> {
+    rows.retain(|row| !args.running || is_running(row));
+    rows.sort_by(|left, right| right["startedAt"].as_str().cmp(&left["startedAt"].as_str()));
+    rows.truncate(usize::from(args.limit));
+    rows
+}
+
+async fn of_database(cloud: &Cloud, database: &str, args: &List) -> Result<Vec<Value>, Error> {
+    // Those that go on are among the newest; all others can be stopped at as soon as there are enough.
+    let enough = if args.running { LOOKED_AT } else { usize::from(args.limit) };
+    query(cloud, BY_DATABASE, "databaseId = :key", &[(":key", database)], enough).await
+}
+
+async fn of_all(cloud: &Cloud, running: bool) -> Result<Vec<Value>, Error> {
+    let mut rows = Vec::new();
+    for kind in [Kind::Backup, Kind::Restore] {
+        for phase in Phase::ALL.into_iter().filter(|phase| !running || !phase.is_end()) {
+            let values = [(":key", kind.as_str()), (":status", phase.as_str())];
+            rows.extend(
+                query(cloud, BY_STATUS, "#type = :key AND #status = :status", &values, LOOKED_AT).await?,
+            );
+        }
+    }
+    Ok(rows)
+}
+
+/// Up to `enough` items of an index, the last of its order first.
+async fn query(
+    cloud: &Cloud,
+    index: &str,
+    condition: &str,
+    values: &[(&str, &str)],
+    enough: usize,
+) -> Result<Vec<Value>, Error> {
+    let mut rows = Vec::new();
+    let mut start: Option<HashMap<String, AttributeValue>> = None;
+    loop {
+        let mut query = cloud
+            .dynamodb
+            .query()
+            .table_name(&cloud.table)
+            .index_name(index)
+            .key_condition_expression(condition)
+            .scan_index_forward(false)
+            .set_exclusive_start_key(start);
+        for (name, value) in values {
+            query = query.expression_attribute_values(*name, AttributeValue::S((*value).to_owned()));
+        }
+        if condition.contains('#') {
+            query = query
+                .expression_attribute_names("#type", "type")
+                .expression_attribute_names("#status", "status");
+        }
+        let page = query.send().await.map_err(|error| Error::aws("Query", &error))?;
+        rows.extend(page.items().iter().map(describe::json_of_map));
+        start = page.last_evaluated_key().cloned();
+        if start.is_none() || rows.len() >= enough {
+            return Ok(rows);
+        }
+    }
+}
+
+fn text(rows: &[Value], now: jiff::Timestamp, paint: Paint) -> String {
+    if rows.is_empty() {
+        return "There is none.\n".to_owned();
+    }
+    let cells: Vec<[String; 6]> = rows.iter().map(|row| cells(row, now)).collect();
+    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..6).map(width).collect();
+    let mut text = String::new();
+    for (row, [started, kind, database, status, took, id]) in rows.iter().zip(&cells) {
+        let padded = format!("{status:<width$}", width = widths[3]);
+        let status = match row["status"].as_str() {
+            Some("SUCCEEDED") => paint.good(&padded),
+            Some("FAILED") => paint.bad(&padded),
+            _ => paint.warn(&padded),
+        };
+        text.push_str(&format!(
+            "{started:<a$}  {kind:<b$}  {database:<c$}  {status}  {took:>e$}  {id}\n",
+            a = widths[0],
+            b = widths[1],
+            c = widths[2],
+            e = widths[4]
+        ));
+    }
+    text
+}
+
+fn cells(row: &Value, now: jiff::Timestamp) -> [String; 6] {
+    let said = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+    let time = |name: &str| row[name].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let took = time("startedAt").map(|started| {
+        let seconds = time("endedAt").unwrap_or(now).duration_since(started).as_secs_f64();
+        duration(seconds.max(0.0))
+    });
+    let verdict = said("verdict");
+    let status = if verdict.is_empty() { said("status") } else { format!("{} ({verdict})", said("status")) };
+    [
+        moment(&said("startedAt")),
+        said("type").to_lowercase(),
+        said("databaseId"),
+        status,
+        took.unwrap_or_default(),
+        said("operationId"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows() -> Vec<Value> {
+        let row = |id: &str,
+                   kind: &str,
+                   status: &str,
+                   started: &str,
+                   ended: Option<&str>,
+                   verdict: Option<&str>| {
+            json!({"operationId": id, "type": kind, "databaseId": "prod-db", "status": status, "startedAt": started,
+                   "endedAt": ended, "verdict": verdict})
+        };
+        vec![
+            row(
+                "op-1",
+                "BACKUP",
+                "SUCCEEDED",
+                "2026-11-20T06:00:00.000000000Z",
+                Some("2026-11-20T06:30:00Z"),
+                Some("VALID"),
+            ),
+            row("op-3", "RESTORE", "RESTORING", "2026-11-20T08:00:00.000000000Z", None, None),
+            row(
+                "op-2",
+                "BACKUP",
+                "FAILED",
+                "2026-11-20T07:00:00.000000000Z",
+                Some("2026-11-20T07:00:05Z"),
+                None,
+            ),
+        ]
+    }
+
+    fn args(running: bool, limit: u16) -> List {
+        List { database: None, running, limit, output: Output::Table }
+    }
+
+    #[test]
+    fn the_newest_come_first_and_what_goes_on_counts_its_time() {
+        let rows = newest(rows(), &args(false, 20));
+        let text = text(&rows, "2026-11-20T08:10:00Z".parse().unwrap(), Paint::PLAIN);
+        assert_eq!(
+            text,
+            "2026-11-20 08:00:00Z  restore  prod-db  RESTORING          10 min 00 s  op-3
+2026-11-20 07:00:00Z  backup   prod-db  FAILED                   5.0 s  op-2
+2026-11-20 06:00:00Z  backup   prod-db  SUCCEEDED (VALID)  30 min 00 s  op-1
+"
+        );
+    }
+
+    #[test]
+    fn only_what_goes_on_and_only_so_many() {
+        let ids = |rows: Vec<Value>| rows.iter().map(|row| row["operationId"].clone()).collect::<Vec<_>>();
+        assert_eq!(ids(newest(rows(), &args(true, 20))), ["op-3"]);
+        assert_eq!(ids(newest(rows(), &args(false, 2))), ["op-3", "op-2"]);
+        let mut unknown = rows();
+        unknown[0]["status"] = json!("DANCING");
+        assert_eq!(ids(newest(unknown, &args(true, 20))), ["op-3", "op-1"]);
+        assert_eq!(text(&[], jiff::Timestamp::now(), Paint::PLAIN), "There is none.\n");
+    }
+}

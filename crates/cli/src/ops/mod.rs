@@ -1,0 +1,4 @@
+//! `holdfast ops ...`: operations of every kind, as the state table has them.
+
+pub mod list;
+pub mod wait;

@@ -1,0 +1,56 @@
+//! `holdfast ops wait`: comes back to an operation that goes on, and follows it to its end.
+
+use clap::Args;
+
+use crate::backup::{Output, create, describe};
+use crate::cloud::Cloud;
+use crate::render::{self, Around};
+use crate::screen::Screen;
+use crate::summary::Summary;
+use crate::{Error, exit, paint::Paint};
+
+/// Follow an operation to its end, and say how it ended.
+#[derive(Debug, Args)]
+pub struct Wait {
+    /// The operation, such as prod-db-20261120t060000z-3f9a1c2b7d.
+    operation_id: String,
+    /// How the outcome is written.
+    #[arg(long, value_enum, default_value = "table")]
+    output: Output,
+}
+
+/// Runs the verb; the answer is the exit code.
+///
+/// # Errors
+/// When there is no such operation, or AWS cannot be asked.
+pub async fn run(args: Wait, table: String) -> Result<u8, Error> {
+    let cloud = Cloud::from_env(table).await;
+    let Some(record) = describe::record(&cloud, &args.operation_id).await? else {
+        return Err(Error::NoSuchOperation { id: args.operation_id, table: cloud.table });
+    };
+    if let Some(json) = record.summary {
+        let summary: Summary = serde_json::from_value(json.clone()).map_err(|error| {
+            Error::Unreadable(format!("the summary of {} cannot be read: {error}", args.operation_id))
+        })?;
+        match args.output {
+            Output::Json => println!("{json:#}"),
+            Output::Table => {
+                let around = Around { state_transitions: None, table: cloud.table };
+                print!("{}", render::summary(&summary, &around, Paint::for_stdout()));
+            }
+        }
+        return Ok(exit::of_status(summary.status));
+    }
+    let owner = record.owner.ok_or_else(|| {
+        Error::Unreadable(format!(
+            "the record of {} does not say which execution works on it",
+            args.operation_id
+        ))
+    })?;
+    let screen = match args.output {
+        Output::Table => Screen::for_stdout(),
+        Output::Json => Screen::for_stderr(),
+    };
+    let outcome = create::follow(&cloud, &owner, screen).await?;
+    Ok(create::report(&outcome, &record.kind.to_lowercase(), &owner, &cloud.table, args.output))
+}

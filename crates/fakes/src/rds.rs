@@ -51,6 +51,8 @@ pub struct Behaviour {
     pub no_capacity: BTreeSet<String>,
     /// What a restore makes of the instance that was asked for.
     pub restores_come_back: fn(&mut Instance),
+    /// Looks during which last settings that were asked for are pending.
+    pub settings_pend: u32,
     /// Whether deletions end.
     pub deletions_end: bool,
 }
@@ -67,6 +69,7 @@ impl Default for Behaviour {
             restores_end_as: "available",
             no_capacity: BTreeSet::new(),
             restores_come_back: |_| {},
+            settings_pend: 0,
             deletions_end: true,
         }
     }
@@ -217,7 +220,7 @@ impl State {
             made.unseen -= 1;
             return None;
         }
-        made.thing.change_pending = false;
+        made.thing.change_pending = self.restored.still_pending(at);
         match made.thing.status.as_str() {
             "creating" => {
                 made.looks += 1;

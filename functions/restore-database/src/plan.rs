@@ -77,7 +77,7 @@ fn own_tags<R, K, D>(ports: &Ports<'_, R, K, D>, operation: &OperationId, reques
 }
 
 /// What lies beside the backup that is restored; for a point in time, and for what has none beside it, what the source is
-/// now, if there is one; else what lies beside the newest backup.
+/// now, if there is one; else what lies beside the newest backup that has one.
 async fn settings(
     ports: &Ports<'_, impl Rds + Restores, impl Keys, impl Documents>,
     request: &RestoreRequest,
@@ -89,11 +89,14 @@ async fn settings(
     {
         return Ok(settings);
     }
-    let newest = point::newest_backup(ports.rds, region, request).await?;
-    let beside = match &newest {
-        Some(backup) => kept(ports.documents, backup).await?,
-        None => None,
-    };
+    let mut beside = None;
+    for backup in point::own_backups(ports.rds, region, request).await? {
+        // Not every backup has one: those from before blueprints were kept do not.
+        beside = kept(ports.documents, &backup).await?;
+        if beside.is_some() {
+            break;
+        }
+    }
     if let Some(blueprint) = ports.rds.blueprint(region, request.database_id.as_str()).await? {
         let login = beside.and_then(|settings| settings.login);
         return Ok(Settings { blueprint, of: "the source".to_owned(), login });

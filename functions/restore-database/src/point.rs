@@ -1,5 +1,7 @@
 //! Which recovery point.
 
+use std::cmp::Reverse;
+
 use holdfast_core::ids::{OperationId, Region};
 use holdfast_core::operation::RecoveryPoint;
 use holdfast_core::ports::{Rds, Restores};
@@ -125,14 +127,14 @@ fn verdict_of(snapshot: &Snapshot) -> Option<Verdict> {
     Verdict::read(snapshot.tags.get(tags::VERDICT)?)
 }
 
-/// The newest backup of Holdfast's that a blueprint may lie beside.
-pub(crate) async fn newest_backup(
+/// The backups of Holdfast's that a blueprint may lie beside, the newest first.
+pub(crate) async fn own_backups(
     rds: &impl Restores,
     region: &Region,
     request: &RestoreRequest,
-) -> Result<Option<OperationId>> {
-    let all = rds.snapshots_of(region, &request.database_id).await?;
-    let own = all.iter().filter(|snapshot| snapshot.tags.contains_key(tags::OPERATION));
-    let newest = own.max_by_key(|snapshot| (snapshot.taken_at, snapshot.id.clone()));
-    Ok(newest.and_then(|snapshot| OperationId::parse(snapshot.tags.get(tags::OPERATION)?).ok()))
+) -> Result<Vec<OperationId>> {
+    let mut all = rds.snapshots_of(region, &request.database_id).await?;
+    all.sort_by_key(|snapshot| Reverse((snapshot.taken_at, snapshot.id.clone())));
+    let operation = |snapshot: &Snapshot| OperationId::parse(snapshot.tags.get(tags::OPERATION)?).ok();
+    Ok(all.iter().filter_map(operation).collect())
 }

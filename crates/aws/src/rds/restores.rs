@@ -91,9 +91,9 @@ impl Restores for RdsApi {
 
     async fn restore_database(&self, region: &Region, new: &NewDatabase) -> Result<RestoreAnswer> {
         match &new.from {
-            RecoveryPoint::Snapshot { id, .. } => self.from_snapshot(region, new, id).await,
+            RecoveryPoint::Snapshot { id, .. } => self.restore_from_snapshot(region, new, id).await,
             RecoveryPoint::PointInTime { resource_id, time, .. } => {
-                self.to_point_in_time(region, new, resource_id, *time).await
+                self.restore_to_point_in_time(region, new, resource_id, *time).await
             }
         }
     }
@@ -161,7 +161,7 @@ macro_rules! with_settings {
 }
 
 impl RdsApi {
-    async fn from_snapshot(
+    async fn restore_from_snapshot(
         &self,
         region: &Region,
         new: &NewDatabase,
@@ -179,7 +179,7 @@ impl RdsApi {
         }
     }
 
-    async fn to_point_in_time(
+    async fn restore_to_point_in_time(
         &self,
         region: &Region,
         new: &NewDatabase,

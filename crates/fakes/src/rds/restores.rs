@@ -26,6 +26,17 @@ pub(super) struct Restored {
     /// What was asked of RDS, in order.
     asked: Vec<NewDatabase>,
     settled: u32,
+    /// Looks during which an instance's last settings are still pending.
+    pending: BTreeMap<Place, u32>,
+}
+
+impl Restored {
+    /// One look at what is pending, which moves it on.
+    pub(super) fn still_pending(&mut self, at: &Place) -> bool {
+        let Some(looks) = self.pending.get_mut(at).filter(|looks| **looks > 0) else { return false };
+        *looks -= 1;
+        true
+    }
 }
 
 impl FakeRds {
@@ -163,6 +174,8 @@ impl Restores for FakeRds {
         made.performance_insights.clone_from(&settings.performance_insights);
         made.monitoring.clone_from(&settings.monitoring);
         made.max_allocated_gib = settings.max_allocated_gib;
+        let looks = state.behaviour.settings_pend;
+        state.restored.pending.insert(place(region, id), looks);
         struck.answer(())
     }
 }

@@ -1,0 +1,116 @@
+//! Everything that the new instance refers to, known before anything is made.
+
+use holdfast_core::ErrorKind;
+use holdfast_fakes::sample::home;
+use holdfast_fakes::{Call, FakeKeys, Trouble};
+use serde_json::json;
+
+use crate::support::World;
+
+#[tokio::test]
+async fn everything_it_refers_to_is_looked_up_and_shown() {
+    let plan = World::lost().plan(json!({})).await.unwrap();
+    let shown: Vec<(&str, &str)> =
+        plan.references.iter().map(|reference| (reference.what.as_str(), reference.name.as_str())).collect();
+    let key = FakeKeys::arn(&home());
+    assert_eq!(
+        shown,
+        [
+            ("subnet group", "production"),
+            ("parameter group", "default.postgres15"),
+            ("option group", "default:postgres-15"),
+            ("certificate authority", "rds-ca-rsa2048-g1"),
+            ("instance class", "db.m6g.large"),
+            ("KMS key", key.as_str()),
+        ]
+    );
+    assert!(plan.references.iter().all(|reference| reference.problem.is_none()));
+}
+
+#[tokio::test]
+async fn everything_that_is_missing_is_named_at_once() {
+    // GIVEN a Region in which nothing of it is
+    let world = World::lost();
+    let missing =
+        ["production", "default.postgres15", "default:postgres-15", "rds-ca-rsa2048-g1", "db.m6g.large"];
+    for name in missing {
+        world.rds.lay_problem(name, "is not there");
+    }
+    world.keys.set_state(&home(), "PendingDeletion");
+    // WHEN it is planned, THEN one refusal names all
+    let error = world.plan(json!({})).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::ReferenceUnresolved);
+    for name in missing {
+        assert!(error.message.contains(&format!("{name} is not there")), "{name}: {error}");
+    }
+    assert!(error.message.contains("KMS key") && error.message.contains("PendingDeletion"), "{error}");
+}
+
+#[tokio::test]
+async fn each_that_is_missing_is_enough() {
+    for name in ["production", "default.postgres15", "default:postgres-15", "rds-ca-rsa2048-g1"] {
+        let world = World::lost();
+        world.rds.lay_problem(name, "is not there");
+        let error = world.plan(json!({})).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::ReferenceUnresolved);
+        assert!(error.message.ends_with(&format!("{name} is not there")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn one_class_that_is_offered_is_enough() {
+    // GIVEN two classes that would do, of which one is not offered
+    let world = World::lost();
+    let asked = json!({"options": {"instanceClasses": ["db.a", "db.b"]}});
+    world.rds.lay_problem("db.a", "is not offered");
+    // THEN it can be planned, and the plan shows which is not
+    let plan = world.plan(asked.clone()).await.unwrap();
+    let problems: Vec<&str> =
+        plan.references.iter().filter_map(|reference| reference.problem.as_deref()).collect();
+    assert_eq!(problems, ["is not offered"]);
+    // AND with an offered class another thing that is missing is still missing
+    world.rds.lay_problem("production", "is not there");
+    let error = world.plan(asked.clone()).await.unwrap_err();
+    assert!(error.message.ends_with("in us-east-1: subnet group production is not there"), "{error}");
+    // GIVEN neither is, THEN that is an error that names both
+    world.rds.lay_problem("db.b", "is not offered");
+    let error = world.plan(asked).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::ReferenceUnresolved);
+    for class in ["db.a is not offered", "db.b is not offered"] {
+        assert!(error.message.contains(class), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn without_its_key_nothing_that_is_encrypted_comes_back() {
+    // GIVEN a key that is disabled
+    let world = World::lost();
+    world.keys.set_state(&home(), "Disabled");
+    let error = world.plan(json!({})).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::ReferenceUnresolved);
+    assert!(error.message.contains("cannot be used") && error.message.contains("Disabled"), "{error}");
+    // GIVEN one that is not there
+    let missing = "arn:aws:kms:us-east-1:000000000000:key/gone";
+    world.keys.set_state(&home(), "Enabled");
+    world.backup("run-1", 0, |made| made.kms_key_id = Some(missing.into()));
+    let error = world.plan(json!({})).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::ReferenceUnresolved);
+    assert!(error.message.contains(&format!("KMS key {missing} is not there")), "{error}");
+    // GIVEN a snapshot that is not encrypted, THEN no key is asked for
+    world.backup("run-1", 0, |made| made.encrypted = false);
+    let plan = world.plan(json!({})).await.unwrap();
+    assert!(plan.references.iter().all(|reference| reference.what != "KMS key"));
+}
+
+#[tokio::test]
+async fn a_look_that_fails_is_no_reference_that_is_there() {
+    for call in [Call::ProblemWith, Call::Key, Call::SnapshotsOf] {
+        let world = World::lost();
+        let trouble = Trouble::refused(ErrorKind::AccessDenied);
+        match call {
+            Call::Key => world.keys.troubles.once(call, trouble),
+            _ => world.rds.troubles.once(call, trouble),
+        }
+        assert_eq!(world.plan(json!({})).await.unwrap_err().kind, ErrorKind::AccessDenied, "{call:?}");
+    }
+}

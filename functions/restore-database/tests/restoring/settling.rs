@@ -1,0 +1,150 @@
+//! From an instance that is available to one that is as it was asked for, and how long that took.
+
+use holdfast_core::blueprint::Blueprint;
+use holdfast_core::operation::RestorePlan;
+use holdfast_fakes::sample::{at, home};
+use holdfast_fakes::{Call, Trouble};
+use serde_json::{Value, json};
+
+use crate::support::{World, restored};
+
+/// A restore that has come as far as an available instance: its plan, the poll that saw it, and what that carries.
+async fn available(world: &World) -> (RestorePlan, u32, Value) {
+    let plan = world.plan(json!({})).await.unwrap();
+    let mut carry = json!({});
+    for poll in 1..=100 {
+        carry = world.ask(&plan, poll, &carry).await.unwrap()["carry"].clone();
+        if carry["availableSeconds"].is_number() {
+            return (plan, poll, carry);
+        }
+    }
+    panic!("it never was");
+}
+
+/// The groups come out otherwise than they were asked for.
+fn with_other_groups() -> World {
+    let world = World::lost();
+    world.rds.set(|rds| rds.restores_come_back = |made| made.security_groups = vec!["sg-other".into()]);
+    world
+}
+
+#[tokio::test]
+async fn last_settings_are_asked_for_once_and_again_without_harm_when_that_is_forgotten() {
+    // GIVEN an instance whose last settings were asked for
+    let world = World::lost();
+    let (plan, poll, _) = available(&world).await;
+    assert_eq!(world.rds.settled(), 1);
+    let is: Blueprint = world.rds.blueprint_now(&home(), "prod-db").unwrap();
+    // WHEN what was carried is lost, THEN they are asked for again, and nothing is other than it was
+    let answer = world.ask(&plan, poll + 1, &Value::Null).await.unwrap();
+    assert_eq!((answer["status"].as_str(), world.rds.settled()), (Some("WAITING"), 2));
+    assert_eq!(world.rds.blueprint_now(&home(), "prod-db").unwrap(), is);
+    let answer = world.ask(&plan, poll + 2, &answer["carry"]).await.unwrap();
+    assert_eq!(restored(&answer).differences, [""; 0]);
+    assert_eq!((world.rds.settled(), world.rds.databases_asked().len()), (2, 1));
+}
+
+#[tokio::test]
+async fn settings_that_are_pending_are_waited_for() {
+    // GIVEN an RDS that takes three looks for the last settings
+    let world = World::lost();
+    world.rds.set(|rds| rds.settings_pend = 3);
+    let (plan, poll, mut carry) = available(&world).await;
+    // THEN it is not there before they are
+    for later in 1..=3 {
+        let answer = world.ask(&plan, poll + later, &carry).await.unwrap();
+        assert_eq!(answer["status"], "WAITING", "{later}");
+        carry = answer["carry"].clone();
+    }
+    assert_eq!(world.ask(&plan, poll + 4, &carry).await.unwrap()["status"], "FINAL");
+    assert_eq!(world.rds.settled(), 1);
+}
+
+#[tokio::test]
+async fn a_difference_that_stays_is_reported_and_not_waited_for_without_end() {
+    // GIVEN groups that are not what was asked for, and stay so
+    let world = with_other_groups();
+    let plan = world.plan(json!({})).await.unwrap();
+    let answers = world.all(&plan).await.unwrap();
+    // THEN it was looked at again for a while, and then reported
+    let waited =
+        |answer: &&Value| answer["progress"]["message"].as_str().unwrap().contains("not yet as asked");
+    let looks = answers.iter().filter(waited).count();
+    assert!((3..20).contains(&looks), "{looks}");
+    let restore = restored(answers.last().unwrap());
+    assert_eq!(restore.differences, ["security groups: sg-other; asked for: sg-default"]);
+    assert_eq!(world.rds.settled(), 1);
+}
+
+#[tokio::test]
+async fn a_difference_that_goes_away_is_waited_for() {
+    // GIVEN groups that are not what was asked for
+    let world = with_other_groups();
+    let (plan, poll, carry) = available(&world).await;
+    let answer = world.ask(&plan, poll + 1, &carry).await.unwrap();
+    assert_eq!(answer["status"], "WAITING");
+    // WHEN they become it, THEN nothing is other than it was asked for
+    let mut made = world.rds.blueprint_now(&home(), "prod-db").unwrap();
+    made.security_groups.clone_from(&plan.wanted.settings.security_groups);
+    world.rds.lay_blueprint(&home(), made);
+    let answer = world.ask(&plan, poll + 2, &answer["carry"]).await.unwrap();
+    assert_eq!(answer["status"], "FINAL");
+    assert_eq!(restored(&answer).differences, [""; 0]);
+}
+
+#[tokio::test]
+async fn public_access_that_nobody_asked_for_is_a_difference() {
+    let world = World::lost();
+    world.rds.set(|rds| rds.restores_come_back = |made| made.publicly_accessible = true);
+    let plan = world.plan(json!({})).await.unwrap();
+    assert_eq!(world.restore(&plan).await.unwrap().differences, ["public access: on; asked for: off"]);
+}
+
+#[tokio::test]
+async fn the_time_that_it_took_is_never_shorter_than_the_truth() {
+    // GIVEN an instance that was asked for 10 s after the beginning (planned long before), and settings that take long
+    let world = World::lost();
+    world.rds.set(|rds| (rds.looks, rds.settings_pend) = (4, 3));
+    let (plan, poll, carry) = available(&world).await;
+    // WHEN it was seen available at `poll`, THEN it took from the request to then, and not from the plan
+    let seen = 10.0 * f64::from(poll);
+    assert_eq!(carry["availableSeconds"], seen - 10.0);
+    let (mut last, mut carry) = (poll, carry);
+    let restore = loop {
+        last += 1;
+        let answer = world.ask(&plan, last, &carry).await.unwrap();
+        if answer["status"] == "FINAL" {
+            break restored(&answer);
+        }
+        carry = answer["carry"].clone();
+    };
+    // AND all of it took until it was as asked for, and later looks did not make the first any longer
+    assert_eq!(restore.timings.requested_at, at(10));
+    assert_eq!(restore.timings.available_seconds, seen - 10.0);
+    assert_eq!(restore.timings.settled_seconds, 10.0 * f64::from(last) - 10.0);
+    assert!(restore.timings.settled_seconds > restore.timings.available_seconds);
+}
+
+#[tokio::test]
+async fn a_lost_answer_or_a_lost_carry_makes_no_time_shorter() {
+    // GIVEN an answer to the restore that is lost: RDS was asked at 10 s
+    let world = World::lost();
+    world.rds.set(|rds| rds.unseen = 2);
+    world.rds.troubles.once(Call::RestoreDatabase, Trouble::AnswerLost);
+    let plan = world.plan(json!({})).await.unwrap();
+    assert!(world.ask(&plan, 1, &Value::Null).await.unwrap_err().kind.retryable());
+    // WHEN every carry is lost, too, until the one before the last
+    let mut poll = 1;
+    let carry = loop {
+        poll += 1;
+        let answer = world.ask(&plan, poll, &Value::Null).await.unwrap();
+        if poll > 10 {
+            break answer["carry"].clone();
+        }
+    };
+    // THEN it is measured from when it was asked, to a look that is later than the truth
+    let restore = restored(&world.ask(&plan, poll + 1, &carry).await.unwrap());
+    assert_eq!(restore.timings.requested_at, at(10));
+    assert_eq!(restore.timings.available_seconds, 10.0 * f64::from(poll) - 10.0);
+    assert_eq!(restore.timings.settled_seconds, 10.0 * f64::from(poll + 1) - 10.0);
+}

@@ -133,7 +133,8 @@ impl<L: Logins, D: Documents, P: Prover> Look<'_, L, D, P> {
         let master = &plan.wanted.settings.master_username;
         match credentials(self.ports.logins, login, master, &endpoint).await {
             Ok((user, password)) => Ok(Ok(Server { endpoint, user, password })),
-            Err(error) if error.kind == ErrorKind::BaselineUnreadable => Ok(Err(error.message)),
+            // The database is there all the same: that it cannot be looked at makes it unproven, not lost.
+            Err(error) if never_logs_in(error.kind) => Ok(Err(error.message)),
             Err(error) => Err(error),
         }
     }
@@ -251,6 +252,11 @@ impl<L: Logins, D: Documents, P: Prover> Look<'_, L, D, P> {
         };
         Ok(ended(&kept))
     }
+}
+
+/// Whether it is the secret, or this role's right to it, that stands in the way.
+fn never_logs_in(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::BaselineUnreadable | ErrorKind::AccessDenied | ErrorKind::KeyUnusable)
 }
 
 fn waiting(wait_seconds: u32, message: String, carry: &Carry) -> Answer<Output> {

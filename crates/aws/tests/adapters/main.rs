@@ -10,5 +10,7 @@ mod outages;
 mod rds;
 mod rds_facts;
 mod records;
+mod restore_facts;
+mod restores;
 mod retention;
 mod support;

@@ -1,0 +1,212 @@
+//! What RDS says of what can be restored, and of what an instance may refer to.
+
+use aws_sdk_rds::Client;
+use aws_smithy_mocks::mock;
+use holdfast_core::ids::DatabaseId;
+use holdfast_core::ports::{Referred, RestoreWindow, Restores};
+use holdfast_core::{ErrorKind, Result};
+use holdfast_fakes::sample::home;
+
+use crate::support::{rds, xml, xml_error};
+
+fn database() -> DatabaseId {
+    DatabaseId::parse("prod-db").unwrap()
+}
+
+fn automated(resource: &str, window: &str) -> String {
+    format!(
+        "<DBInstanceAutomatedBackup><DBInstanceIdentifier>prod-db</DBInstanceIdentifier>\
+         <DbiResourceId>{resource}</DbiResourceId>{window}</DBInstanceAutomatedBackup>"
+    )
+}
+
+fn window(earliest: &str, latest: &str) -> String {
+    format!(
+        "<RestoreWindow><EarliestTime>{earliest}</EarliestTime><LatestTime>{latest}</LatestTime></RestoreWindow>"
+    )
+}
+
+async fn windows(backups: &[String]) -> Result<Option<RestoreWindow>> {
+    let body = format!("<DBInstanceAutomatedBackups>{}</DBInstanceAutomatedBackups>", backups.concat());
+    let answer = mock!(Client::describe_db_instance_automated_backups)
+        .match_requests(|asked| asked.db_instance_identifier() == Some("prod-db"))
+        .then_http_response(move || xml("DescribeDBInstanceAutomatedBackups", &body));
+    rds(&[&answer]).restore_window(&home(), &database()).await
+}
+
+#[tokio::test]
+async fn of_all_that_had_the_name_the_log_that_reaches_furthest_counts() {
+    // GIVEN two instances that had the name one after the other, one that has no log yet, in any order
+    let mut backups = [
+        automated("db-OLD", &window("2026-11-01T00:00:00Z", "2026-11-10T00:00:00Z")),
+        automated("db-NEW", &window("2026-11-12T00:00:00Z", "2026-11-20T05:55:00.5Z")),
+        automated("db-NONE", ""),
+    ];
+    let expected = RestoreWindow {
+        resource_id: "db-NEW".into(),
+        earliest: "2026-11-12T00:00:00Z".parse().unwrap(),
+        latest: "2026-11-20T05:55:00.5Z".parse().unwrap(),
+    };
+    for _ in 0..3 {
+        backups.rotate_left(1);
+        assert_eq!(windows(&backups).await, Ok(Some(expected.clone())));
+    }
+    // GIVEN none, or none that can be restored, THEN there is none
+    assert_eq!(windows(&[]).await, Ok(None));
+    assert_eq!(windows(&backups_without_window()).await, Ok(None));
+}
+
+fn backups_without_window() -> [String; 2] {
+    let half = "<RestoreWindow><EarliestTime>2026-11-01T00:00:00Z</EarliestTime></RestoreWindow>";
+    [automated("db-NONE", ""), automated("db-HALF", half)]
+}
+
+#[tokio::test]
+async fn no_automated_backups_are_none_and_no_answer_is_an_error() {
+    let answered = async |code: &'static str| {
+        let answer = mock!(Client::describe_db_instance_automated_backups)
+            .then_http_response(move || xml_error(404, code, "m"));
+        rds(&[&answer]).restore_window(&home(), &database()).await
+    };
+    assert_eq!(answered("DBInstanceAutomatedBackupNotFound").await, Ok(None));
+    assert_eq!(answered("DBInstanceNotFound").await, Ok(None));
+    assert_eq!(answered("AccessDenied").await.unwrap_err().kind, ErrorKind::AccessDenied);
+}
+
+fn parameter_group() -> Referred {
+    Referred::ParameterGroup { name: "p".into(), family: "postgres15".into() }
+}
+
+fn class() -> Referred {
+    Referred::Class { class: "db.a".into(), engine: "postgres".into(), version: "15.4".into() }
+}
+
+/// What each describing call answers with: the same, when only one of them is made.
+async fn problem(
+    referred: &Referred,
+    answer: impl Fn() -> Answer + Clone + Send + Sync + 'static,
+) -> Result<Option<String>> {
+    let written = |answer: Answer, action: &str| match answer {
+        Answer::Code(code) => xml_error(404, code, "m"),
+        Answer::Body(body) => xml(action, body),
+    };
+    let (a, b, c, d, e) = (answer.clone(), answer.clone(), answer.clone(), answer.clone(), answer);
+    let rules = [
+        mock!(Client::describe_db_subnet_groups)
+            .match_requests(|asked| asked.db_subnet_group_name() == Some("n"))
+            .then_http_response(move || written(a(), "DescribeDBSubnetGroups")),
+        mock!(Client::describe_db_parameter_groups)
+            .match_requests(|asked| asked.db_parameter_group_name() == Some("p"))
+            .then_http_response(move || written(b(), "DescribeDBParameterGroups")),
+        mock!(Client::describe_option_groups)
+            .match_requests(|asked| asked.option_group_name() == Some("o"))
+            .then_http_response(move || written(c(), "DescribeOptionGroups")),
+        mock!(Client::describe_certificates)
+            .match_requests(|asked| asked.certificate_identifier() == Some("ca"))
+            .then_http_response(move || written(d(), "DescribeCertificates")),
+        mock!(Client::describe_orderable_db_instance_options)
+            .match_requests(|asked| {
+                asked.engine() == Some("postgres")
+                    && asked.engine_version() == Some("15.4")
+                    && asked.db_instance_class() == Some("db.a")
+            })
+            .then_http_response(move || written(e(), "DescribeOrderableDBInstanceOptions")),
+    ];
+    let rules: Vec<_> = rules.iter().collect();
+    rds(&rules).problem_with(&home(), referred).await
+}
+
+#[derive(Clone, Copy)]
+enum Answer {
+    Code(&'static str),
+    Body(&'static str),
+}
+
+#[tokio::test]
+async fn what_is_not_there_says_what_to_name_instead() {
+    for (referred, code, option) in [
+        (Referred::SubnetGroup("n".into()), "DBSubnetGroupNotFoundFault", "options.subnetGroup"),
+        (parameter_group(), "DBParameterGroupNotFound", "options.parameterGroup"),
+        (Referred::OptionGroup("o".into()), "OptionGroupNotFoundFault", "options.optionGroup"),
+        (Referred::Certificate("ca".into()), "CertificateNotFound", "options.caCertificate"),
+    ] {
+        // GIVEN a Region in which it is not
+        let found = problem(&referred, move || Answer::Code(code)).await.unwrap().unwrap();
+        assert!(found.starts_with("is not ") && found.contains(option), "{referred:?}: {found}");
+        // GIVEN one in which it is
+        assert_eq!(problem(&referred, || Answer::Body("")).await, Ok(None), "{referred:?}");
+        // GIVEN a role that may not look, THEN that is no answer
+        let error = problem(&referred, || Answer::Code("AccessDenied")).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::AccessDenied, "{referred:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_group_is_of_the_family_of_the_version() {
+    const RIGHT: &str = "<DBParameterGroups><DBParameterGroup><DBParameterGroupName>p</DBParameterGroupName>\
+                         <DBParameterGroupFamily>postgres15</DBParameterGroupFamily></DBParameterGroup></DBParameterGroups>";
+    const OTHER: &str = "<DBParameterGroups><DBParameterGroup><DBParameterGroupName>p</DBParameterGroupName>\
+                         <DBParameterGroupFamily>postgres13</DBParameterGroupFamily></DBParameterGroup></DBParameterGroups>";
+    assert_eq!(problem(&parameter_group(), || Answer::Body(RIGHT)).await, Ok(None));
+    let found = problem(&parameter_group(), || Answer::Body(OTHER)).await.unwrap().unwrap();
+    assert_eq!(found, "is for postgres13 and this is postgres15: name another with options.parameterGroup");
+}
+
+#[tokio::test]
+async fn a_class_is_offered_for_the_version_or_it_is_not() {
+    const OFFERED: &str = "<OrderableDBInstanceOptions><OrderableDBInstanceOption><DBInstanceClass>db.a</DBInstanceClass>\
+                           </OrderableDBInstanceOption></OrderableDBInstanceOptions>";
+    assert_eq!(problem(&class(), || Answer::Body(OFFERED)).await, Ok(None));
+    let found = problem(&class(), || Answer::Body("<OrderableDBInstanceOptions/>")).await.unwrap().unwrap();
+    assert_eq!(found, "is not offered for postgres 15.4: name others with options.instanceClasses");
+    let error = problem(&class(), || Answer::Code("AccessDenied")).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::AccessDenied);
+}
+
+#[tokio::test]
+async fn snapshots_of_a_database_go_by_its_tag_and_then_by_the_instance_over_all_pages() {
+    let snapshot = |id: &str, of: &str, tag: Option<&str>| {
+        let tags = tag.map_or_else(String::new, |tag| {
+            format!("<TagList><Tag><Key>holdfast:database</Key><Value>{tag}</Value></Tag></TagList>")
+        });
+        format!(
+            "<DBSnapshot><DBSnapshotIdentifier>{id}</DBSnapshotIdentifier><DBSnapshotArn>arn:{id}</DBSnapshotArn><DBInstanceIdentifier>{of}</DBInstanceIdentifier>\
+             <Status>available</Status><Engine>postgres</Engine>{tags}</DBSnapshot>"
+        )
+    };
+    // GIVEN snapshots of it, one of them from when it was called otherwise, and of others, one of which had its name
+    let first = format!(
+        "<DBSnapshots>{}{}</DBSnapshots><Marker>next</Marker>",
+        snapshot("by-hand", "prod-db", None),
+        snapshot("other", "other-db", None)
+    );
+    let second = format!(
+        "<DBSnapshots>{}{}</DBSnapshots>",
+        snapshot("renamed", "prod-db-old", Some("prod-db")),
+        snapshot("had-its-name", "prod-db", Some("other-db"))
+    );
+    let first = mock!(Client::describe_db_snapshots)
+        .match_requests(|asked| {
+            asked.marker().is_none()
+                && asked.snapshot_type() == Some("manual")
+                && asked.db_instance_identifier().is_none()
+        })
+        .then_http_response(move || xml("DescribeDBSnapshots", &first));
+    let second = mock!(Client::describe_db_snapshots)
+        .match_requests(|asked| asked.marker() == Some("next"))
+        .then_http_response(move || xml("DescribeDBSnapshots", &second));
+    // WHEN they are listed, THEN it is its own
+    let found = rds(&[&first, &second]).snapshots_of(&home(), &database()).await.unwrap();
+    assert_eq!(found.iter().map(|snapshot| snapshot.id.as_str()).collect::<Vec<_>>(), ["by-hand", "renamed"]);
+}
+
+#[tokio::test]
+async fn a_blueprint_is_of_what_is_there() {
+    let gone =
+        mock!(Client::describe_db_instances).then_http_response(|| xml_error(404, "DBInstanceNotFound", "m"));
+    assert_eq!(rds(&[&gone]).blueprint(&home(), "prod-db").await, Ok(None));
+    let denied =
+        mock!(Client::describe_db_instances).then_http_response(|| xml_error(403, "AccessDenied", "m"));
+    let error = rds(&[&denied]).blueprint(&home(), "prod-db").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::AccessDenied);
+}

@@ -1,0 +1,10 @@
+//! `verify-database` against a bucket, secrets and a server in memory: what is proven, repeated, kept and told.
+
+// Tests may unwrap: a panic is the failure.
+#![allow(clippy::unwrap_used)]
+
+mod logins;
+mod manifests;
+mod server;
+mod support;
+mod work;

@@ -144,9 +144,11 @@ async fn what_is_not_there_says_what_to_name_instead() {
 #[tokio::test]
 async fn a_parameter_group_is_of_the_family_of_the_version() {
     const RIGHT: &str = "<DBParameterGroups><DBParameterGroup><DBParameterGroupName>p</DBParameterGroupName>\
-                         <DBParameterGroupFamily>postgres15</DBParameterGroupFamily></DBParameterGroup></DBParameterGroups>";
+                         <DBParameterGroupFamily>postgres15</DBParameterGroupFamily>\
+                         </DBParameterGroup></DBParameterGroups>";
     const OTHER: &str = "<DBParameterGroups><DBParameterGroup><DBParameterGroupName>p</DBParameterGroupName>\
-                         <DBParameterGroupFamily>postgres13</DBParameterGroupFamily></DBParameterGroup></DBParameterGroups>";
+                         <DBParameterGroupFamily>postgres13</DBParameterGroupFamily>\
+                         </DBParameterGroup></DBParameterGroups>";
     assert_eq!(problem(&parameter_group(), || Answer::Body(RIGHT)).await, Ok(None));
     let found = problem(&parameter_group(), || Answer::Body(OTHER)).await.unwrap().unwrap();
     assert_eq!(found, "is for postgres13 and this is postgres15: name another with options.parameterGroup");
@@ -154,7 +156,8 @@ async fn a_parameter_group_is_of_the_family_of_the_version() {
 
 #[tokio::test]
 async fn a_class_is_offered_for_the_version_or_it_is_not() {
-    const OFFERED: &str = "<OrderableDBInstanceOptions><OrderableDBInstanceOption><DBInstanceClass>db.a</DBInstanceClass>\
+    const OFFERED: &str = "<OrderableDBInstanceOptions><OrderableDBInstanceOption>\
+                           <DBInstanceClass>db.a</DBInstanceClass>\
                            </OrderableDBInstanceOption></OrderableDBInstanceOptions>";
     assert_eq!(problem(&class(), || Answer::Body(OFFERED)).await, Ok(None));
     let found = problem(&class(), || Answer::Body("<OrderableDBInstanceOptions/>")).await.unwrap().unwrap();
@@ -170,7 +173,8 @@ async fn snapshots_of_a_database_go_by_its_tag_and_then_by_the_instance_over_all
             format!("<TagList><Tag><Key>holdfast:database</Key><Value>{tag}</Value></Tag></TagList>")
         });
         format!(
-            "<DBSnapshot><DBSnapshotIdentifier>{id}</DBSnapshotIdentifier><DBSnapshotArn>arn:{id}</DBSnapshotArn><DBInstanceIdentifier>{of}</DBInstanceIdentifier>\
+            "<DBSnapshot><DBSnapshotIdentifier>{id}</DBSnapshotIdentifier><DBSnapshotArn>arn:{id}</DBSnapshotArn>\
+             <DBInstanceIdentifier>{of}</DBInstanceIdentifier>\
              <Status>available</Status><Engine>postgres</Engine>{tags}</DBSnapshot>"
         )
     };

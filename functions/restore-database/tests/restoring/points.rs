@@ -15,6 +15,9 @@ use crate::support::{World, copied_to, snapshot_of};
 /// What is done to a newer backup, and the verdict that a plan with it shows.
 type Flaw = (fn(&mut Snapshot), Option<Verdict>);
 
+/// What is done to a newer backup, and how it is refused when it is named.
+type Refusal = (fn(&mut Snapshot), ErrorKind, &'static str);
+
 fn tagged(made: &mut Snapshot, tag: &str, value: &str) {
     made.tags.insert(tag.to_owned(), value.to_owned());
 }
@@ -140,7 +143,7 @@ async fn what_was_not_found_valid_is_never_chosen_by_itself_and_can_be_named() {
 
 #[tokio::test]
 async fn what_cannot_be_restored_or_is_another_databases_is_neither_chosen_nor_taken_when_named() {
-    let flaws: [(fn(&mut Snapshot), ErrorKind, &str); 4] = [
+    let flaws: [Refusal; 4] = [
         (
             |made| made.status = SnapshotStatus::Failed,
             ErrorKind::RecoveryPointNotFound,

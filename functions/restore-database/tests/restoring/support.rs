@@ -44,7 +44,8 @@ impl World {
         world
     }
 
-    /// A backup that was found VALID, of data from so many seconds after the beginning, but for what `change` makes of it.
+    /// A backup that was found VALID, of data from so many seconds after the beginning, but for what `change`
+    /// makes of it.
     pub fn backup(&self, run: &str, seconds: i64, change: impl FnOnce(&mut Snapshot)) -> OperationId {
         let backup = OperationId::derive(&home(), &database(), &RunId::parse(run).unwrap());
         let mut of_backup = tags_of(backup.as_str());
@@ -86,7 +87,9 @@ impl World {
 
     /// One poll of the restore, `10 * poll` seconds after the beginning.
     pub async fn ask(&self, plan: &RestorePlan, poll: u32, carry: &Value) -> Result<Value> {
-        let payload = json!({"action": "restore", "operationId": operation(), "plan": plan, "poll": poll, "carry": carry});
+        let payload = json!({
+            "action": "restore", "operationId": operation(), "plan": plan, "poll": poll, "carry": carry,
+        });
         self.call(payload, 10 * i64::from(poll)).await
     }
 

@@ -13,6 +13,7 @@ mod counters;
 mod damage;
 mod fingerprint;
 mod freshness;
+mod index_choice;
 mod indexes;
 mod integrity;
 mod isolation;

@@ -189,6 +189,41 @@ async fn periods_must_be_covered() {
     seen.expect("foreign-keys", "shop", Failed, "in_a_room on public.stays", "2 rows of public.stays");
 }
 
+/// Keys whose columns are compared by the collation of the table referred to; a value that is NULL in all its parts and
+/// is there all the same; keys that are NULL in part.
+const COMPARED: &str = "
+    CREATE TABLE words (w text COLLATE \"C\" PRIMARY KEY); INSERT INTO words VALUES ('a'), ('b');
+    CREATE TABLE worded (w text COLLATE \"POSIX\" CONSTRAINT to_word REFERENCES words); INSERT INTO worded VALUES ('a'), (NULL);
+    CREATE TYPE pair AS (a int, b int);
+    CREATE TABLE pairs (p pair PRIMARY KEY); INSERT INTO pairs VALUES (ROW(1, 2));
+    CREATE TABLE paired (p pair CONSTRAINT to_pair REFERENCES pairs); INSERT INTO paired VALUES (NULL);
+    CREATE TABLE two (a int, b int, PRIMARY KEY (a, b)); INSERT INTO two VALUES (1, 1);
+    CREATE TABLE simple (a int, b int, CONSTRAINT by_two FOREIGN KEY (a, b) REFERENCES two);
+    INSERT INTO simple VALUES (1, 1), (7, NULL), (NULL, 7), (NULL, NULL);
+    CREATE TABLE whole (a int, b int, CONSTRAINT by_whole FOREIGN KEY (a, b) REFERENCES two MATCH FULL);
+    INSERT INTO whole VALUES (1, 1), (NULL, NULL)";
+
+#[tokio::test]
+async fn a_key_is_compared_as_the_server_compares_it() {
+    let server = Server::start().await;
+    server.database("shop", COMPARED).await;
+    let seen = server.verify_with(&only(&["foreignKeys"])).await;
+    assert_eq!(seen.check("foreign-keys", "shop").result, Passed, "{:#?}", seen.outcome.checks);
+    let broken = "INSERT INTO worded VALUES ('A'); INSERT INTO paired VALUES (ROW(NULL, NULL));
+        INSERT INTO simple VALUES (1, 7); INSERT INTO whole VALUES (1, 7), (7, NULL), (NULL, 7)";
+    behind_the_back(&server, broken).await;
+    let seen = server.verify_with(&only(&["foreignKeys"])).await;
+    for (object, message) in [
+        ("to_word on public.worded", "1 row of"),
+        ("to_pair on public.paired", "1 row of"),
+        ("by_two on public.simple", "1 row of"),
+        ("by_whole on public.whole", "3 rows of"),
+    ] {
+        seen.expect("foreign-keys", "shop", Failed, object, message);
+    }
+    assert_eq!(seen.check("foreign-keys", "shop").findings.len(), 4);
+}
+
 /// Sequences by every way in which a column can have one.
 const SEQUENCES: &str = "
     CREATE SEQUENCE shared;

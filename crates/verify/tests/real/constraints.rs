@@ -4,7 +4,7 @@ use holdfast_core::validation::{CheckResult::*, Coverage, Verdict, verdict};
 use holdfast_local_postgres::Binaries;
 use holdfast_verify::Options;
 
-use crate::server::{Seen, Server, only};
+use crate::server::{PAGE, Seen, Server, flip, only};
 
 /// Everything that a row can be held to, and rows that hold.
 const WHOLE: &str = r#"
@@ -189,4 +189,24 @@ async fn an_expression_that_fails_leaves_only_itself_open() {
     let seen = server.verify_with(&only(&["constraints"])).await;
     seen.expect("constraints", "shop", Failed, "\"price; positive\" on public.goods", "3 rows violating it");
     assert!(seen.reason("constraints", "shop").contains("fussy on public.goods"));
+}
+
+#[tokio::test]
+async fn a_message_about_names_is_shown_and_a_table_that_cannot_be_read_is_not_its_constraints_fault() {
+    let mut server = Server::start().await;
+    let sql = "CREATE FUNCTION gone(int) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1 IN (SELECT n FROM nowhere); END';
+        CREATE TABLE t (n int NOT NULL); INSERT INTO t SELECT generate_series(1, 5000);
+        ALTER TABLE t ADD CONSTRAINT sure CHECK (n > 0);
+        ALTER TABLE t ADD CONSTRAINT gone CHECK (gone(n)) NOT VALID;
+        CREATE TEMPORARY TABLE mine (n int NOT NULL CHECK (n > 0))";
+    server.database("shop", sql).await;
+    let seen = server.verify_with(&only(&["constraints"])).await;
+    seen.expect("constraints", "shop", Errored, "gone on public.t", "relation \"nowhere\" does not exist");
+    assert_eq!(seen.check("constraints", "shop").findings.len(), 1);
+
+    let file = server.file_of("shop", "t").await;
+    server.while_stopped(|| flip(&file, 3 * PAGE + 5000)).await;
+    let seen = server.verify_with(&only(&["constraints"])).await;
+    seen.expect("constraints", "shop", Failed, "public.t", "invalid page in block 3");
+    assert_eq!(seen.check("constraints", "shop").findings.len(), 1);
 }

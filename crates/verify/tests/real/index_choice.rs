@@ -88,6 +88,19 @@ async fn what_is_not_asked_of_an_index_is_said_whatever_the_settings_of_the_data
 }
 
 #[tokio::test]
+async fn nulls_are_in_order_where_the_index_has_them() {
+    let server = Server::start().await;
+    let sql = "CREATE TABLE t AS SELECT n % 3 AS k, CASE WHEN n % 5 > 0 THEN n END AS m FROM generate_series(1, 1000) AS n;
+        CREATE INDEX first ON t (m NULLS FIRST); CREATE INDEX last ON t (m NULLS LAST);
+        CREATE INDEX down_last ON t (k, m DESC NULLS LAST); CREATE INDEX down_first ON t (k, m DESC NULLS FIRST)";
+    server.database("shop", sql).await;
+    let seen = server.verify_with(&only(&["indexes"])).await;
+    assert_eq!(seen.check("indexes", "shop").result, Passed, "{:#?}", seen.check("indexes", "shop"));
+    let said = said(&seen, "shop");
+    assert!(!said.iter().any(|said| said.contains("not held against the table")), "{said:#?}");
+}
+
+#[tokio::test]
 async fn an_index_that_an_older_transaction_keeps_from_use_is_said_to_be_unasked() {
     let server = Server::start().await;
     server

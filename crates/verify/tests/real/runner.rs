@@ -180,14 +180,19 @@ async fn a_server_that_restarts_while_it_is_planned_costs_time_and_nothing_else(
     server
         .database(
             "shop",
-            "CREATE TABLE t AS SELECT 1 AS n; CREATE INDEX ON t (n); CREATE TABLE u AS SELECT 1 AS n",
+            "CREATE TABLE t AS SELECT 1 AS n; CREATE INDEX ON t (n); CREATE TABLE u AS SELECT 1 AS n;
+             CREATE FUNCTION held() RETURNS bool IMMUTABLE LANGUAGE plpgsql
+                 AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN true; END';
+             CREATE INDEX ON u (n) WHERE held()",
         )
         .await;
-    // The catalog, then the first check that opens tables, then one that opens indexes: there planning stands still.
+    // The catalog, then the first check that opens tables, then one that opens indexes, then PostgreSQL's own plan for one
+    // of these: there planning stands still.
     let places = [
         ("LOCK TABLE pg_catalog.pg_sequence IN ACCESS EXCLUSIVE MODE", Options::default()),
         ("LOCK TABLE public.t IN ACCESS EXCLUSIVE MODE", Options::default()),
         ("REINDEX INDEX public.t_n_idx", only(&["indexes"])),
+        ("SELECT pg_advisory_xact_lock(1)", only(&["indexes"])),
     ];
     for (sql, options) in places {
         let peace = server.verify_with(&options).await.outcome;

@@ -277,3 +277,23 @@ fn rows_trusted(version: u32) -> bool {
     let major = version / 10_000;
     ROWS_TRUSTED_SINCE.iter().find(|(known, _)| *known == major).is_none_or(|(_, since)| version >= *since)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::rows_trusted;
+
+    #[test]
+    fn rows_are_trusted_from_the_release_that_mended_amcheck() {
+        for (last_bad, first_good) in [
+            (120_018, 120_019),
+            (130_014, 130_015),
+            (140_011, 140_012),
+            (150_006, 150_007),
+            (160_002, 160_003),
+        ] {
+            assert!(!rows_trusted(last_bad), "{last_bad}");
+            assert!(rows_trusted(first_good), "{first_good}");
+        }
+        assert!(rows_trusted(170_000));
+    }
+}

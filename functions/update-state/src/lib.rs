@@ -26,7 +26,8 @@ const JOIN_WAIT_SECONDS: u32 = 120;
 pub enum Input {
     /// Begin, join, or resume an operation.
     Begin {
-        /// What kind of operation the workflow is for.
+        /// What kind of operation the workflow is for. Executions that began before there was more than one kind say none.
+        #[serde(default = "backup")]
         kind: Kind,
         /// The execution's input as it came.
         input: Value,
@@ -61,6 +62,10 @@ pub enum Input {
         /// AWS API calls counted over the whole execution.
         total_api_calls: u64,
     },
+}
+
+fn backup() -> Kind {
+    Kind::Backup
 }
 
 /// Who goes on with the operation.

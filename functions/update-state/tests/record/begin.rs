@@ -234,3 +234,14 @@ async fn a_restore_of_the_same_run_is_an_operation_of_its_own() {
     unknown["input"]["tier"] = json!("yearly");
     assert_eq!(kind(world.call(unknown, 0).await), ErrorKind::InvalidInput);
 }
+
+#[tokio::test]
+async fn an_execution_of_before_there_were_restores_goes_on() {
+    // GIVEN an execution whose workflow does not say of what kind it is
+    let world = World::begun().await;
+    let payload = json!({"action": "begin", "input": input(json!({})), "execution": FIRST,
+                         "startedAt": "2026-11-20T06:00:01.5Z"});
+    // WHEN it asks again, THEN its operation is the backup that it was
+    let output = world.call(payload, 0).await.unwrap();
+    assert_eq!((output.disposition, output.operation_id), (Disposition::Run, operation()));
+}

@@ -159,6 +159,7 @@ async fn a_server_that_closes_while_it_is_worked_on_is_tried_for_a_while_from_th
     let (mut poll, mut failed) = (5, 0);
     let last = loop {
         poll += 1;
+        assert!(poll < 100, "a hundred polls and no end");
         let answer = world.ask(poll, &carry).await.unwrap();
         if answer["status"] == "FINAL" {
             break answer;

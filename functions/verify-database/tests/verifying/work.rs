@@ -91,7 +91,6 @@ async fn a_verdict_that_is_kept_is_not_made_again() {
         server.rows = 1;
         server.admitted.clear();
     });
-    world.logins.troubles.always(Call::Secret, Trouble::refused(ErrorKind::AccessDenied));
     // WHEN it is asked for again, THEN it is the same, and nobody looked
     assert_eq!(world.verdict().await, first);
     assert_eq!(world.server.get(|server| server.logins.len()), logins);

@@ -47,7 +47,7 @@ async fn drop_database(world: &World, id: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_database_comes_back_with_every_row_and_all_its_settings() {
     // GIVEN a database with settings of its own, a proven backup of it, and nothing else
-    let world = World::new("lost").await;
+    let world = World::new("back-lost").await;
     let secret = world.reader(true).await;
     let change = world.home.rds.modify_db_instance().db_instance_identifier(&world.database);
     let change = change.backup_retention_period(3).preferred_maintenance_window("sun:05:00-sun:05:30");
@@ -112,7 +112,7 @@ async fn a_lost_database_comes_back_with_every_row_and_all_its_settings() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_comes_back_as_it_was_just_before_a_bad_delete() {
     // GIVEN a database whose log is kept, and a DELETE that nobody wanted
-    let world = World::new("pitr").await;
+    let world = World::new("back-pitr").await;
     let secret = world.reader(true).await;
     let rows = world.number(&world.database, ROWS).await;
     let before: String = world
@@ -157,7 +157,7 @@ async fn a_database_comes_back_as_it_was_just_before_a_bad_delete() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there_is_named_before_anything_is_made() {
     // GIVEN a proven backup
-    let world = World::new("refs").await;
+    let world = World::new("back-refs").await;
     let secret = world.reader(true).await;
     backup(&world, "run-1", json!({"secretArn": secret})).await;
     let made = world.effects("RestoreDBInstanceFromDBSnapshot").await;
@@ -195,7 +195,7 @@ async fn what_is_not_there_is_named_before_anything_is_made() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_is_brought_back_in_the_region_that_holds_it() {
     // GIVEN a proven backup with a copy in another Region
-    let world = World::new("west").await;
+    let world = World::new("back-west").await;
     let secret = world.reader(true).await;
     let rows = world.number(&world.database, ROWS).await;
     let backup = json!({"databaseId": world.database, "runId": "run-1", "baseline": {"secretArn": secret},

@@ -128,6 +128,8 @@ impl Stack {
             .args(["--instance-port-base", &settings.instance_port_base().to_string()])
             .args(["--cloud-endpoint", &settings.cloud_endpoint()])
             .args(["--account-id", ACCOUNT])
+            // All tests share a stack, and each has databases of its own.
+            .args(["--max-instances", "150"])
             .arg("--enforce-iam");
         Ok(command)
     }

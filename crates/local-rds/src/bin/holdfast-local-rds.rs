@@ -66,6 +66,9 @@ struct Options {
     /// Copies in flight per destination Region.
     #[arg(long, default_value_t = Tuning::default().max_copies_in_flight)]
     max_copies_in_flight: usize,
+    /// Instances per Region.
+    #[arg(long, default_value_t = Tuning::default().max_instances)]
+    max_instances: usize,
 }
 
 impl Options {
@@ -82,6 +85,7 @@ impl Options {
             delete_seconds: self.delete_seconds,
             max_manual_snapshots: self.max_manual_snapshots,
             max_copies_in_flight: self.max_copies_in_flight,
+            max_instances: self.max_instances,
             ..Tuning::default()
         };
         Settings {

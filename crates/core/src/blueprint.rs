@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::rds::parameter_group_family;
 use crate::request::{Login, PerformanceInsights, RestoreOptions};
 use crate::tags::{self, Tags};
 
@@ -121,7 +122,8 @@ impl Blueprint {
         } else {
             asked.instance_classes.clone()
         };
-        let mut tags: Tags = self.tags.iter().filter(|(key, _)| is_anybodys(key)).map(own_pair).collect();
+        let mut tags = self.tags.clone();
+        tags.retain(|key, _| !tags::is_reserved(key));
         tags.extend(asked.tags.clone());
         tags.extend(own.clone());
         let storage_type = or(&asked.storage_type, &self.storage_type);
@@ -163,9 +165,9 @@ impl Blueprint {
         }
     }
 
-    /// The parameter group family that its version needs: `postgres15` (Amazon RDS User Guide, "Parameter groups").
-    pub fn family(&self) -> String {
-        format!("{}{}", self.engine, self.engine_version.split('.').next().unwrap_or_default())
+    /// The parameter group family that its version needs, where it is known.
+    pub fn family(&self) -> Option<String> {
+        parameter_group_family(&self.engine, &self.engine_version)
     }
 
     /// What is not as it was wanted, a sentence each. What RDS may choose or round up (a zone, more storage) is no
@@ -205,16 +207,6 @@ impl Blueprint {
         differ("encryption", on_off(self.encrypted), on_off(asked.encrypted));
         found
     }
-}
-
-/// Whether a tag may be put on another instance: AWS keeps `aws:` to itself, and those of Holdfast say whose a resource is.
-fn is_anybodys(key: &str) -> bool {
-    let lower = key.to_ascii_lowercase();
-    !["aws:", "rds:", tags::PREFIX].iter().any(|prefix| lower.starts_with(prefix))
-}
-
-fn own_pair((key, value): (&String, &String)) -> (String, String) {
-    (key.clone(), value.clone())
 }
 
 fn on_off(on: bool) -> String {

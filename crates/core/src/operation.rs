@@ -297,20 +297,18 @@ impl Operation {
 
     /// The facts of each phase: name, start, seconds; from the checkpoints.
     fn timings(&self) -> Value {
-        let seconds =
-            |from: Timestamp, to: Timestamp| (to.duration_since(from).as_millis() as f64 / 1000.0).max(0.0);
         let phases: Vec<Value> = self
             .checkpoints
             .windows(2)
             .map(|pair| {
                 json!({"name": pair[0].name, "startedAt": pair[0].time,
-                       "seconds": seconds(pair[0].time, pair[1].time)})
+                       "seconds": seconds_between(pair[0].time, pair[1].time)})
             })
             .collect();
         json!({
             "startedAt": self.started_at,
             "endedAt": self.ended_at,
-            "totalSeconds": self.ended_at.map(|end| seconds(self.started_at, end)),
+            "totalSeconds": self.ended_at.map(|end| seconds_between(self.started_at, end)),
             "phases": phases,
         })
     }
@@ -357,6 +355,11 @@ impl Operation {
         }
         summary
     }
+}
+
+/// From one time to another, to the millisecond; 0 when the clocks say that it was backwards.
+pub fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
+    (to.duration_since(from).as_millis() as f64 / 1000.0).max(0.0)
 }
 
 /// The one place that moves an operation. Pure: the caller writes the answer, conditional on the

@@ -80,6 +80,18 @@ impl Instance {
     }
 }
 
+/// The parameter group family of an engine version, where its rule is known: `postgres15` for 15.4, `mysql8.0` for 8.0.36
+/// (Amazon RDS User Guide, "Parameter groups").
+pub fn parameter_group_family(engine: &str, version: &str) -> Option<String> {
+    let parts = match engine {
+        "postgres" => 1,
+        "mysql" | "mariadb" => 2,
+        _ => return None,
+    };
+    let major: Vec<&str> = version.split('.').take(parts).collect();
+    (major.len() == parts && !major[0].is_empty()).then(|| format!("{engine}{}", major.join(".")))
+}
+
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
@@ -178,6 +190,11 @@ pub fn require_own(what: &str, tags: &Tags, operation: &OperationId) -> Result<(
 }
 
 impl Snapshot {
+    /// The database it is of: as Holdfast's tag has it, for an instance that was renamed since; else as RDS has it.
+    pub fn database(&self) -> &str {
+        self.tags.get(tags::DATABASE).unwrap_or(&self.instance_id)
+    }
+
     /// Whether this operation's snapshot is complete: `Some(())` when it is, `None` while it is made.
     ///
     /// # Errors
@@ -275,6 +292,27 @@ pub(crate) mod tests {
         assert_eq!(life("available"), Life::Up);
         assert_eq!(life("creating"), Life::Coming);
         assert_eq!(life("deleting"), Life::Coming);
+    }
+
+    #[test]
+    fn a_family_is_told_where_its_rule_is_known() {
+        for (engine, version, family) in [
+            ("postgres", "15.4", Some("postgres15")),
+            ("postgres", "", None),
+            ("mysql", "8.0.36", Some("mysql8.0")),
+            ("mariadb", "10.6.14", Some("mariadb10.6")),
+            ("oracle-ee", "19.0.0.0.ru-2024-01.rur-2024-01.r1", None),
+        ] {
+            assert_eq!(parameter_group_family(engine, version).as_deref(), family, "{engine} {version}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_is_of_what_its_tag_says_and_else_of_its_instance() {
+        let untagged = snapshot(SnapshotStatus::Available, None);
+        assert_eq!(untagged.database(), "prod-db");
+        let tags = Tags::from([(tags::DATABASE.to_owned(), "shop-db".to_owned())]);
+        assert_eq!(Snapshot { tags, ..untagged }.database(), "shop-db");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::ids::{DatabaseId, Region, RunId};
 use crate::polling::{MAX_DEADLINE_MINUTES, MAX_TARGET_REGIONS};
-use crate::tags::{MAX_TAGS, Tags};
+use crate::tags::{MAX_TAGS, Tags, is_reserved};
 
 mod again;
 mod baseline;
@@ -207,8 +207,7 @@ fn user_tags(tags: Tags) -> Result<Tags> {
         )));
     }
     for (key, value) in &tags {
-        let lower = key.to_ascii_lowercase();
-        if lower.starts_with("aws:") || lower.starts_with("rds:") || lower.starts_with("holdfast:") {
+        if is_reserved(key) {
             return Err(Error::invalid(format!(
                 "tags: {key:?} has a reserved prefix (aws:, rds:, holdfast:)"
             )));

@@ -28,5 +28,11 @@ pub const UNPROVEN: &str = "UNPROVEN";
 /// The value of [`TEMPORARY`] on a validation's instance and parameter group.
 pub const TEMPORARY_VALIDATION: &str = "validation";
 
+/// Whether a key is not for users: AWS and RDS keep theirs to themselves, and Holdfast's say whose a resource is.
+pub fn is_reserved(key: &str) -> bool {
+    let lower = key.to_ascii_lowercase();
+    ["aws:", "rds:", PREFIX].iter().any(|prefix| lower.starts_with(prefix))
+}
+
 /// Most tags on one RDS resource (Amazon RDS User Guide, "Tagging Amazon RDS resources").
 pub const MAX_TAGS: usize = 50;

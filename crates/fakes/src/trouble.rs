@@ -26,7 +26,6 @@ pub enum Call {
     TakeOverInstance,
     DeleteInstance,
     Blueprint,
-    SnapshotsOf,
     RestoreWindow,
     ProblemWith,
     RestoreDatabase,

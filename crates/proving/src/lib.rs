@@ -4,6 +4,10 @@
 //! is here: the [`Prover`] as a port, the plan and the units in the metadata bucket ([`Units`]), and everything that was
 //! found as it is kept ([`Kept`]).
 
+/// A password change, a new name and a new network path show late: this many looks may fail to log in before the trouble
+/// counts as lasting.
+pub const MAX_FAILED_LOGINS: u32 = 12;
+
 mod kept;
 mod options;
 mod prover;

@@ -21,8 +21,6 @@ pub fn options(validation: &Validation, budget: Duration, allocated_gib: u32) ->
         checks: validation.checks.clone(),
         assertions: validation.assertions.clone(),
         allow_missing_tables: validation.allow_missing_tables.clone(),
-        // The instance is restored for this and goes with the verdict.
-        may_create_extensions: true,
         connections: CONNECTIONS,
         chunk_bytes: (validation.chunk_mib << 20).max((u64::from(allocated_gib) << 30) / MOST_PIECES),
         statement_timeout: STATEMENT_TIMEOUT.min(budget),

@@ -3,7 +3,7 @@
 use holdfast_core::answer::{Answer, Progress};
 use holdfast_core::blueprint::{Blueprint, KeptBlueprint};
 use holdfast_core::ids::OperationId;
-use holdfast_core::operation::{Lost, RecoveryPoint, RestorePlan};
+use holdfast_core::operation::{Lost, RecoveryPoint, RestorePlan, seconds_between};
 use holdfast_core::ports::{Documents, Keys, Rds, Restores};
 use holdfast_core::rds::require_own;
 use holdfast_core::request::{Login, RestoreRequest};
@@ -48,10 +48,7 @@ pub(crate) async fn step(
         wanted.settings.kms_key_id.clone_from(&snapshot.kms_key_id);
     }
     let references = references::proven(ports, region, &wanted).await?;
-    let lost = found.point.time().map(|since| Lost {
-        since,
-        seconds: (ports.now.duration_since(since).as_millis() as f64 / 1000.0).max(0.0),
-    });
+    let lost = found.point.time().map(|since| Lost { since, seconds: seconds_between(since, ports.now) });
     let plan = RestorePlan {
         region: region.clone(),
         recovery_point: found.point,
@@ -90,7 +87,7 @@ async fn settings(
         return Ok(settings);
     }
     let mut beside = None;
-    for backup in point::own_backups(ports.rds, region, request).await? {
+    for backup in point::own_backups(ports.rds, request).await? {
         // Not every backup has one: those from before blueprints were kept do not.
         beside = kept(ports.documents, &backup).await?;
         if beside.is_some() {

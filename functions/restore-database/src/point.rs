@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use holdfast_core::ids::{OperationId, Region};
+use holdfast_core::ids::OperationId;
 use holdfast_core::operation::RecoveryPoint;
 use holdfast_core::ports::{Rds, Restores};
 use holdfast_core::rds::{Snapshot, SnapshotStatus};
@@ -38,10 +38,10 @@ async fn named(rds: &(impl Rds + Restores), request: &RestoreRequest, id: &str) 
         .snapshot(region, id)
         .await?
         .ok_or_else(|| not_found(format!("snapshotId: there is no snapshot {id} in {region}")))?;
-    if database_of(&snapshot) != database.as_str() {
+    if snapshot.database() != database.as_str() {
         return Err(Error::invalid(format!(
             "snapshotId: {id} is of {}, not of {database}",
-            database_of(&snapshot)
+            snapshot.database()
         )));
     }
     if snapshot.status != SnapshotStatus::Available {
@@ -53,6 +53,14 @@ async fn named(rds: &(impl Rds + Restores), request: &RestoreRequest, id: &str) 
     Ok(found(snapshot))
 }
 
+/// Every manual snapshot of the database, copies included, whoever made it.
+async fn snapshots_of(rds: &impl Rds, request: &RestoreRequest) -> Result<Vec<Snapshot>> {
+    let mut all = rds.manual_snapshots(&request.region).await?;
+    // Not asked of RDS by the instance: the snapshots of one that was renamed have its old name.
+    all.retain(|snapshot| snapshot.database() == request.database_id.as_str());
+    Ok(all)
+}
+
 /// Of those of Holdfast's own that were found VALID, the one with the newest data.
 async fn newest_validated(
     rds: &(impl Rds + Restores),
@@ -60,7 +68,7 @@ async fn newest_validated(
     at: Option<Timestamp>,
 ) -> Result<Found> {
     let (region, database) = (&request.region, &request.database_id);
-    let all = rds.snapshots_of(region, database).await?;
+    let all = snapshots_of(rds, request).await?;
     let there = all.len();
     let own = all.into_iter().filter(|snapshot| {
         snapshot.tags.contains_key(tags::OPERATION) && snapshot.status == SnapshotStatus::Available
@@ -118,22 +126,13 @@ fn found(snapshot: Snapshot) -> Found {
     Found { point, snapshot: Some(snapshot) }
 }
 
-/// The database a snapshot is of: as Holdfast's tag has it, for an instance that was renamed since; else as RDS has it.
-fn database_of(snapshot: &Snapshot) -> &str {
-    snapshot.tags.get(tags::DATABASE).unwrap_or(&snapshot.instance_id)
-}
-
 fn verdict_of(snapshot: &Snapshot) -> Option<Verdict> {
     Verdict::read(snapshot.tags.get(tags::VERDICT)?)
 }
 
 /// The backups of Holdfast's that a blueprint may lie beside, the newest first.
-pub(crate) async fn own_backups(
-    rds: &impl Restores,
-    region: &Region,
-    request: &RestoreRequest,
-) -> Result<Vec<OperationId>> {
-    let mut all = rds.snapshots_of(region, &request.database_id).await?;
+pub(crate) async fn own_backups(rds: &impl Rds, request: &RestoreRequest) -> Result<Vec<OperationId>> {
+    let mut all = snapshots_of(rds, request).await?;
     all.sort_by_key(|snapshot| Reverse((snapshot.taken_at, snapshot.id.clone())));
     let operation = |snapshot: &Snapshot| OperationId::parse(snapshot.tags.get(tags::OPERATION)?).ok();
     Ok(all.iter().filter_map(operation).collect())

@@ -3,7 +3,7 @@
 use holdfast_core::answer::{Answer, Progress};
 use holdfast_core::blueprint::Blueprint;
 use holdfast_core::ids::OperationId;
-use holdfast_core::operation::{RestorePlan, RestoreResult, RestoreTimings};
+use holdfast_core::operation::{RestorePlan, RestoreResult, RestoreTimings, seconds_between};
 use holdfast_core::polling::wait_seconds;
 use holdfast_core::ports::{NewDatabase, Rds, RestoreAnswer, Restores};
 use holdfast_core::rds::{Instance, Life, require_own};
@@ -145,6 +145,5 @@ fn requested_at(instance: &Instance) -> Option<Timestamp> {
 
 /// From asking RDS to now. Polls make it longer than the truth, never shorter.
 fn seconds_since_request(instance: &Instance, now: Timestamp) -> f64 {
-    let since = requested_at(instance).unwrap_or(now);
-    (now.duration_since(since).as_millis() as f64 / 1000.0).max(0.0)
+    seconds_between(requested_at(instance).unwrap_or(now), now)
 }

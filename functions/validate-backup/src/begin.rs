@@ -12,7 +12,7 @@ use holdfast_proving::Prover;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::{Begun, Output, Ports, parameter_group_family};
+use crate::{Begun, Output, Ports, family_to_validate};
 
 /// Finds everything before anything is made: an instance costs money and half an hour.
 pub(crate) async fn step(
@@ -27,7 +27,7 @@ pub(crate) async fn step(
         Error::new(ErrorKind::SnapshotGone, format!("there is no snapshot {id} in {region}"))
     })?;
     require_own(&format!("snapshot {id}"), &snapshot.tags, &asked.backup)?;
-    parameter_group_family(&snapshot.engine, &snapshot.engine_version)?;
+    family_to_validate(&snapshot.engine, &snapshot.engine_version)?;
     let key = asked.backup.manifest_key();
     if ports.documents.get::<IgnoredAny>(&key).await?.is_none() {
         return Err(Error::new(

@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use holdfast_core::Result;
 use holdfast_core::answer::{Answer, Progress};
+use holdfast_core::operation::seconds_between;
 use holdfast_core::polling::wait_seconds;
 use holdfast_core::ports::{Documents, Keys, Rds};
 use holdfast_core::rds::Instance;
 use holdfast_core::tags;
 use holdfast_core::validation::{CheckResult, NotChecked};
-use holdfast_proving::{Kept, Planned, Prover, Server, Units, options};
+use holdfast_proving::{Kept, MAX_FAILED_LOGINS, Planned, Prover, Server, Units};
 use holdfast_verify::{ConnectError, Options};
 use jiff::Timestamp;
 use serde_json::json;
@@ -19,9 +20,6 @@ use crate::restore::Job;
 use crate::verdict::{Verdicts, restored, unfinished};
 use crate::work::{self, Worked};
 use crate::{Carry, Output, Ports};
-
-/// A password change shows late: this many polls may fail to log in before the trouble counts as lasting.
-pub(crate) const MAX_FAILED_LOGINS: u32 = 12;
 
 /// With a server that is up: set the password, then log in, then check.
 pub(crate) async fn step(
@@ -58,7 +56,7 @@ pub(crate) async fn step(
         same_as,
         baseline,
         snapshot_time: job.snapshot.created_at.map(|time| time.to_string()),
-        ..options(&job.request.validation, ports.settings.verify_budget, job.snapshot.size_gib)
+        ..work::options(&job.request.validation, ports.settings.verify_budget, job.snapshot.size_gib)
     };
     match heartbeat {
         Some(heartbeat) => options.assertions.push(heartbeat.assertion(&job.operation)),
@@ -202,5 +200,5 @@ async fn not_connected(
 /// From asking for the restore to the first login. Polls make it longer than the truth, never shorter.
 fn restore_seconds(instance: &Instance, now: Timestamp) -> Option<f64> {
     let requested: Timestamp = instance.tags.get(tags::REQUESTED_AT)?.parse().ok()?;
-    Some((now.duration_since(requested).as_millis() as f64 / 1000.0).max(0.0))
+    Some(seconds_between(requested, now))
 }

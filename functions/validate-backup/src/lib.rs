@@ -14,6 +14,7 @@ use holdfast_core::answer::Answer;
 use holdfast_core::ids::{OperationId, Region};
 use holdfast_core::operation::{SnapshotResult, ValidationResult};
 use holdfast_core::ports::{Documents, Keys, Rds};
+use holdfast_core::rds::parameter_group_family;
 use holdfast_core::request::BackupRequest;
 use holdfast_core::{Error, ErrorKind, Result};
 use holdfast_proving::Prover;
@@ -254,28 +255,27 @@ pub async fn handle(
     }
 }
 
-/// The parameter group family of an engine version: `postgres15` for 15.4 (Amazon RDS User Guide, "Parameter groups").
-fn parameter_group_family(engine: &str, version: &str) -> Result<String> {
-    let major = version.split('.').next().filter(|major| !major.is_empty());
-    match (engine, major) {
-        ("postgres", Some(major)) => Ok(format!("postgres{major}")),
-        _ => Err(Error::new(
+/// The parameter group family of a version that can be validated.
+fn family_to_validate(engine: &str, version: &str) -> Result<String> {
+    let family = parameter_group_family(engine, version).filter(|_| engine == "postgres");
+    family.ok_or_else(|| {
+        Error::new(
             ErrorKind::InvalidInput,
             format!(
                 "validation.enabled: {engine} {version} cannot be validated; only postgres can, set it to false"
             ),
-        )),
-    }
+        )
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parameter_group_family;
+    use super::family_to_validate;
 
     #[test]
-    fn the_family_is_the_major_version() {
-        assert_eq!(parameter_group_family("postgres", "15.4").unwrap(), "postgres15");
-        assert!(parameter_group_family("mysql", "8.0.36").is_err());
-        assert!(parameter_group_family("postgres", "").is_err());
+    fn only_postgres_is_validated() {
+        assert_eq!(family_to_validate("postgres", "15.4").unwrap(), "postgres15");
+        assert!(family_to_validate("mysql", "8.0.36").is_err());
+        assert!(family_to_validate("postgres", "").is_err());
     }
 }

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::verdict::Verdicts;
-use crate::{Carry, Output, Ports, check, parameter_group_family};
+use crate::{Carry, Output, Ports, check, family_to_validate};
 
 /// A restored copy starts with everything its source had configured: it must not take over production's
 /// replication slots, and it must refuse a connection without TLS.
@@ -116,7 +116,7 @@ async fn start(
             job.carry.clone(),
         ));
     }
-    let family = parameter_group_family(&snapshot.engine, &snapshot.engine_version)?;
+    let family = family_to_validate(&snapshot.engine, &snapshot.engine_version)?;
     let parameter_group = format!("holdfast-validation-{family}");
     ports.rds.ensure_parameter_group(region, &parameter_group, &family, &PARAMETERS).await?;
     let classes = &job.request.validation.instance_classes;

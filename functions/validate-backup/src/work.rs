@@ -1,18 +1,19 @@
 //! Units of work: how many hands they need, and one worker's share of them.
 
+use std::time::Duration;
+
 use holdfast_core::answer::{Answer, Progress};
 use holdfast_core::ids::OperationId;
 use holdfast_core::polling::{max_workers, wait_seconds};
 use holdfast_core::ports::{Documents, Keys, Rds};
 use holdfast_core::rds::{Life, require_own};
-use holdfast_core::request::BackupRequest;
+use holdfast_core::request::{BackupRequest, Validation};
 use holdfast_core::{Error, ErrorKind, Result};
-use holdfast_proving::{Prover, Server, Units, options};
+use holdfast_proving::{MAX_FAILED_LOGINS, Prover, Server, Units};
 use holdfast_verify::{ConnectError, Options, Plan, Unit};
 use serde::de::IgnoredAny;
 use serde_json::json;
 
-use crate::check::MAX_FAILED_LOGINS;
 use crate::restore::not_as_asked;
 use crate::{Output, Ports, WorkCarry};
 
@@ -27,6 +28,11 @@ pub(crate) struct Share {
     pub workers: u32,
     pub poll: u32,
     pub carry: WorkCarry,
+}
+
+/// As the input wants it, on an instance that is restored for this and goes with the verdict.
+pub(crate) fn options(validation: &Validation, budget: Duration, allocated_gib: u32) -> Options {
+    Options { may_create_extensions: true, ..holdfast_proving::options(validation, budget, allocated_gib) }
 }
 
 /// How many workers the plan is worth, the input allows, the instance bears and the workflow's history has room for.

@@ -16,13 +16,10 @@ use holdfast_core::ports::{Documents, Logins};
 use holdfast_core::rds::{Creation, Server};
 use holdfast_core::request::RestoreRequest;
 use holdfast_core::validation::{Check, CheckResult, Manifest, NotChecked, Verdict};
-use holdfast_proving::{Kept, Planned, Prover, Units, options};
+use holdfast_proving::{Kept, MAX_FAILED_LOGINS, Planned, Prover, Units, options};
 use holdfast_verify::{ConnectError, Options};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-
-/// A network path and a name that is new take a while: this many looks may fail before the trouble counts as lasting.
-const MAX_FAILED_LOGINS: u32 = 12;
 
 /// What the state machine asks.
 #[derive(Debug, Clone, Deserialize)]
@@ -84,15 +81,13 @@ pub async fn handle(
     if let Some(kept) = ports.documents.get::<Kept>(&key).await? {
         return Ok(ended(&kept));
     }
-    let look = Look { ports, carry: input.carry.clone().unwrap_or_default(), input };
-    look.step().await
+    Look { ports, input }.step().await
 }
 
 /// One call.
 struct Look<'a, L, D, P> {
     ports: &'a Ports<'a, L, D, P>,
     input: Input,
-    carry: Carry,
 }
 
 impl<L: Logins, D: Documents, P: Prover> Look<'_, L, D, P> {
@@ -108,7 +103,6 @@ impl<L: Logins, D: Documents, P: Prover> Look<'_, L, D, P> {
         let options = Options {
             same_as,
             expect_isolated: false,
-            may_create_extensions: false,
             snapshot_time: self.input.plan.recovery_point.time().map(|time| time.to_string()),
             ..options(
                 &self.input.request.validation,
@@ -186,7 +180,12 @@ impl<L: Logins, D: Documents, P: Prover> Look<'_, L, D, P> {
             Some(planned) => planned,
             None => match prover.plan(server, options).await {
                 Ok(plan) => {
-                    units.keep_plan(Planned { restore_seconds: self.restore_seconds(), plan }).await?
+                    units
+                        .keep_plan(Planned {
+                            restore_seconds: Some(self.input.restore.timings.settled_seconds),
+                            plan,
+                        })
+                        .await?
                 }
                 Err(error) => return self.not_connected(&error).await,
             },
@@ -218,13 +217,9 @@ impl<L: Logins, D: Documents, P: Prover> Look<'_, L, D, P> {
         self.settle(kept).await
     }
 
-    fn restore_seconds(&self) -> Option<f64> {
-        Some(self.input.restore.timings.settled_seconds)
-    }
-
     /// A login that fails is tried again for a while, then INCONCLUSIVE: nothing is known of the data.
     async fn not_connected(&self, error: &ConnectError) -> Result<Answer<Output>> {
-        let failed_logins = self.carry.failed_logins + 1;
+        let failed_logins = self.input.carry.as_ref().map_or(0, |carry| carry.failed_logins) + 1;
         if !error.is_retryable() || failed_logins >= MAX_FAILED_LOGINS {
             return self.refuse(format!("the restored database could not be checked: {error}")).await;
         }

@@ -10,21 +10,19 @@ use holdfast_core::ports::Unended;
 use super::{DATABASE_INDEX, text};
 use crate::classify::classify;
 
-/// The words of the end states.
-const ENDS: [Phase; 3] = [Phase::Succeeded, Phase::Partial, Phase::Failed];
-
 pub(super) async fn list(client: &Client, table: &str, database: &DatabaseId) -> Result<Vec<Unended>> {
+    let ends: Vec<Phase> = Phase::ALL.into_iter().filter(|phase| phase.is_end()).collect();
+    let names: Vec<String> = (0..ends.len()).map(|n| format!(":end{n}")).collect();
     let mut query = client
         .query()
         .table_name(table)
         .index_name(DATABASE_INDEX)
         .key_condition_expression("databaseId = :database")
-        .filter_expression("NOT (#status IN (:end0, :end1, :end2))")
+        .filter_expression(format!("NOT (#status IN ({}))", names.join(", ")))
         .expression_attribute_names("#status", "status")
         .expression_attribute_values(":database", AttributeValue::S(database.to_string()));
-    for (n, end) in ENDS.iter().enumerate() {
-        query =
-            query.expression_attribute_values(format!(":end{n}"), AttributeValue::S(end.as_str().to_owned()));
+    for (name, end) in names.iter().zip(ends) {
+        query = query.expression_attribute_values(name, AttributeValue::S(end.as_str().to_owned()));
     }
     let mut items = query.into_paginator().items().send();
     let mut found = Vec::new();

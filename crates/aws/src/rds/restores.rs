@@ -8,11 +8,11 @@ use holdfast_core::blueprint::Blueprint;
 use holdfast_core::ids::{DatabaseId, Region};
 use holdfast_core::operation::RecoveryPoint;
 use holdfast_core::ports::{NewDatabase, Referred, RestoreAnswer, RestoreWindow, Restores};
-use holdfast_core::rds::{Instance, Snapshot};
-use holdfast_core::{Error, ErrorKind, Result, tags};
+use holdfast_core::rds::Instance;
+use holdfast_core::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 
-use super::convert::{blueprint_from, instance_from, sdk_tags, snapshot_from, timestamp};
+use super::convert::{blueprint_from, instance_from, sdk_tags, timestamp};
 use super::{RdsApi, busy_or, empty};
 use crate::classify::{classify, code, message};
 
@@ -24,23 +24,6 @@ impl Restores for RdsApi {
             Err(error) if code(&error) == Some("DBInstanceNotFound") => Ok(None),
             Err(error) => Err(classify(&format!("DescribeDBInstances {id} in {region}"), &error)),
         }
-    }
-
-    async fn snapshots_of(&self, region: &Region, database: &DatabaseId) -> Result<Vec<Snapshot>> {
-        // Not by DBInstanceIdentifier: a renamed instance's snapshots keep the old name, and ours carry a tag.
-        let all = self.client(region).describe_db_snapshots().snapshot_type("manual");
-        let mut pages = all.into_paginator().items().send();
-        let mut found = Vec::new();
-        while let Some(snapshot) = pages.next().await {
-            let snapshot =
-                snapshot.map_err(|error| classify(&format!("DescribeDBSnapshots in {region}"), &error))?;
-            let snapshot = snapshot_from(&snapshot, region)?;
-            let of = snapshot.tags.get(tags::DATABASE).unwrap_or(&snapshot.instance_id);
-            if of == database.as_str() {
-                found.push(snapshot);
-            }
-        }
-        Ok(found)
     }
 
     async fn restore_window(&self, region: &Region, database: &DatabaseId) -> Result<Option<RestoreWindow>> {
@@ -82,7 +65,9 @@ impl Restores for RdsApi {
     async fn problem_with(&self, region: &Region, referred: &Referred) -> Result<Option<String>> {
         match referred {
             Referred::SubnetGroup(name) => self.subnet_group(region, name).await,
-            Referred::ParameterGroup { name, family } => self.parameter_group(region, name, family).await,
+            Referred::ParameterGroup { name, family } => {
+                self.parameter_group(region, name, family.as_deref()).await
+            }
             Referred::OptionGroup(name) => self.option_group(region, name).await,
             Referred::Certificate(name) => self.certificate(region, name).await,
             Referred::Class { class, engine, version } => self.class(region, class, engine, version).await,
@@ -213,12 +198,18 @@ impl RdsApi {
         )
     }
 
-    async fn parameter_group(&self, region: &Region, name: &str, family: &str) -> Result<Option<String>> {
+    async fn parameter_group(
+        &self,
+        region: &Region,
+        name: &str,
+        family: Option<&str>,
+    ) -> Result<Option<String>> {
         let action = format!("DescribeDBParameterGroups {name} in {region}");
         let asked =
             self.client(region).describe_db_parameter_groups().db_parameter_group_name(name).send().await;
         if let Ok(answer) = &asked
             && let Some(group) = answer.db_parameter_groups().first()
+            && let Some(family) = family
             && let Some(other) = group.db_parameter_group_family().filter(|found| *found != family)
         {
             return Ok(Some(format!(

@@ -74,7 +74,7 @@ async fn no_automated_backups_are_none_and_no_answer_is_an_error() {
 }
 
 fn parameter_group() -> Referred {
-    Referred::ParameterGroup { name: "p".into(), family: "postgres15".into() }
+    Referred::ParameterGroup { name: "p".into(), family: Some("postgres15".into()) }
 }
 
 fn class() -> Referred {
@@ -164,44 +164,6 @@ async fn a_class_is_offered_for_the_version_or_it_is_not() {
     assert_eq!(found, "is not offered for postgres 15.4: name others with options.instanceClasses");
     let error = problem(&class(), || Answer::Code("AccessDenied")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::AccessDenied);
-}
-
-#[tokio::test]
-async fn snapshots_of_a_database_go_by_its_tag_and_then_by_the_instance_over_all_pages() {
-    let snapshot = |id: &str, of: &str, tag: Option<&str>| {
-        let tags = tag.map_or_else(String::new, |tag| {
-            format!("<TagList><Tag><Key>holdfast:database</Key><Value>{tag}</Value></Tag></TagList>")
-        });
-        format!(
-            "<DBSnapshot><DBSnapshotIdentifier>{id}</DBSnapshotIdentifier><DBSnapshotArn>arn:{id}</DBSnapshotArn>\
-             <DBInstanceIdentifier>{of}</DBInstanceIdentifier>\
-             <Status>available</Status><Engine>postgres</Engine>{tags}</DBSnapshot>"
-        )
-    };
-    // GIVEN snapshots of it, one of them from when it was called otherwise, and of others, one of which had its name
-    let first = format!(
-        "<DBSnapshots>{}{}</DBSnapshots><Marker>next</Marker>",
-        snapshot("by-hand", "prod-db", None),
-        snapshot("other", "other-db", None)
-    );
-    let second = format!(
-        "<DBSnapshots>{}{}</DBSnapshots>",
-        snapshot("renamed", "prod-db-old", Some("prod-db")),
-        snapshot("had-its-name", "prod-db", Some("other-db"))
-    );
-    let first = mock!(Client::describe_db_snapshots)
-        .match_requests(|asked| {
-            asked.marker().is_none()
-                && asked.snapshot_type() == Some("manual")
-                && asked.db_instance_identifier().is_none()
-        })
-        .then_http_response(move || xml("DescribeDBSnapshots", &first));
-    let second = mock!(Client::describe_db_snapshots)
-        .match_requests(|asked| asked.marker() == Some("next"))
-        .then_http_response(move || xml("DescribeDBSnapshots", &second));
-    // WHEN they are listed, THEN it is its own
-    let found = rds(&[&first, &second]).snapshots_of(&home(), &database()).await.unwrap();
-    assert_eq!(found.iter().map(|snapshot| snapshot.id.as_str()).collect::<Vec<_>>(), ["by-hand", "renamed"]);
 }
 
 #[tokio::test]

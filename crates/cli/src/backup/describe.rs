@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use clap::Args;
+use holdfast_core::operation::Phase;
 use serde_json::{Value, json};
 
 use super::Output;
@@ -15,9 +16,6 @@ use crate::{
     render::{self, Around},
     summary::Summary,
 };
-
-/// States that an operation never leaves.
-const END_STATES: [&str; 3] = ["SUCCEEDED", "PARTIAL", "FAILED"];
 
 /// The members of a summary.
 const SUMMARY: [&str; 16] = [
@@ -81,18 +79,26 @@ pub async fn run(args: Describe, table: String) -> Result<u8, Error> {
         running(&args, &record);
         return Ok(exit::RUNNING);
     };
+    ended(&cloud, &record, json, args.output).await
+}
+
+/// Writes how an operation ended; the answer is the exit code.
+///
+/// # Errors
+/// `Unreadable` when its summary is none.
+pub async fn ended(cloud: &Cloud, record: &Record, json: &Value, output: Output) -> Result<u8, Error> {
     let summary: Summary = serde_json::from_value(json.clone()).map_err(|error| {
-        Error::Unreadable(format!("the summary of {} cannot be read: {error}", args.operation_id))
+        Error::Unreadable(format!("the summary of {} cannot be read: {error}", json["operationId"]))
     })?;
-    match args.output {
+    match output {
         Output::Json => println!("{json:#}"),
         Output::Table => {
             // Step Functions forgets an execution after 90 days; the rest of the summary does not need it.
             let state_transitions = match &record.owner {
-                Some(owner) => follow::transitions(&cloud, owner).await.ok(),
+                Some(owner) => follow::transitions(cloud, owner).await.ok(),
                 None => None,
             };
-            let around = Around { state_transitions, table: cloud.table };
+            let around = Around { state_transitions, table: cloud.table.clone() };
             print!("{}", render::summary(&summary, &around, Paint::for_stdout()));
         }
     }
@@ -153,9 +159,14 @@ fn read(item: &Value) -> Record {
             .iter()
             .map(|checkpoint| ["name", "time", "detail"].map(|name| text(checkpoint, name)))
             .collect(),
-        summary: END_STATES.contains(&status.as_str()).then(|| summary_of(item)),
+        summary: has_ended(&status).then(|| summary_of(item)),
         status,
     }
+}
+
+/// Whether it is a state that an operation never leaves. A word that this version does not know is none that it knows.
+pub(crate) fn has_ended(status: &str) -> bool {
+    Phase::ALL.into_iter().any(|phase| phase.is_end() && phase.as_str() == status)
 }
 
 /// The same members as the execution's output.

@@ -56,9 +56,7 @@ pub async fn run(args: List, table: String) -> Result<u8, Error> {
 }
 
 fn is_running(row: &Value) -> bool {
-    let phase: Option<Phase> = serde_json::from_value(row["status"].clone()).ok();
-    // A word that this version does not know is no end that it knows.
-    phase.is_none_or(|phase| !phase.is_end())
+    !describe::has_ended(row["status"].as_str().unwrap_or_default())
 }
 
 fn newest(mut rows: Vec<Value>, args: &List) -> Vec<Value> {

@@ -2,12 +2,10 @@
 
 use clap::Args;
 
+use crate::Error;
 use crate::backup::{Output, create, describe};
 use crate::cloud::Cloud;
-use crate::render::{self, Around};
 use crate::screen::Screen;
-use crate::summary::Summary;
-use crate::{Error, exit, paint::Paint};
 
 /// Follow an operation to its end, and say how it ended.
 #[derive(Debug, Args)]
@@ -28,18 +26,8 @@ pub async fn run(args: Wait, table: String) -> Result<u8, Error> {
     let Some(record) = describe::record(&cloud, &args.operation_id).await? else {
         return Err(Error::NoSuchOperation { id: args.operation_id, table: cloud.table });
     };
-    if let Some(json) = record.summary {
-        let summary: Summary = serde_json::from_value(json.clone()).map_err(|error| {
-            Error::Unreadable(format!("the summary of {} cannot be read: {error}", args.operation_id))
-        })?;
-        match args.output {
-            Output::Json => println!("{json:#}"),
-            Output::Table => {
-                let around = Around { state_transitions: None, table: cloud.table };
-                print!("{}", render::summary(&summary, &around, Paint::for_stdout()));
-            }
-        }
-        return Ok(exit::of_status(summary.status));
+    if let Some(json) = &record.summary {
+        return describe::ended(&cloud, &record, json, args.output).await;
     }
     let owner = record.owner.ok_or_else(|| {
         Error::Unreadable(format!(

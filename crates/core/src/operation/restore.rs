@@ -56,7 +56,7 @@ impl RecoveryPoint {
 pub struct Lost {
     /// Everything written after this time.
     pub since: Timestamp,
-    /// Seconds from then until this was planned: never fewer than the truth.
+    /// Seconds from then until this was planned.
     pub seconds: f64,
 }
 

@@ -8,7 +8,6 @@ use crate::blueprint::Blueprint;
 use crate::error::Result;
 use crate::ids::{DatabaseId, Region};
 use crate::operation::RecoveryPoint;
-use crate::rds::Snapshot;
 
 /// The times a database can be restored to by its log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +42,8 @@ pub enum Referred {
     ParameterGroup {
         /// Its name.
         name: String,
-        /// `postgres15`.
-        family: String,
+        /// `postgres15`; `None` when the engine's rule is not known.
+        family: Option<String>,
     },
     /// An option group.
     OptionGroup(String),
@@ -88,8 +87,6 @@ impl Referred {
 pub trait Restores: Send + Sync {
     /// What an instance is made with now, or `None` when there is none of that name.
     async fn blueprint(&self, region: &Region, id: &str) -> Result<Option<Blueprint>>;
-    /// Every manual snapshot of a database in `region`, copies included, whoever made it.
-    async fn snapshots_of(&self, region: &Region, database: &DatabaseId) -> Result<Vec<Snapshot>>;
     /// The times that its automated backups reach, also when the instance is gone and they were kept. `None` when there
     /// are none.
     async fn restore_window(&self, region: &Region, database: &DatabaseId) -> Result<Option<RestoreWindow>>;

@@ -107,7 +107,7 @@ impl Backup {
             id: snapshot.id.clone(),
             arn: snapshot.arn.clone(),
             region: snapshot.region.clone(),
-            database: tag(tags::DATABASE).unwrap_or(&snapshot.instance_id).to_owned(),
+            database: snapshot.database().to_owned(),
             taken_at: snapshot.taken_at,
             proof: Proof::of(tag(tags::VERDICT)),
             tier: match tag(tags::TIER) {

@@ -7,8 +7,7 @@ use holdfast_core::blueprint::Blueprint;
 use holdfast_core::ids::{DatabaseId, Region};
 use holdfast_core::operation::RecoveryPoint;
 use holdfast_core::ports::{NewDatabase, Referred, RestoreAnswer, RestoreWindow, Restores};
-use holdfast_core::rds::{Instance, Snapshot, SnapshotStatus};
-use holdfast_core::tags;
+use holdfast_core::rds::{Instance, SnapshotStatus};
 use holdfast_core::{Error, ErrorKind, Result};
 
 use super::{FakeRds, Made, Place, place};
@@ -87,16 +86,6 @@ impl Restores for FakeRds {
     async fn blueprint(&self, region: &Region, id: &str) -> Result<Option<Blueprint>> {
         let struck = self.troubles.strike(Call::Blueprint, id)?;
         struck.answer(self.blueprint_now(region, id))
-    }
-
-    async fn snapshots_of(&self, region: &Region, database: &DatabaseId) -> Result<Vec<Snapshot>> {
-        let struck = self.troubles.strike(Call::SnapshotsOf, database.as_str())?;
-        let state = locked(&self.state);
-        let of = |snapshot: &Snapshot| {
-            let of = snapshot.tags.get(tags::DATABASE).unwrap_or(&snapshot.instance_id);
-            of == database.as_str() && snapshot.region == *region
-        };
-        struck.answer(state.snapshots.values().map(|made| made.thing.clone()).filter(of).collect())
     }
 
     async fn restore_window(&self, region: &Region, database: &DatabaseId) -> Result<Option<RestoreWindow>> {

@@ -104,7 +104,7 @@ async fn without_its_key_nothing_that_is_encrypted_comes_back() {
 
 #[tokio::test]
 async fn a_look_that_fails_is_no_reference_that_is_there() {
-    for call in [Call::ProblemWith, Call::Key, Call::SnapshotsOf] {
+    for call in [Call::ProblemWith, Call::Key, Call::ManualSnapshots] {
         let world = World::lost();
         let trouble = Trouble::refused(ErrorKind::AccessDenied);
         match call {

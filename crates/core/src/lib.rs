@@ -9,6 +9,7 @@ pub mod error;
 pub mod health;
 pub mod ids;
 pub mod login;
+pub mod objectives;
 pub mod operation;
 pub mod polling;
 pub mod ports;

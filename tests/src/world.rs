@@ -163,6 +163,22 @@ impl World {
         self.connect(instance).await.query_one(query, &[]).await.expect("an answer").get(0)
     }
 
+    /// What a client that has known an instance since before is answered now; `None` when nobody lets it in.
+    pub async fn answer(&self, known: &DbInstance, query: &str) -> Option<i64> {
+        let client = seed::connect(&self.stack, known, "shop", PASSWORD).await.ok()?;
+        client.query_one(query, &[]).await.ok()?.try_get(0).ok()
+    }
+
+    /// A client of Route 53, as the account's root.
+    pub fn route53(&self) -> aws_sdk_route53::Client {
+        aws_sdk_route53::Client::new(&config(&self.stack.settings.cloud_endpoint(), HOME_REGION))
+    }
+
+    /// Starts a restore; the execution.
+    pub async fn start_restore(&self, input: &Value) -> String {
+        start(&self.home, &setting("HOLDFAST_RESTORE_STATE_MACHINE_ARN"), input).await
+    }
+
     async fn connect(&self, instance: &str) -> tokio_postgres::Client {
         let instance = self.instance(instance).await.expect("the database");
         seed::connect(&self.stack, &instance, "shop", PASSWORD).await.expect("a connection")
@@ -464,7 +480,9 @@ impl World {
             ("the baseline".to_owned(), json!(self.document(&operation.baseline_key()).await).to_string()),
         ];
         if let Some(execution) = execution {
-            places.push(("the execution's history".to_owned(), self.history(&execution).await));
+            let history = self.history(&execution).await;
+            assert!(history.contains(operation.as_str()), "the history does not show what went in and out");
+            places.push(("the execution's history".to_owned(), history));
         }
         let functions = python("tests/data/function_logs.py", &[]).await;
         assert!(functions.contains(operation.as_str()), "the functions' logs do not speak of {operation}");
@@ -481,13 +499,25 @@ impl World {
         }
     }
 
-    /// Every event of an execution, as text.
+    /// Every event of an execution with all that went in and out, as text. `Debug` alone leaves just that out.
     pub async fn history(&self, execution: &str) -> String {
         let mut events =
             self.home.sfn.get_execution_history().execution_arn(execution).into_paginator().items().send();
         let mut text = String::new();
         while let Some(event) = events.next().await {
-            text.push_str(&format!("{:?}\n", event.expect("an event")));
+            let event = event.expect("an event");
+            let payloads = [
+                event.execution_started_event_details().and_then(|details| details.input()),
+                event.execution_succeeded_event_details().and_then(|details| details.output()),
+                event.execution_failed_event_details().and_then(|details| details.cause()),
+                event.state_entered_event_details().and_then(|details| details.input()),
+                event.state_exited_event_details().and_then(|details| details.output()),
+                event.task_scheduled_event_details().map(|details| details.parameters()),
+                event.task_succeeded_event_details().and_then(|details| details.output()),
+                event.task_failed_event_details().and_then(|details| details.cause()),
+            ];
+            let payloads: Vec<&str> = payloads.into_iter().flatten().collect();
+            text.push_str(&format!("{event:?} {}\n", payloads.join(" ")));
         }
         text
     }

@@ -203,6 +203,7 @@ fn read(item: &Item) -> Result<Operation> {
         replicas: replicas.map(|replicas| replicas.into_values().collect()),
         plan: part(item, "plan")?,
         restore: part(item, "restore")?,
+        swap: part(item, "swap")?,
         failure: part(item, "failure")?,
         leftovers: part(item, "leftovers")?,
     };

@@ -12,6 +12,7 @@ pub mod presign;
 pub mod rds;
 pub mod rds_auth;
 pub mod region;
+pub mod route53;
 pub mod s3;
 pub mod secrets;
 pub mod sfn;

@@ -27,6 +27,7 @@ use crate::config::Aws;
 use crate::presign;
 
 mod convert;
+mod renames;
 mod restores;
 mod snapshots;
 

@@ -5,10 +5,10 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_secretsmanager::Client;
-use holdfast_core::ports::Logins;
+use holdfast_core::ports::{Logins, SecretVersion, Secrets};
 use holdfast_core::rds::Endpoint;
 use holdfast_core::{Error, ErrorKind, Result};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::classify::{classify, code, message};
 use crate::config::Aws;
@@ -71,5 +71,43 @@ impl Logins for SourceLogins {
             .await
             .map_err(|error| Error::new(ErrorKind::Configuration, format!("credentials: {error}")))?;
         rds_auth::token(self.aws.region(), endpoint, user, &credentials, SystemTime::now())
+    }
+}
+
+/// The stage of the version that everybody reads.
+const CURRENT: &str = "AWSCURRENT";
+
+#[async_trait]
+impl Secrets for SourceLogins {
+    async fn current(&self, arn: &str) -> Result<Option<SecretVersion>> {
+        match self.client.get_secret_value().secret_id(arn).send().await {
+            Ok(answer) => {
+                let (Some(id), Some(text)) = (answer.version_id, answer.secret_string) else {
+                    return Err(Error::new(
+                        ErrorKind::ReferenceUnresolved,
+                        format!(
+                            "the secret {arn} is binary; host and port can only be set in one that is text"
+                        ),
+                    ));
+                };
+                Ok(Some(SecretVersion { id, text: SecretString::from(text) }))
+            }
+            Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(None),
+            Err(error) => Err(classify(&format!("GetSecretValue {arn}"), &error)),
+        }
+    }
+
+    async fn put(&self, arn: &str, token: &str, text: &SecretString) -> Result<()> {
+        let put = self.client.put_secret_value().secret_id(arn).client_request_token(token);
+        let put = put.secret_string(text.expose_secret()).send().await;
+        put.map_err(|error| classify(&format!("PutSecretValue {arn}"), &error))?;
+        Ok(())
+    }
+
+    async fn make_current(&self, arn: &str, id: &str, instead_of: &str) -> Result<()> {
+        let change = self.client.update_secret_version_stage().secret_id(arn).version_stage(CURRENT);
+        let change = change.move_to_version_id(id).remove_from_version_id(instead_of).send().await;
+        change.map_err(|error| classify(&format!("UpdateSecretVersionStage {arn}"), &error))?;
+        Ok(())
     }
 }

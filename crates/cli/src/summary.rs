@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::restore::summary::{RestorePlan, Restored};
+use crate::restore::summary::{RestorePlan, Restored, Swapped};
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -92,6 +92,8 @@ pub struct Summary {
     pub plan: Option<RestorePlan>,
     /// The database that a restore brought back.
     pub restore: Option<Restored>,
+    /// Who has which name after a swap.
+    pub swap: Option<Swapped>,
     /// The snapshot, if one was made.
     pub snapshot: Option<Snapshot>,
     /// Whether the source was read around the snapshot.

@@ -55,6 +55,10 @@ pub enum ErrorKind {
     NoCapacity,
     /// RDS ended the restored instance in a state that it does not leave.
     RestoreFailed,
+    /// What uses the database did not do with what was swapped in; the swap was undone.
+    SmokeCheckFailed,
+    /// A swap that had to be undone could not be: names are not where they were.
+    SwapNotUndone,
     /// The input's deadline passed.
     DeadlineExceeded,
     /// Temporary resources are still there after the clean-up's bound.
@@ -84,7 +88,7 @@ pub enum Leftovers {
 
 impl ErrorKind {
     /// Every kind, for the contract tests and the pages.
-    pub const ALL: [ErrorKind; 30] = [
+    pub const ALL: [ErrorKind; 32] = [
         ErrorKind::InvalidInput,
         ErrorKind::RequestMismatch,
         ErrorKind::Configuration,
@@ -108,6 +112,8 @@ impl ErrorKind {
         ErrorKind::ReferenceUnresolved,
         ErrorKind::NoCapacity,
         ErrorKind::RestoreFailed,
+        ErrorKind::SmokeCheckFailed,
+        ErrorKind::SwapNotUndone,
         ErrorKind::DeadlineExceeded,
         ErrorKind::CleanUpIncomplete,
         ErrorKind::AccessDenied,
@@ -143,6 +149,8 @@ impl ErrorKind {
             ErrorKind::ReferenceUnresolved => "ReferenceUnresolved",
             ErrorKind::NoCapacity => "NoCapacity",
             ErrorKind::RestoreFailed => "RestoreFailed",
+            ErrorKind::SmokeCheckFailed => "SmokeCheckFailed",
+            ErrorKind::SwapNotUndone => "SwapNotUndone",
             ErrorKind::DeadlineExceeded => "DeadlineExceeded",
             ErrorKind::CleanUpIncomplete => "CleanUpIncomplete",
             ErrorKind::AccessDenied => "AccessDenied",
@@ -190,6 +198,8 @@ impl ErrorKind {
             | ErrorKind::ReferenceUnresolved
             | ErrorKind::NoCapacity
             | ErrorKind::RestoreFailed
+            | ErrorKind::SmokeCheckFailed
+            | ErrorKind::SwapNotUndone
             | ErrorKind::DeadlineExceeded
             | ErrorKind::CleanUpIncomplete
             | ErrorKind::AccessDenied
@@ -224,6 +234,8 @@ impl ErrorKind {
             | ErrorKind::ValidationFailed
             | ErrorKind::ValidationInconclusive
             | ErrorKind::RestoreFailed
+            | ErrorKind::SmokeCheckFailed
+            | ErrorKind::SwapNotUndone
             | ErrorKind::CleanUpIncomplete => Leftovers::Something,
             ErrorKind::StaleOwner
             | ErrorKind::DeadlineExceeded

@@ -12,39 +12,15 @@ use crate::ids::{DatabaseId, OperationId, Region, RunId};
 use crate::request::{BackupRequest, RestoreRequest, Tier};
 use crate::validation::Verdict;
 
+mod phase;
 mod restore;
 mod results;
+mod swap;
 
+pub use phase::{Kind, Phase};
 pub use restore::{Lost, RecoveryPoint, Reference, RestorePlan, RestoreResult, RestoreTimings};
 pub use results::{CopyValidation, ReplicaResult, ReplicaStatus, Results, SnapshotResult, ValidationResult};
-
-/// What kind of operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Kind {
-    /// A snapshot, proven and copied.
-    Backup,
-    /// A database, brought back.
-    Restore,
-}
-
-impl Kind {
-    /// The word kept in the table.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Backup => "BACKUP",
-            Kind::Restore => "RESTORE",
-        }
-    }
-
-    /// Where an operation of this kind begins.
-    fn first_phase(self) -> Phase {
-        match self {
-            Kind::Backup => Phase::HealthChecking,
-            Kind::Restore => Phase::Planning,
-        }
-    }
-}
+pub use swap::{OldInstance, RecordBefore, SecretBefore, SmokeResult, SwapPlan, SwapResult};
 
 /// What was asked for, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -110,91 +86,6 @@ impl From<BackupRequest> for Request {
 impl From<RestoreRequest> for Request {
     fn from(request: RestoreRequest) -> Self {
         Request::Restore(Box::new(request))
-    }
-}
-
-/// Where an operation is. The last three are end states and never change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Phase {
-    /// Source, keys and quotas are looked at; nothing exists yet.
-    HealthChecking,
-    /// The snapshot is being taken.
-    Snapshotting,
-    /// The snapshot is restored and checked.
-    Validating,
-    /// Copies go to the target Regions.
-    Replicating,
-    /// The recovery point is looked for, and everything that the restore refers to; nothing exists yet.
-    Planning,
-    /// The database is being restored.
-    Restoring,
-    /// Temporary resources are removed.
-    CleaningUp,
-    /// Everything that was wanted is there, and the proof where one was wanted.
-    Succeeded,
-    /// The snapshot, or the restored database, is there, but something named in the record is missing.
-    Partial,
-    /// There is no backup, or no database, to rely on; the record says why.
-    Failed,
-}
-
-impl Phase {
-    /// Every phase of every kind of operation.
-    pub const ALL: [Phase; 10] = [
-        Phase::HealthChecking,
-        Phase::Snapshotting,
-        Phase::Validating,
-        Phase::Replicating,
-        Phase::Planning,
-        Phase::Restoring,
-        Phase::CleaningUp,
-        Phase::Succeeded,
-        Phase::Partial,
-        Phase::Failed,
-    ];
-
-    /// The word kept in the table.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Phase::HealthChecking => "HEALTH_CHECKING",
-            Phase::Snapshotting => "SNAPSHOTTING",
-            Phase::Validating => "VALIDATING",
-            Phase::Replicating => "REPLICATING",
-            Phase::Planning => "PLANNING",
-            Phase::Restoring => "RESTORING",
-            Phase::CleaningUp => "CLEANING_UP",
-            Phase::Succeeded => "SUCCEEDED",
-            Phase::Partial => "PARTIAL",
-            Phase::Failed => "FAILED",
-        }
-    }
-
-    /// Whether it is an end state.
-    pub fn is_end(self) -> bool {
-        match self {
-            Phase::Succeeded | Phase::Partial | Phase::Failed => true,
-            Phase::HealthChecking
-            | Phase::Snapshotting
-            | Phase::Validating
-            | Phase::Replicating
-            | Phase::Planning
-            | Phase::Restoring
-            | Phase::CleaningUp => false,
-        }
-    }
-
-    /// Forward by one, or to the clean-up from anywhere that is not an end.
-    fn may_advance_to(self, kind: Kind, to: Phase) -> bool {
-        match (kind, self, to) {
-            (Kind::Backup, Phase::HealthChecking, Phase::Snapshotting)
-            | (Kind::Backup, Phase::Snapshotting, Phase::Validating)
-            | (Kind::Backup, Phase::Validating, Phase::Replicating)
-            | (Kind::Restore, Phase::Planning, Phase::Restoring)
-            | (Kind::Restore, Phase::Restoring, Phase::Validating) => true,
-            (_, from, Phase::CleaningUp) => !from.is_end() && from != Phase::CleaningUp,
-            _ => false,
-        }
     }
 }
 
@@ -351,6 +242,7 @@ impl Operation {
                 summary["type"] = json!(Kind::Restore);
                 summary["plan"] = json!(self.results.plan);
                 summary["restore"] = json!(self.results.restore);
+                summary["swap"] = json!(self.results.swap);
             }
         }
         summary
@@ -391,6 +283,7 @@ pub fn transition(current: &Operation, command: Command, now: Timestamp) -> Resu
             }
             let detail = describe(&results);
             next.results.absorb(*results);
+            next.fit_for(to)?;
             next.phase = to;
             (to.as_str(), detail)
         }
@@ -425,6 +318,25 @@ pub fn transition(current: &Operation, command: Command, now: Timestamp) -> Resu
 }
 
 impl Operation {
+    /// What a phase needs of the results of those before it, beyond their order.
+    fn fit_for(&self, to: Phase) -> Result<()> {
+        let refuse = |why: String| {
+            let from = self.phase.as_str();
+            let message = format!("operation {} cannot go from {from} to {}: {why}", self.id, to.as_str());
+            Err(Error::new(ErrorKind::IllegalTransition, message))
+        };
+        if let (Request::Restore(request), Phase::Swapping) = (&self.request, to)
+            && let Some(why) = self.results.unfit_for_swap(request)
+        {
+            return refuse(why);
+        }
+        // Half a swap is neither here nor there: it is ended or undone.
+        if self.phase == Phase::Swapping && to == Phase::CleaningUp && self.results.swap.is_none() {
+            return refuse("the swap has not ended".to_owned());
+        }
+        Ok(())
+    }
+
     fn end_detail(&self) -> String {
         if let Some(failure) = &self.results.failure {
             return format!("{}: {}", failure.name, failure.cause);
@@ -458,6 +370,9 @@ fn describe(results: &Results) -> String {
         let proven =
             if wanted == 0 { String::new() } else { format!("; {valid} of {wanted} proven where they lie") };
         return format!("{there} of {} copies there{proven}", replicas.len());
+    }
+    if let Some(swap) = &results.swap {
+        return swap.describe();
     }
     if let Some(validation) = &results.validation {
         return format!("verdict {} over {} rows", validation.verdict.as_str(), validation.rows);
@@ -548,12 +463,13 @@ mod tests {
     fn phases_only_go_forward() {
         let backup = [Phase::HealthChecking, Phase::Snapshotting, Phase::Validating, Phase::Replicating];
         let restored = [Phase::Planning, Phase::Restoring, Phase::Validating];
+        let no_swap = |from, to| from != Phase::Swapping && to != Phase::Swapping && to != Phase::UndoingSwap;
         for (begun, way) in
             [(operation(), &backup[..]), (restore(json!({"databaseId": "prod-db"})), &restored[..])]
         {
             assert_eq!(begun.phase, way[0]);
             for from in Phase::ALL {
-                for to in Phase::ALL {
+                for to in Phase::ALL.into_iter().filter(|to| no_swap(from, *to)) {
                     let current = Operation { phase: from, ..begun.clone() };
                     let allowed = advance(&current, to, Results::default()).is_ok();
                     let forward_by_one = way.windows(2).any(|pair| pair == [from, to]);
@@ -562,6 +478,95 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// A restore that is to be swapped in, with what came of it so far.
+    fn swapping(input: Value, change: fn(&mut Results)) -> Operation {
+        let mut operation = restore(input);
+        operation.phase = Phase::Validating;
+        operation.results = restore::tests::good();
+        change(&mut operation.results);
+        operation
+    }
+
+    #[test]
+    fn only_what_is_proven_and_as_asked_for_takes_the_place_of_another() {
+        let asked = json!({"databaseId": "prod-db", "swap": true});
+        let unproven = json!({"databaseId": "prod-db", "swap": true, "validation": {"enabled": false}});
+        let to_swap = |input: &Value, change: fn(&mut Results)| {
+            advance(&swapping(input.clone(), change), Phase::Swapping, Results::default())
+        };
+        assert_eq!(to_swap(&asked, |_| {}).unwrap().phase, Phase::Swapping);
+        let set: [fn(&mut Results); 5] = [
+            |results| results.validation.as_mut().unwrap().verdict = Verdict::Invalid,
+            |results| results.validation.as_mut().unwrap().verdict = Verdict::Inconclusive,
+            |results| results.validation.as_mut().unwrap().verdict = Verdict::NotRun,
+            |results| results.validation = None,
+            |results| {
+                results.restore.as_mut().unwrap().differences.push("Multi-AZ: off; asked for: on".into())
+            },
+        ];
+        for change in set {
+            let error = to_swap(&asked, change).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::IllegalTransition, "{error}");
+        }
+        // Nobody wanted a proof: that is said in the input.
+        assert!(to_swap(&unproven, set[2]).is_ok());
+        assert!(to_swap(&json!({"databaseId": "prod-db"}), |_| {}).is_err());
+    }
+
+    #[test]
+    fn half_a_swap_is_ended_or_undone() {
+        let asked = json!({"databaseId": "prod-db", "swap": true});
+        let current = Operation { phase: Phase::Swapping, ..swapping(asked, |_| {}) };
+        let error = advance(&current, Phase::CleaningUp, Results::default()).unwrap_err();
+        assert!(error.message.contains("the swap has not ended"), "{error}");
+        let swapped = SwapResult {
+            instance_id: "prod-db".into(),
+            endpoint: None,
+            old_id: Some("prod-db-old-0123456789".into()),
+            old_stopped: false,
+            outage_seconds: Some(60.0),
+            repointed: vec![],
+            smoke_checks: vec![],
+            undone: false,
+        };
+        let results = || Results { swap: Some(swapped.clone()), ..Results::default() };
+        let ended = advance(&current, Phase::CleaningUp, results()).unwrap();
+        assert_eq!(
+            finish(&ended, Results { leftovers: Some(vec![]), ..Results::default() }).unwrap().phase,
+            Phase::Succeeded
+        );
+        // The old one runs though it was to be stopped: that is not what was asked for.
+        let mut unstopped = ended.clone();
+        unstopped.results.plan.as_mut().unwrap().swap = Some(SwapPlan {
+            old: Some(OldInstance {
+                resource_id: "db-A".into(),
+                aside_id: DatabaseId::parse("prod-db-old-0123456789").unwrap(),
+            }),
+            after: crate::request::AfterSwap::Stop,
+            record: None,
+            secret: None,
+        });
+        assert_eq!(finish(&unstopped, Results::default()).unwrap().phase, Phase::Partial);
+        // Undone it has failed, and the first reason stands; unless it could not be undone.
+        let cause = |name: &str, cause: &str| Some(NamedCause { name: name.into(), cause: cause.into() });
+        let failure = cause("Holdfast.SmokeCheckFailed", "503");
+        let undoing =
+            advance(&current, Phase::UndoingSwap, Results { failure, ..Results::default() }).unwrap();
+        assert!(advance(&undoing, Phase::Swapping, Results::default()).is_err());
+        let undone = advance(&undoing, Phase::CleaningUp, results()).unwrap();
+        assert_eq!(undone.results.failure.as_ref().unwrap().name, "Holdfast.SmokeCheckFailed");
+        assert_eq!(finish(&undone, Results::default()).unwrap().phase, Phase::Failed);
+        let failure = cause("Holdfast.SwapNotUndone", "it is nowhere");
+        let stuck = advance(&undoing, Phase::CleaningUp, Results { failure, ..Results::default() }).unwrap();
+        let failure = stuck.results.failure.unwrap();
+        assert_eq!(failure.name, "Holdfast.SwapNotUndone");
+        assert!(
+            failure
+                .cause
+                .contains("it is nowhere; it was to be undone because of Holdfast.SmokeCheckFailed: 503")
+        );
     }
 
     #[test]

@@ -15,8 +15,10 @@ use crate::rds::{Creation, Endpoint, Instance, Snapshot};
 use crate::tags::Tags;
 
 mod restores;
+mod swaps;
 
 pub use restores::{NewDatabase, Referred, RestoreWindow, Restores};
+pub use swaps::{Dns, FoundRecord, RenameAnswer, Renames, SecretVersion, Secrets};
 
 /// A snapshot to take.
 #[derive(Debug, Clone, PartialEq, Eq)]

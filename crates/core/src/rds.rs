@@ -16,6 +16,8 @@ pub struct Instance {
     pub id: String,
     /// ARN.
     pub arn: String,
+    /// `DbiResourceId`: the instance's own, whatever its name is.
+    pub resource_id: String,
     /// `DBInstanceStatus` as RDS spells it (Amazon RDS User Guide, "Viewing DB instance status").
     pub status: String,
     /// `postgres`, `mysql`, ...
@@ -30,7 +32,7 @@ pub struct Instance {
     pub master_username: String,
     /// Whether its storage is encrypted.
     pub encrypted: bool,
-    /// Whether a change (password, retention) is still to be applied.
+    /// Whether a change (password, retention, identifier) is still to be applied.
     pub change_pending: bool,
     /// Days of automated backups.
     pub backup_retention_days: i32,
@@ -236,6 +238,7 @@ pub(crate) mod tests {
         Instance {
             id: "prod-db".into(),
             arn: "arn:aws:rds:us-east-1:1:db:prod-db".into(),
+            resource_id: "db-PROD".into(),
             status: "available".into(),
             engine: "postgres".into(),
             engine_version: "15.4".into(),

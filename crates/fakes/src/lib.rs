@@ -5,6 +5,7 @@
 //! function run, and asserts on the state that is left. [`trouble`] makes calls fail, or take effect and lose
 //! their answer.
 
+pub mod dns;
 pub mod documents;
 pub mod executions;
 pub mod keys;
@@ -12,15 +13,18 @@ pub mod logins;
 pub mod rds;
 pub mod region;
 pub mod sample;
+pub mod secrets;
 pub mod store;
 pub mod trouble;
 
+pub use dns::FakeDns;
 pub use documents::FakeDocuments;
 pub use executions::FakeExecutions;
 pub use keys::FakeKeys;
 pub use logins::FakeLogins;
 pub use rds::FakeRds;
 pub use region::FakeRegionStack;
+pub use secrets::FakeSecrets;
 pub use store::FakeStore;
 pub use trouble::{Call, Trouble};
 

@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::trouble::{Call, Troubles};
 use crate::{locked, sample};
 
+mod renames;
 mod restores;
 
 /// How a snapshot that is being made ends.
@@ -102,6 +103,7 @@ struct State {
     foreign_parameter_groups: BTreeSet<String>,
     passwords: BTreeMap<String, String>,
     restored: restores::Restored,
+    renames: Vec<(String, String)>,
 }
 
 /// Amazon RDS in every Region.
@@ -229,6 +231,13 @@ impl State {
                     made.thing.status = restores_end_as.to_owned();
                     let host = format!("{}.x.{}.rds.amazonaws.com", at.1, at.0);
                     made.thing.endpoint = Some(Endpoint { host, port: 5432 });
+                }
+            }
+            "renaming" => {
+                made.looks += 1;
+                if made.looks >= looks {
+                    made.looks = 0;
+                    made.thing.status = "available".to_owned();
                 }
             }
             "deleting" => {

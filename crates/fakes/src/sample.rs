@@ -74,6 +74,7 @@ pub fn instance(id: &str) -> Instance {
     Instance {
         id: id.to_owned(),
         arn: format!("arn:aws:rds:us-east-1:000000000000:db:{id}"),
+        resource_id: format!("db-{}", id.to_ascii_uppercase()),
         status: "available".into(),
         engine: "postgres".into(),
         engine_version: "15.4".into(),
@@ -94,7 +95,7 @@ pub fn instance(id: &str) -> Instance {
 pub fn blueprint(instance: &Instance) -> Blueprint {
     Blueprint {
         instance_id: instance.id.clone(),
-        resource_id: format!("db-{}", instance.id.to_ascii_uppercase()),
+        resource_id: instance.resource_id.clone(),
         engine: instance.engine.clone(),
         engine_version: instance.engine_version.clone(),
         class: instance.class.clone(),

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_sdk_cloudformation::types::{Capability, Stack as CfnStack, StackStatus};
+use aws_sdk_cloudformation::types::{Capability, Parameter, Stack as CfnStack, StackStatus};
 use aws_sdk_s3::{
     primitives::ByteStream,
     types::{BucketLocationConstraint, CreateBucketConfiguration},
@@ -25,6 +25,8 @@ pub const TARGET_REGIONS: [&str; 2] = ["us-west-2", "eu-west-1"];
 /// The stack of `template.yaml`.
 pub const STACK_NAME: &str = "holdfast";
 
+/// Where the local stack is not deployed with the defaults: there a swap may repoint any record.
+const PARAMETERS: [(&str, &str); 1] = [("SwapHostedZoneId", "*")];
 const REGION_TEMPLATE: &str = "infra/region.yaml";
 const DEPLOYED_WITHIN: Duration = Duration::from_secs(180);
 
@@ -70,7 +72,8 @@ pub(crate) async fn everything(stack: &Stack) -> Result<Outputs> {
 async fn home(stack: &Stack) -> Result<Outputs> {
     let path = "template.yaml";
     let clients = stack.clients(HOME_REGION);
-    let deployed = apply(&clients, STACK_NAME, &packaged(&clients, HOME_REGION, path).await?).await?;
+    let deployed =
+        apply(&clients, STACK_NAME, &packaged(&clients, HOME_REGION, path).await?, &PARAMETERS).await?;
     Ok(Outputs {
         state_table: output(&deployed, path, "StateTableName")?,
         metadata_bucket: output(&deployed, path, "MetadataBucketName")?,
@@ -86,7 +89,7 @@ async fn regions(stack: &Stack) -> Result<()> {
         let clients = stack.clients(region);
         let text = packaged(&clients, region, REGION_TEMPLATE).await?;
         // What tests ask for later is looked for now, while it is clear what lacks it.
-        region_outputs(&apply(&clients, &region_stack_name(region), &text).await?)?;
+        region_outputs(&apply(&clients, &region_stack_name(region), &text, &[]).await?)?;
     }
     Ok(())
 }
@@ -180,15 +183,25 @@ impl Artifacts<'_> {
 ///
 /// # Errors
 /// When it ends in any other state than complete: the message has the failures' reasons.
-pub async fn apply(clients: &Clients, name: &str, body: &str) -> Result<CfnStack> {
+pub async fn apply(
+    clients: &Clients,
+    name: &str,
+    body: &str,
+    parameters: &[(&str, &str)],
+) -> Result<CfnStack> {
     let cloudformation = &clients.cloudformation;
     let capabilities =
         vec![Capability::CapabilityIam, Capability::CapabilityNamedIam, Capability::CapabilityAutoExpand];
+    let parameters: Vec<Parameter> = parameters
+        .iter()
+        .map(|(name, value)| Parameter::builder().parameter_key(*name).parameter_value(*value).build())
+        .collect();
     if describe(clients, name).await?.is_none() {
         cloudformation
             .create_stack()
             .stack_name(name)
             .template_body(body)
+            .set_parameters(Some(parameters))
             .set_capabilities(Some(capabilities))
             .send()
             .await
@@ -198,6 +211,7 @@ pub async fn apply(clients: &Clients, name: &str, body: &str) -> Result<CfnStack
             .update_stack()
             .stack_name(name)
             .template_body(body)
+            .set_parameters(Some(parameters))
             .set_capabilities(Some(capabilities))
             .send()
             .await;

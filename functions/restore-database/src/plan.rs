@@ -58,6 +58,7 @@ pub(crate) async fn step(
         blueprint_of: settings.of,
         references,
         login: request.login.clone().or(settings.login),
+        swap: None,
     };
     Ok(Answer::Final {
         progress: Progress::new("plan", Some(100), plan.describe()),

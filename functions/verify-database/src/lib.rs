@@ -2,6 +2,8 @@
 //!
 //! It is looked at as it stands, in its own network, by a user of its own: nothing is set up in it, changed or removed.
 //! What came from a backup that was found VALID must be what that backup was, object by object and row by row.
+//!
+//! After a swap it also makes the smoke checks ([`smoke`]): it is the function that reaches the databases' network.
 
 use std::time::Duration;
 
@@ -10,21 +12,37 @@ use holdfast_core::Result;
 use holdfast_core::answer::{Answer, Progress};
 use holdfast_core::ids::OperationId;
 use holdfast_core::login::credentials;
-use holdfast_core::operation::{RecoveryPoint, RestorePlan, RestoreResult, ValidationResult};
+use holdfast_core::operation::{RecoveryPoint, RestorePlan, RestoreResult, SmokeResult, ValidationResult};
 use holdfast_core::polling::wait_seconds;
 use holdfast_core::ports::{Documents, Logins};
-use holdfast_core::rds::{Creation, Server};
+use holdfast_core::rds::{Creation, Endpoint, Server};
 use holdfast_core::request::RestoreRequest;
 use holdfast_core::validation::{Check, CheckResult, Manifest, NotChecked, Verdict};
 use holdfast_proving::{Kept, MAX_FAILED_LOGINS, Planned, Prover, Units, options};
 use holdfast_verify::{ConnectError, Options};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+mod smoke;
+mod web;
+
+pub use smoke::{SmokeCarry, SmokeInput};
+
 /// What the state machine asks.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "action", rename_all = "lowercase")]
+pub enum Input {
+    /// Prove what came back.
+    Verify(Box<VerifyInput>),
+    /// Look whether what uses the database does with the one that was swapped in.
+    Smoke(Box<SmokeInput>),
+}
+
+/// What is to be proven.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Input {
+pub struct VerifyInput {
     /// The operation.
     pub operation_id: OperationId,
     /// What was asked for.
@@ -51,9 +69,20 @@ pub struct Carry {
 
 /// What it ends with.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Output {
-    /// What the record keeps.
-    pub validation: Box<ValidationResult>,
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum Output {
+    /// What came back is looked at.
+    Verified {
+        /// What the record keeps.
+        validation: Box<ValidationResult>,
+    },
+    /// What uses it was looked at.
+    Smoked {
+        /// Whether every check passed.
+        passed: bool,
+        /// Each of them.
+        smoke_checks: Vec<SmokeResult>,
+    },
 }
 
 /// What the function works with.
@@ -66,6 +95,8 @@ pub struct Ports<'a, L, D, P> {
     pub prover: &'a P,
     /// Bound for what one invocation checks, under Lambda's 15 minutes.
     pub budget: Duration,
+    /// Now.
+    pub now: Timestamp,
 }
 
 /// Does the next thing.
@@ -77,6 +108,16 @@ pub async fn handle(
     ports: &Ports<'_, impl Logins, impl Documents, impl Prover>,
     input: Input,
 ) -> Result<Answer<Output>> {
+    match input {
+        Input::Verify(input) => verify(ports, *input).await,
+        Input::Smoke(input) => smoke::step(ports, &input).await,
+    }
+}
+
+async fn verify(
+    ports: &Ports<'_, impl Logins, impl Documents, impl Prover>,
+    input: VerifyInput,
+) -> Result<Answer<Output>> {
     let key = input.operation_id.validation_key();
     if let Some(kept) = ports.documents.get::<Kept>(&key).await? {
         return Ok(ended(&kept));
@@ -87,12 +128,13 @@ pub async fn handle(
 /// One call.
 struct Look<'a, L, D, P> {
     ports: &'a Ports<'a, L, D, P>,
-    input: Input,
+    input: VerifyInput,
 }
 
 impl<L: Logins, D: Documents, P: Prover> Look<'_, L, D, P> {
     async fn step(&self) -> Result<Answer<Output>> {
-        let server = match self.server().await? {
+        let VerifyInput { plan, restore, .. } = &self.input;
+        let server = match server(self.ports.logins, plan, &restore.endpoint).await? {
             Ok(server) => server,
             Err(reason) => return self.refuse(reason).await,
         };
@@ -111,26 +153,6 @@ impl<L: Logins, D: Documents, P: Prover> Look<'_, L, D, P> {
             )
         };
         self.work(&server, &options, not_checked).await
-    }
-
-    /// Where it listens and how it is logged in to; the inner error says why nobody can.
-    async fn server(&self) -> Result<std::result::Result<Server, String>> {
-        let Input { plan, restore, .. } = &self.input;
-        let Some(login) = &plan.login else {
-            return Ok(Err(
-                "nobody said how to log in: name login in the input (secretArn or iamUser), or baseline in \
-                           the input of its backups"
-                    .to_owned(),
-            ));
-        };
-        let endpoint = restore.endpoint.clone();
-        let master = &plan.wanted.settings.master_username;
-        match credentials(self.ports.logins, login, master, &endpoint).await {
-            Ok((user, password)) => Ok(Ok(Server { endpoint, user, password })),
-            // The database is there all the same: that it cannot be looked at makes it unproven, not lost.
-            Err(error) if never_logs_in(error.kind) => Ok(Err(error.message)),
-            Err(error) => Err(error),
-        }
     }
 
     /// The manifest that the data must equal: of the backup it is from, when that was found VALID. Else what it is not
@@ -249,6 +271,25 @@ impl<L: Logins, D: Documents, P: Prover> Look<'_, L, D, P> {
     }
 }
 
+/// Where a database listens and how it is logged in to; the inner error says why nobody can.
+async fn server(
+    logins: &impl Logins,
+    plan: &RestorePlan,
+    endpoint: &Endpoint,
+) -> Result<std::result::Result<Server, String>> {
+    let Some(login) = &plan.login else {
+        return Ok(Err("nobody said how to log in: name login in the input (secretArn or iamUser), or baseline in the input \
+                       of its backups"
+            .to_owned()));
+    };
+    match credentials(logins, login, &plan.wanted.settings.master_username, endpoint).await {
+        Ok((user, password)) => Ok(Ok(Server { endpoint: endpoint.clone(), user, password })),
+        // The database is there all the same: that it cannot be looked at makes it unproven, not lost.
+        Err(error) if never_logs_in(error.kind) => Ok(Err(error.message)),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether it is the secret, or this role's right to it, that stands in the way.
 fn never_logs_in(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::BaselineUnreadable | ErrorKind::AccessDenied | ErrorKind::KeyUnusable)
@@ -263,6 +304,6 @@ fn ended(kept: &Kept) -> Answer<Output> {
     let message = format!("verdict {}", kept.verdict.as_str());
     Answer::Final {
         progress: Progress::new("validation", Some(100), message),
-        result: Output { validation: Box::new(kept.summary()) },
+        result: Output::Verified { validation: Box::new(kept.summary()) },
     }
 }

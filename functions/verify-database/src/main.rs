@@ -8,6 +8,7 @@ use holdfast_aws::secrets::SourceLogins;
 use holdfast_core::Result;
 use holdfast_proving::ServerProver;
 use holdfast_verify::RDS_CA_BUNDLE;
+use jiff::Timestamp;
 use verify_database::{Ports, handle};
 
 struct Wired {
@@ -34,6 +35,7 @@ async fn main() -> std::result::Result<(), lambda_runtime::Error> {
             documents: &wired.documents,
             prover: &wired.prover,
             budget: wired.budget,
+            now: Timestamp::now(),
         };
         handle(&ports, input).await
     })

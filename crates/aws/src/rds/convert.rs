@@ -31,6 +31,7 @@ pub(super) fn instance_from(instance: &DbInstance) -> Result<Instance> {
     Ok(Instance {
         id: id.to_owned(),
         arn: instance.db_instance_arn().unwrap_or_default().to_owned(),
+        resource_id: instance.dbi_resource_id().unwrap_or_default().to_owned(),
         status: instance.db_instance_status().unwrap_or("unknown").to_owned(),
         engine: instance.engine().unwrap_or_default().to_owned(),
         engine_version: instance.engine_version().unwrap_or_default().to_owned(),
@@ -39,7 +40,9 @@ pub(super) fn instance_from(instance: &DbInstance) -> Result<Instance> {
         master_username: instance.master_username().unwrap_or_default().to_owned(),
         encrypted: instance.storage_encrypted().unwrap_or(false),
         change_pending: pending.is_some_and(|pending| {
-            pending.master_user_password().is_some() || pending.backup_retention_period().is_some()
+            pending.master_user_password().is_some()
+                || pending.backup_retention_period().is_some()
+                || pending.db_instance_identifier().is_some()
         }),
         backup_retention_days: instance.backup_retention_period().unwrap_or(0),
         publicly_accessible: instance.publicly_accessible().unwrap_or(false),

@@ -18,10 +18,11 @@ use crate::{
 };
 
 /// The members of a summary.
-const SUMMARY: [&str; 16] = [
+const SUMMARY: [&str; 17] = [
     "type",
     "plan",
     "restore",
+    "swap",
     "leftovers",
     "operationId",
     "databaseId",

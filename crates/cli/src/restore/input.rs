@@ -50,8 +50,33 @@ pub(super) fn build(args: &Restore, now: &str) -> Result<Value, Error> {
     if args.no_validation {
         member(&mut input, "validation")?.insert("enabled".to_owned(), json!(false));
     }
+    swap(&mut input, args)?;
     options(&mut input, args)?;
     Ok(Value::Object(input))
+}
+
+/// What the flags say of a swap; what a file says of it besides stays.
+fn swap(input: &mut Map<String, Value>, args: &Restore) -> Result<(), Error> {
+    if !args.swap {
+        return Ok(());
+    }
+    input.remove("targetId");
+    if !input.get("swap").is_some_and(Value::is_object) {
+        input.insert("swap".to_owned(), json!({}));
+    }
+    let swap = member(input, "swap")?;
+    let record = args.record.as_ref().map(|(zone, name)| json!({"hostedZoneId": zone, "name": name}));
+    let fields = [
+        ("oldInstance", args.stop_old.then(|| json!("stop"))),
+        ("record", record),
+        ("secretArn", args.swap_secret.as_ref().map(|arn| json!(arn))),
+    ];
+    set(swap, fields.into_iter());
+    if !args.smoke_urls.is_empty() {
+        let urls: Vec<Value> = args.smoke_urls.iter().map(|url| json!({"url": url})).collect();
+        member(swap, "smokeChecks")?.insert("http".to_owned(), json!(urls));
+    }
+    Ok(())
 }
 
 fn options(input: &mut Map<String, Value>, args: &Restore) -> Result<(), Error> {

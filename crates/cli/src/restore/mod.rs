@@ -65,6 +65,21 @@ pub struct Restore {
     /// Tag it; repeat for more.
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
     tags: Vec<(String, String)>,
+    /// Restore beside the database, prove it, then give it the database's place: the old one is renamed and kept.
+    #[arg(long, conflicts_with = "target")]
+    swap: bool,
+    /// With --swap: stop the old instance once the new one has proven itself.
+    #[arg(long, requires = "swap")]
+    stop_old: bool,
+    /// With --swap: point this CNAME at the new one.
+    #[arg(long, requires = "swap", value_name = "ZONE/NAME", value_parser = parse_record)]
+    record: Option<(String, String)>,
+    /// With --swap: set host and port in this secret.
+    #[arg(long, requires = "swap", value_name = "ARN")]
+    swap_secret: Option<String>,
+    /// With --swap: this address must answer 200 afterwards, or all is undone; repeat for more.
+    #[arg(long = "smoke-url", requires = "swap", value_name = "URL")]
+    smoke_urls: Vec<String>,
     /// Log in with this secret to prove what came back. Default: as its backup did.
     #[arg(long, value_name = "ARN", group = "login")]
     login_secret: Option<String>,
@@ -127,6 +142,17 @@ pub async fn run(args: Restore, table: String) -> Result<u8, Error> {
     }
     let outcome = create::follow(&cloud, &execution, screen(args.output)).await?;
     Ok(create::report(&outcome, "restore", &execution, &cloud.table, args.output))
+}
+
+/// `Z0123456789ABCDEFGHIJ/db.example.com`.
+fn parse_record(text: &str) -> Result<(String, String), String> {
+    match text.split_once('/') {
+        Some((zone, name)) if !zone.is_empty() && !name.is_empty() => Ok((zone.to_owned(), name.to_owned())),
+        _ => {
+            Err("name the hosted zone and the record, such as Z0123456789ABCDEFGHIJ/db.example.com"
+                .to_owned())
+        }
+    }
 }
 
 fn screen(output: Output) -> Screen {

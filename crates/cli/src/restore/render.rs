@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::paint::Paint;
 use crate::render::{checks, duration, moment, row, verdict_line};
-use crate::restore::summary::{RecoveryPoint, RestorePlan, Restored};
+use crate::restore::summary::{RecoveryPoint, RestorePlan, Restored, SwapPlan, Swapped};
 use crate::summary::{Status, Summary, Verdict};
 
 /// Everything but the head's and the foot's common rows.
@@ -22,11 +22,23 @@ pub(crate) fn body(text: &mut String, summary: &Summary, paint: Paint) {
             let _ = writeln!(text, "    {} against manifest  {}", paint.warn("-"), unheld.reason);
         }
     }
+    if let Some(swap) = &summary.swap {
+        swapped(text, swap, paint);
+    }
 }
 
 /// What happened, in one sentence.
 pub(crate) fn headline(summary: &Summary, paint: Paint) -> String {
     let database = &summary.database_id;
+    let failed = |name: &str| summary.failure.as_ref().is_some_and(|failure| failure.name == name);
+    if failed("Holdfast.SwapNotUndone") {
+        return paint.bad(&format!(
+            "✘ The swap of {database} could not be undone: perhaps nobody has its name. Look at once."
+        ));
+    }
+    if summary.swap.as_ref().is_some_and(|swap| swap.undone) {
+        return paint.bad(&format!("✘ {database} is what it was: the swap was undone."));
+    }
     let verdict = summary.validation.as_ref().map_or(Verdict::NotRun, |validation| validation.verdict);
     let Some(restored) = &summary.restore else {
         return match summary.status {
@@ -36,7 +48,11 @@ pub(crate) fn headline(summary: &Summary, paint: Paint) -> String {
             _ => paint.bad(&format!("✘ {database} was not brought back.")),
         };
     };
-    let target = &restored.instance_id;
+    let swap_planned = summary.plan.as_ref().is_some_and(|plan| plan.swap.is_some());
+    if summary.swap.is_none() && swap_planned && summary.status == Status::Partial {
+        return paint.warn(&format!("▲ {} is there and was not swapped in.", restored.instance_id));
+    }
+    let target = summary.swap.as_ref().map_or(&restored.instance_id, |swap| &swap.instance_id);
     match (summary.status, verdict) {
         (Status::Succeeded, Verdict::Valid) => {
             paint.good(&format!("✔ {target} is back, and what it holds is proven."))
@@ -77,6 +93,9 @@ fn planned(text: &mut String, plan: &RestorePlan) {
     let names: Vec<String> =
         there.map(|reference| format!("{} {}", reference.what, reference.name)).collect();
     row(text, "Needs", &format!("{}: there", names.join(", ")));
+    if let Some(swap) = &plan.swap {
+        row(text, "Swap", &to_swap(swap));
+    }
     for reference in &plan.references {
         if let Some(problem) = &reference.problem {
             row(text, "", &format!("{} {} {problem}", reference.what, reference.name));
@@ -92,6 +111,37 @@ fn point(point: &RecoveryPoint) -> String {
     let verdict = point.verdict.as_deref().unwrap_or("never validated");
     let taken = point.taken_at.as_ref().map(|time| format!(", data of {}", moment(time))).unwrap_or_default();
     format!("snapshot {}  ({verdict}{taken})", point.id.as_deref().unwrap_or_default())
+}
+
+fn to_swap(swap: &SwapPlan) -> String {
+    let mut said = match (&swap.old, swap.after.as_str()) {
+        (Some(old), "stop") => vec![format!("what has the name now becomes {} and is stopped", old.aside_id)],
+        (Some(old), _) => vec![format!("what has the name now becomes {} and goes on", old.aside_id)],
+        (None, _) => vec!["nobody has the name".to_owned()],
+    };
+    said.extend(swap.record.iter().map(|record| format!("record {} is repointed", record.name)));
+    said.extend(swap.secret.iter().map(|secret| format!("secret {} is set", secret.arn)));
+    said.join("; ")
+}
+
+fn swapped(text: &mut String, swap: &Swapped, paint: Paint) {
+    if swap.undone {
+        return;
+    }
+    let outage = swap.outage_seconds.map(|seconds| format!("nobody answered for {}", duration(seconds)));
+    let old = swap
+        .old_id
+        .as_ref()
+        .map(|old| format!("what had the name is {old}{}", if swap.old_stopped { ", stopped" } else { "" }));
+    let said: Vec<String> = outage.into_iter().chain(old).collect();
+    row(text, "Swapped", &if said.is_empty() { "nobody had the name".to_owned() } else { said.join("; ") });
+    for pointed in &swap.repointed {
+        row(text, "", pointed);
+    }
+    for check in &swap.smoke_checks {
+        let mark = if check.passed { paint.good("✔") } else { paint.bad("✘") };
+        let _ = writeln!(text, "    {mark} {}", check.name);
+    }
 }
 
 fn database(text: &mut String, restored: &Restored) {
@@ -159,6 +209,27 @@ mod tests {
   Record      table T, operationId prod-db-r1-0123456789
 "
         );
+    }
+
+    #[test]
+    fn a_swap_says_who_has_which_name_and_for_how_long_nobody_had_it() {
+        let swap = json!({"instanceId": "prod-db", "oldId": "prod-db-old-0123456789", "oldStopped": true,
+            "outageSeconds": 95.0, "repointed": ["record db.example.com at prod-db.example"],
+            "smokeChecks": [{"name": "https://shop.example.com/health", "passed": true}]});
+        let restore = json!({"instanceId": "prod-db-new-0123456789"});
+        let text = show(json!({"swap": swap, "restore": restore}));
+        assert!(text.starts_with("✔ prod-db is back, and what it holds is proven."), "{text}");
+        let said = "
+  Swapped     nobody answered for 1 min 35 s; what had the name is prod-db-old-0123456789, stopped
+              record db.example.com at prod-db.example
+    ✔ https://shop.example.com/health
+";
+        assert!(text.contains(said), "{text}");
+        let undone = json!({"swap": {"undone": true, "instanceId": "prod-db"}, "status": "FAILED",
+            "failure": {"name": "Holdfast.SmokeCheckFailed", "cause": "it answered 503, not 200", "leftovers": []}});
+        assert!(show(undone).starts_with("✘ prod-db is what it was: the swap was undone."));
+        let stuck = json!({"status": "FAILED", "failure": {"name": "Holdfast.SwapNotUndone", "cause": "x", "leftovers": []}});
+        assert!(show(stuck).starts_with("✘ The swap of prod-db could not be undone"));
     }
 
     #[test]

@@ -20,6 +20,70 @@ pub struct RestorePlan {
     pub blueprint_of: String,
     /// Everything it refers to.
     pub references: Vec<Reference>,
+    /// What is there before a swap, when one was asked for.
+    pub swap: Option<SwapPlan>,
+}
+
+/// What is there before a swap.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SwapPlan {
+    /// The instance that has the database's name.
+    pub old: Option<OldInstance>,
+    /// `keep` or `stop`.
+    pub after: String,
+    /// The record that is pointed at the new one.
+    pub record: Option<Named>,
+    /// The secret that is set.
+    pub secret: Option<Named>,
+}
+
+/// The instance that gives its name away.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OldInstance {
+    /// The name it gets.
+    pub aside_id: String,
+}
+
+/// A record or a secret.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Named {
+    /// The record's name.
+    pub name: String,
+    /// The secret's ARN.
+    pub arn: String,
+}
+
+/// Who has which name after a swap, or after it was undone.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Swapped {
+    /// The database's name.
+    pub instance_id: String,
+    /// The instance that had it before, under its name now.
+    pub old_id: Option<String>,
+    /// Whether that one is stopped.
+    pub old_stopped: bool,
+    /// How long nobody answered to the name.
+    pub outage_seconds: Option<f64>,
+    /// What was repointed, a phrase each.
+    pub repointed: Vec<String>,
+    /// What was looked at afterwards.
+    pub smoke_checks: Vec<SmokeCheck>,
+    /// Whether everything was given back.
+    pub undone: bool,
+}
+
+/// One look at what uses the database.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SmokeCheck {
+    /// The address, or the statement's name.
+    pub name: String,
+    /// Whether it was as it must be.
+    pub passed: bool,
 }
 
 /// A snapshot, or a point in time.

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Phase, Results};
+use super::{Phase, Results, SwapPlan};
 use crate::blueprint::Wanted;
 use crate::ids::{DatabaseId, OperationId, Region};
 use crate::rds::Endpoint;
-use crate::request::{Login, RestoreRequest};
+use crate::request::{AfterSwap, Login, RestoreRequest};
 use crate::validation::Verdict;
 
 /// What the data is taken from.
@@ -95,6 +95,9 @@ pub struct RestorePlan {
     /// How it is logged in to for its validation.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub login: Option<Login>,
+    /// What is there before the swap, when one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub swap: Option<SwapPlan>,
 }
 
 impl RestorePlan {
@@ -157,6 +160,13 @@ impl RestoreResult {
 }
 
 impl Results {
+    /// Whether the old instance of a swap is stopped where it is to be.
+    fn is_old_as_wanted(&self) -> bool {
+        let planned = self.plan.as_ref().and_then(|plan| plan.swap.as_ref());
+        let stop = planned.is_some_and(|swap| swap.old.is_some() && swap.after == AfterSwap::Stop);
+        !stop || self.swap.as_ref().is_some_and(|swap| swap.old_stopped)
+    }
+
     /// The database is there and proven, or that was not wanted; or it was only asked whether it could be.
     pub(super) fn end_of_restore(&self, request: &RestoreRequest) -> Phase {
         if self.failure.is_some() || self.plan.is_none() {
@@ -170,7 +180,11 @@ impl Results {
         };
         match validation.verdict {
             Verdict::Invalid => Phase::Failed,
-            Verdict::Valid | Verdict::NotRun if restore.differences.is_empty() => Phase::Succeeded,
+            // It is there and has no place.
+            _ if request.swap.is_some() && self.swap.is_none() => Phase::Partial,
+            Verdict::Valid | Verdict::NotRun if restore.differences.is_empty() && self.is_old_as_wanted() => {
+                Phase::Succeeded
+            }
             Verdict::Valid | Verdict::NotRun | Verdict::Inconclusive => Phase::Partial,
         }
     }
@@ -180,7 +194,14 @@ impl Results {
         if request.verify_only {
             return "the recovery point and everything it refers to are there; nothing was made".to_owned();
         }
-        let database = self.restore.as_ref().map_or_else(|| "nothing".to_owned(), RestoreResult::describe);
+        let restored = self.restore.as_ref().map_or_else(|| "nothing".to_owned(), RestoreResult::describe);
+        let database = match (&self.swap, self.unfit_for_swap(request)) {
+            (Some(swap), _) => swap.describe(),
+            (None, Some(why)) if request.swap.is_some() => {
+                format!("{restored}, and was not swapped in: {why}")
+            }
+            (None, _) => restored,
+        };
         match self.validation.as_ref().map(|validation| validation.verdict) {
             Some(Verdict::Valid) => format!("{database}; what it holds is proven"),
             Some(Verdict::NotRun) => format!("{database}; nobody wanted a proof"),
@@ -191,7 +212,7 @@ impl Results {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
@@ -205,7 +226,7 @@ mod tests {
         RestoreRequest::parse(&input, "r1", &Region::parse("us-east-1").unwrap()).unwrap()
     }
 
-    fn good() -> Results {
+    pub(crate) fn good() -> Results {
         let time = "2026-11-20T06:00:00Z".parse().unwrap();
         let plan = RestorePlan {
             region: Region::parse("us-east-1").unwrap(),
@@ -220,6 +241,7 @@ mod tests {
             blueprint_of: "the source".into(),
             references: vec![],
             login: None,
+            swap: None,
         };
         let restore = RestoreResult {
             instance_id: "prod-db".into(),

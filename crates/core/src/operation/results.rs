@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Phase, Request, RestorePlan, RestoreResult};
+use super::{Phase, Request, RestorePlan, RestoreResult, SwapResult};
 use crate::baseline::BaselineResult;
 use crate::error::{ErrorKind, Leftovers};
 use crate::health::{Health, NamedCause};
@@ -274,6 +274,9 @@ pub struct Results {
     /// From the restore.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub restore: Option<RestoreResult>,
+    /// From the swap, or from undoing it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub swap: Option<SwapResult>,
     /// What ended the operation early.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure: Option<NamedCause>,
@@ -282,10 +285,32 @@ pub struct Results {
     pub leftovers: Option<Vec<String>>,
 }
 
+/// The first failure is the cause; a later one is its consequence. But a swap that could not be undone is told first: who
+/// reads only why it was to be undone would think that it was.
+fn first_failure(first: Option<NamedCause>, later: Option<NamedCause>) -> Option<NamedCause> {
+    match (first, later) {
+        (Some(first), Some(later)) if later.name == ErrorKind::SwapNotUndone.name() => Some(NamedCause {
+            cause: format!("{}; it was to be undone because of {}: {}", later.cause, first.name, first.cause),
+            name: later.name,
+        }),
+        (first, later) => first.or(later),
+    }
+}
+
 impl Results {
     pub(super) fn absorb(&mut self, newer: Results) {
-        let Results { health, snapshot, baseline, validation, replicas, plan, restore, failure, leftovers } =
-            newer;
+        let Results {
+            health,
+            snapshot,
+            baseline,
+            validation,
+            replicas,
+            plan,
+            restore,
+            swap,
+            failure,
+            leftovers,
+        } = newer;
         self.health = health.or(self.health.take());
         self.snapshot = snapshot.or(self.snapshot.take());
         self.baseline = baseline.or(self.baseline.take());
@@ -293,8 +318,8 @@ impl Results {
         self.replicas = replicas.or(self.replicas.take());
         self.plan = plan.or(self.plan.take());
         self.restore = restore.or(self.restore.take());
-        // The first failure is the cause; a later one is its consequence.
-        self.failure = self.failure.take().or(failure);
+        self.swap = swap.or(self.swap.take());
+        self.failure = first_failure(self.failure.take(), failure);
         self.leftovers = leftovers.or(self.leftovers.take());
     }
 

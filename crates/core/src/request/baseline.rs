@@ -75,6 +75,12 @@ pub(super) fn login(place: &str, secret_arn: Option<String>, user: Option<String
 }
 
 fn secret(place: &str, arn: String) -> Result<Login> {
+    secret_arn(place, &arn)?;
+    Ok(Login::SecretArn(arn))
+}
+
+/// Refuses what is not the ARN of a secret.
+pub(super) fn secret_arn(place: &str, arn: &str) -> Result<()> {
     let parts: Vec<&str> = arn.splitn(7, ':').collect();
     let well_formed = matches!(parts[..], ["arn", partition, "secretsmanager", region, account, "secret", name]
         if partition.starts_with("aws") && !region.is_empty() && account.len() == 12 && !name.is_empty())
@@ -84,7 +90,7 @@ fn secret(place: &str, arn: String) -> Result<Login> {
             "{place}.secretArn: it is not the ARN of a secret (arn:aws:secretsmanager:Region:account:secret:name)"
         )));
     }
-    Ok(Login::SecretArn(arn))
+    Ok(())
 }
 
 /// Signed as it stands into a token, so it is held to what needs no quoting anywhere.

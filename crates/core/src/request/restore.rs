@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::baseline::{Login, login};
+use super::swap::{self, Swap};
 use super::validation::{RawValidation, Validation, validation};
 use super::{MAX_REQUEST_BYTES, deadline_minutes, strictly, user_tags};
 use crate::error::{Error, Result};
-use crate::ids::{DatabaseId, Region, RunId};
+use crate::ids::{DatabaseId, OperationId, Region, RunId};
 use crate::tags::Tags;
 
 /// A restore that is asked for, with every default filled in. This is what the record keeps.
@@ -23,7 +24,7 @@ pub struct RestoreRequest {
     pub region: Region,
     /// Which recovery point.
     pub from: RestoreFrom,
-    /// The instance that is made; the database's own identifier unless the input says another.
+    /// The instance that is made: the database's own identifier unless the input says another; with a swap a name beside it.
     pub target_id: DatabaseId,
     /// What it is like, where it is not to be as it was.
     #[serde(default)]
@@ -33,6 +34,9 @@ pub struct RestoreRequest {
     /// How it is logged in to for that; as its backup did, when the input does not say.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub login: Option<Login>,
+    /// Whether, and how, what was restored takes the database's place.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub swap: Option<Swap>,
     /// Stop once the recovery point is found and everything it refers to is there.
     #[serde(default)]
     pub verify_only: bool,
@@ -148,6 +152,7 @@ struct Raw {
     options: Option<RestoreOptions>,
     validation: Option<RawValidation>,
     login: Option<RawLogin>,
+    swap: Option<Value>,
     #[serde(default)]
     verify_only: bool,
     deadline_minutes: Option<f64>,
@@ -170,23 +175,34 @@ impl RestoreRequest {
         let raw: Raw = strictly(input)?;
         let database_id = DatabaseId::parse(&raw.database_id)?;
         let from = from(&raw)?;
-        let target_id = match raw.target_id.as_deref() {
-            Some(target) => DatabaseId::parse(target)
+        let run_id = RunId::parse(raw.run_id.as_deref().unwrap_or(started_at))?;
+        let swap = swap::swap(raw.swap.as_ref())?;
+        let target_id = match (raw.target_id.as_deref(), &swap) {
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid(
+                    "targetId: a swap gives what it restores the database's own name; leave one of the two out",
+                ));
+            }
+            (None, Some(_)) => {
+                swap::beside(&database_id, &OperationId::of_restore(home, &database_id, &run_id))?
+            }
+            (Some(target), None) => DatabaseId::parse(target)
                 .map_err(|error| Error::invalid(error.message.replacen("databaseId", "targetId", 1)))?,
-            None => database_id.clone(),
+            (None, None) => database_id.clone(),
         };
         let validation = validation(raw.validation.unwrap_or_default())?;
         if validation.copy_share > 0.0 {
             return Err(Error::invalid("validation.copyShare: a restore makes no copies; leave it out"));
         }
         let request = RestoreRequest {
-            run_id: RunId::parse(raw.run_id.as_deref().unwrap_or(started_at))?,
+            run_id,
             region: raw.region.as_deref().map_or_else(|| Ok(home.clone()), Region::parse)?,
             from,
             target_id,
             options: options(raw.options.unwrap_or_default())?,
             validation,
             login: raw.login.map(|raw| login("login", raw.secret_arn, raw.iam_user)).transpose()?,
+            swap,
             verify_only: raw.verify_only,
             deadline_minutes: deadline_minutes(raw.deadline_minutes)?,
             database_id,
@@ -300,6 +316,71 @@ mod tests {
         let error =
             parse(&with(json!({"at": "2026-11-20T05:59:55Z", "latestRestorable": true}))).unwrap_err();
         assert!(error.message.starts_with("at, latestRestorable: each names"), "{error}");
+    }
+
+    #[test]
+    fn a_swap_restores_beside_and_knows_both_names_from_the_start() {
+        let request = parse(&with(json!({"swap": true, "runId": "r1"}))).unwrap();
+        assert_eq!(request.swap, Some(Swap::default()));
+        let digits = request.target_id.as_str().strip_prefix("prod-db-new-").unwrap().to_owned();
+        assert_eq!(digits.len(), 10);
+        let operation = OperationId::of_restore(
+            &Region::parse("us-east-1").unwrap(),
+            &request.database_id,
+            &request.run_id,
+        );
+        assert!(operation.as_str().ends_with(&digits));
+        assert_eq!(
+            swap::aside(&request.database_id, &operation).unwrap().as_str(),
+            format!("prod-db-old-{digits}")
+        );
+        assert_eq!(parse(&with(json!({"swap": false}))).unwrap().swap, None);
+        // A name of 63 characters, the longest, still has names beside it.
+        let long = "a".repeat(63);
+        let beside = parse(&json!({"databaseId": long, "swap": true})).unwrap().target_id;
+        assert_eq!(beside.as_str().len(), 63);
+        let full = json!({"oldInstance": "stop", "record": {"hostedZoneId": "/hostedzone/Z1AB", "name": "Db.Example.com."},
+            "secretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:app", "smokeChecks": {
+                "http": [{"url": "https://shop.example.com/health"}], "withinSeconds": 30,
+                "sql": [{"name": "there are orders", "sql": "select count(*) > 0 from orders", "expect": "true"}]}});
+        let swap = parse(&with(json!({"swap": full}))).unwrap().swap.unwrap();
+        let record = swap.record.unwrap();
+        assert_eq!((record.hosted_zone_id.as_str(), record.name.as_str()), ("Z1AB", "db.example.com"));
+        assert_eq!((swap.smoke_checks.http[0].status, swap.smoke_checks.within_seconds), (200, 30));
+    }
+
+    #[test]
+    fn a_swap_that_cannot_be_names_the_field() {
+        let http = |check: Value| json!({"smokeChecks": {"http": [check]}});
+        for (swap, expected) in [
+            (json!("yes"), "swap: \"yes\" is neither true, false nor an object"),
+            (json!({"old": "stop"}), "swap.old: unknown field"),
+            (json!({"oldInstance": "delete"}), "swap.oldInstance: unknown variant `delete`"),
+            (json!({"secretArn": "app"}), "swap.secretArn: it is not the ARN of a secret"),
+            (
+                json!({"record": {"hostedZoneId": "z 1", "name": "db.example.com"}}),
+                "swap.record.hostedZoneId: \"z 1\"",
+            ),
+            (json!({"record": {"hostedZoneId": "Z1", "name": "db"}}), "swap.record.name: \"db\""),
+            (http(json!({"url": "shop/health"})), "swap.smokeChecks.http.url: \"shop/health\""),
+            (http(json!({"url": "https://"})), "swap.smokeChecks.http.url: \"https://\""),
+            (http(json!({"url": "https://me:secret@shop/"})), "swap.smokeChecks.http.url: it names a user"),
+            (http(json!({"url": "https://shop/", "status": 99})), "swap.smokeChecks.http.status: 99"),
+            (json!({"smokeChecks": {"withinSeconds": 0}}), "swap.smokeChecks.withinSeconds: 0"),
+            (
+                json!({"smokeChecks": {"http": vec![json!({"url": "https://a/"}); 11]}}),
+                "swap.smokeChecks.http: 11 given",
+            ),
+            (
+                json!({"smokeChecks": {"sql": [{"name": " ", "sql": "select true", "expect": "true"}]}}),
+                "swap.smokeChecks.sql: \" \"",
+            ),
+        ] {
+            let error = parse(&with(json!({"swap": swap}))).unwrap_err();
+            assert!(error.message.contains(expected), "{swap} gave {:?}", error.message);
+        }
+        let error = parse(&with(json!({"swap": true, "targetId": "other"}))).unwrap_err();
+        assert!(error.message.starts_with("targetId: a swap gives"), "{error}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::{locked, sample};
 #[derive(Debug, Default)]
 pub(super) struct Restored {
     /// By instance; another is what [`sample::blueprint`] makes of it.
-    blueprints: BTreeMap<Place, Blueprint>,
+    pub(super) blueprints: BTreeMap<Place, Blueprint>,
     windows: BTreeMap<Place, RestoreWindow>,
     /// Why something cannot be referred to, by its name.
     problems: BTreeMap<String, String>,

@@ -86,6 +86,7 @@ impl World {
             blueprint_of: backup().to_string(),
             references: vec![],
             login: self.login.clone(),
+            swap: None,
         };
         let restore = RestoreResult {
             instance_id: "prod-db".into(),
@@ -100,11 +101,16 @@ impl World {
             },
         };
         let payload = json!({
-            "operationId": operation(), "request": RestoreRequest::parse(&input, "unused", &home()).unwrap(),
+            "action": "verify", "operationId": operation(), "request": RestoreRequest::parse(&input, "unused", &home()).unwrap(),
             "plan": plan, "restore": restore, "poll": poll, "carry": carry,
         });
-        let ports =
-            Ports { logins: &self.logins, documents: &self.documents, prover: &self.server, budget: BUDGET };
+        let ports = Ports {
+            logins: &self.logins,
+            documents: &self.documents,
+            prover: &self.server,
+            budget: BUDGET,
+            now: at(0),
+        };
         let answer = handle(&ports, serde_json::from_value(payload).unwrap()).await?;
         Ok(serde_json::to_value(answer).unwrap())
     }

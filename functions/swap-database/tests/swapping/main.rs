@@ -1,0 +1,13 @@
+//! `swap-database` against RDS, Route 53 and Secrets Manager in memory: who has which name in the end, whatever happens
+//! in between.
+
+// Tests may unwrap: a panic is the failure.
+#![allow(clippy::unwrap_used)]
+
+mod conclusions;
+mod crashes;
+mod exchanges;
+mod names;
+mod plans;
+mod support;
+mod undoing;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_sfn::types::ExecutionStatus;
 use holdfast_core::ids::{DatabaseId, OperationId, Region, RunId};
 use holdfast_tests::World;
-use holdfast_tests::world::until;
+use holdfast_tests::world::{holdfast, until};
 use serde_json::{Value, json};
 
 const ROWS: &str = "select (select count(*) from customers) + (select count(*) from orders)
@@ -215,4 +215,56 @@ async fn a_copy_is_brought_back_in_the_region_that_holds_it() {
     let there = there.db_instances().first().expect("it is there");
     assert!(there.kms_key_id().expect("a key").contains("us-west-2"), "{there:?}");
     assert_eq!(world.number(&world.database, ROWS).await, rows);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_whose_execution_was_deleted_is_resumed_and_another_is_cancelled() {
+    // GIVEN a proven backup, and two restores of it that have got as far as an instance
+    let world = World::new("back-again").await;
+    let secret = world.reader(true).await;
+    let rows = world.number(&world.database, ROWS).await;
+    backup(&world, "run-1", json!({"secretArn": secret})).await;
+    let target = |run: &str| format!("{}-{run}", world.database);
+    let restoring = async |run: &str| {
+        let execution = world.start_restore(&input(&world, run, json!({"targetId": target(run)}))).await;
+        until("the instance to be made", PATIENCE, async || world.instance(&target(run)).await).await;
+        execution
+    };
+
+    // WHEN the execution of one is gone, as if it had never been
+    let execution = restoring("again-1").await;
+    world.home.sfn.stop_execution().execution_arn(&execution).send().await.expect("it stops");
+    let id = operation(&world, "again-1");
+    let (machine, _) = execution.rsplit_once(':').expect("an ARN");
+    world.set_owner(&id, &format!("{machine}:deleted")).await;
+
+    // THEN one command goes on with it, to the end, with what it had made
+    let (code, said, complaint) = holdfast(&["ops", "resume", id.as_str(), "--output", "json"]).await;
+    assert_eq!(code, 0, "{said}{complaint}");
+    let summary: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((&summary["status"], &summary["validation"]["verdict"]), (&json!("SUCCEEDED"), &json!("VALID")));
+    assert_eq!(world.number(&target("again-1"), ROWS).await, rows);
+    let record = world.record(&id).await.expect("a record");
+    let points = record["checkpoints"].as_array().expect("checkpoints");
+    assert!(points.iter().any(|point| point["name"] == "TAKEN_OVER"), "{record:#}");
+    // AND once it has ended, it says how
+    let (code, said, _) = holdfast(&["ops", "resume", id.as_str()]).await;
+    assert!(code == 0 && said.contains("is back, and what it holds is proven"), "{said}");
+
+    // WHEN another is to be ended, THEN that is asked first, and nobody answers
+    let execution = restoring("again-2").await;
+    let id = operation(&world, "again-2");
+    let (code, _, asked) = holdfast(&["ops", "cancel", id.as_str()]).await;
+    assert!(code != 0 && asked.contains("End it?"), "{asked}");
+    let still = world.home.sfn.describe_execution().execution_arn(&execution).send().await.expect("it is there");
+    assert_eq!(*still.status(), ExecutionStatus::Running);
+    // AND with --yes it ends, and names what it leaves
+    let (code, said, complaint) = holdfast(&["ops", "cancel", id.as_str(), "--yes", "--output", "json"]).await;
+    assert_eq!(code, 1, "{said}{complaint}");
+    let summary: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(summary["failure"]["name"], "Holdfast.Cancelled", "{summary:#}");
+    assert!(summary["leftovers"].to_string().contains(&target("again-2")), "{summary:#}");
+    assert!(world.instance(&target("again-2")).await.is_some());
+    let (code, _, said) = holdfast(&["ops", "cancel", id.as_str(), "--yes"]).await;
+    assert!(code == 1 && said.contains("there is nothing to cancel"), "{said}");
 }

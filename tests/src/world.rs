@@ -411,6 +411,21 @@ impl World {
         writes
     }
 
+    /// Says in the record that another execution drives the operation.
+    pub async fn set_owner(&self, operation: &OperationId, owner: &str) {
+        self.home
+            .dynamodb
+            .update_item()
+            .table_name(&self.table)
+            .key("operationId", AttributeValue::S(operation.to_string()))
+            .update_expression("SET #owner = :owner")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", AttributeValue::S(owner.to_owned()))
+            .send()
+            .await
+            .expect("the record is written");
+    }
+
     /// An instance of the home Region.
     pub async fn instance(&self, id: &str) -> Option<DbInstance> {
         let answer = self.home.rds.describe_db_instances().db_instance_identifier(id).send().await.ok()?;
@@ -548,6 +563,18 @@ pub async fn python(script: &str, arguments: &[&str]) -> String {
         .expect("python of the project's environment");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Runs the `holdfast` command as a person would, against the stack; its exit code, what it printed, what it complained of.
+pub async fn holdfast(arguments: &[&str]) -> (i32, String, String) {
+    let output = tokio::process::Command::new(holdfast_testkit::project::binary("holdfast").expect("it is built"))
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .await
+        .expect("the holdfast command");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
 }
 
 /// A tag of a snapshot.

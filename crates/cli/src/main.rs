@@ -1,9 +1,10 @@
 //! The `holdfast` command: parses and dispatches.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use holdfast_cli::{backup, cloud, exit, ops, restore, retention, verify};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use holdfast_cli::{Error, backup, cloud, exit, ops, restore, retention, verify};
 
 /// Disaster recovery for Amazon RDS: backups that prove that they restore.
 ///
@@ -34,6 +35,16 @@ enum Noun {
     Prune(retention::prune::Prune),
     #[command(after_help = exit::PRUNE_HELP)]
     Points(retention::points::Points),
+    /// Write the completions of a shell: source them, or put them where it looks.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages, one for each command, into a folder.
+    Man {
+        /// The folder; it is made when it is not there.
+        folder: std::path::PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -53,6 +64,18 @@ enum Ops {
     Describe(backup::describe::Describe),
     #[command(after_help = exit::HELP)]
     Wait(ops::wait::Wait),
+    #[command(after_help = exit::HELP)]
+    Resume(ops::reopen::Resume),
+    #[command(after_help = exit::HELP)]
+    Cancel(ops::reopen::Cancel),
+}
+
+/// One page for each command, as `git` has them: `holdfast-restore.1`, ...
+fn manual(folder: &std::path::Path) -> Result<u8, Error> {
+    let wrong = |error| Error::NotWritten(format!("{}: {error}", folder.display()));
+    std::fs::create_dir_all(folder).map_err(wrong)?;
+    clap_mangen::generate_to(Cli::command(), folder).map_err(wrong)?;
+    Ok(exit::SUCCEEDED)
 }
 
 #[tokio::main]
@@ -73,10 +96,20 @@ async fn main() -> ExitCode {
         Noun::Ops(Ops::List(args)) => ops::list::run(args, cli.state_table).await,
         Noun::Ops(Ops::Describe(args)) => backup::describe::run(args, cli.state_table).await,
         Noun::Ops(Ops::Wait(args)) => ops::wait::run(args, cli.state_table).await,
+        Noun::Ops(Ops::Resume(args)) => ops::reopen::resume(args, cli.state_table).await,
+        Noun::Ops(Ops::Cancel(args)) => ops::reopen::cancel(args, cli.state_table).await,
         Noun::Restore(args) => restore::run(*args, cli.state_table).await,
         Noun::Verify(args) => verify::run(*args).await,
         Noun::Prune(args) => retention::prune::run(args, cli.state_table).await,
         Noun::Points(args) => retention::points::run(args, cli.state_table).await,
+        Noun::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "holdfast", &mut script);
+            // A reader that had enough is no failure.
+            let _ = std::io::stdout().write_all(&script);
+            Ok(exit::SUCCEEDED)
+        }
+        Noun::Man { folder } => manual(&folder),
     };
     match done {
         Ok(code) => ExitCode::from(code),

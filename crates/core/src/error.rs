@@ -61,6 +61,8 @@ pub enum ErrorKind {
     SwapNotUndone,
     /// The input's deadline passed.
     DeadlineExceeded,
+    /// A person ended the operation.
+    Cancelled,
     /// Temporary resources are still there after the clean-up's bound.
     CleanUpIncomplete,
     /// The function's role may not do what it must.
@@ -88,7 +90,7 @@ pub enum Leftovers {
 
 impl ErrorKind {
     /// Every kind, for the contract tests and the pages.
-    pub const ALL: [ErrorKind; 32] = [
+    pub const ALL: [ErrorKind; 33] = [
         ErrorKind::InvalidInput,
         ErrorKind::RequestMismatch,
         ErrorKind::Configuration,
@@ -115,6 +117,7 @@ impl ErrorKind {
         ErrorKind::SmokeCheckFailed,
         ErrorKind::SwapNotUndone,
         ErrorKind::DeadlineExceeded,
+        ErrorKind::Cancelled,
         ErrorKind::CleanUpIncomplete,
         ErrorKind::AccessDenied,
         ErrorKind::Throttled,
@@ -152,6 +155,7 @@ impl ErrorKind {
             ErrorKind::SmokeCheckFailed => "SmokeCheckFailed",
             ErrorKind::SwapNotUndone => "SwapNotUndone",
             ErrorKind::DeadlineExceeded => "DeadlineExceeded",
+            ErrorKind::Cancelled => "Cancelled",
             ErrorKind::CleanUpIncomplete => "CleanUpIncomplete",
             ErrorKind::AccessDenied => "AccessDenied",
             ErrorKind::Throttled => "Throttled",
@@ -201,6 +205,7 @@ impl ErrorKind {
             | ErrorKind::SmokeCheckFailed
             | ErrorKind::SwapNotUndone
             | ErrorKind::DeadlineExceeded
+            | ErrorKind::Cancelled
             | ErrorKind::CleanUpIncomplete
             | ErrorKind::AccessDenied
             | ErrorKind::Internal => false,
@@ -239,6 +244,7 @@ impl ErrorKind {
             | ErrorKind::CleanUpIncomplete => Leftovers::Something,
             ErrorKind::StaleOwner
             | ErrorKind::DeadlineExceeded
+            | ErrorKind::Cancelled
             | ErrorKind::ServiceUnavailable
             | ErrorKind::OutcomeUnknown
             | ErrorKind::Internal => Leftovers::Unknown,

@@ -11,12 +11,14 @@ use crate::tags::{MAX_TAGS, Tags, is_reserved};
 
 mod again;
 mod baseline;
+mod reopen;
 mod restore;
 mod swap;
 mod validation;
 
 pub use again::ValidationRequest;
 pub use baseline::{BaselineRequest, Login};
+pub use reopen::Reopen;
 pub use restore::{PerformanceInsights, RestoreFrom, RestoreOptions, RestoreRequest};
 pub use swap::{AfterSwap, HttpCheck, Record, SmokeChecks, Swap, aside};
 pub use validation::Validation;

@@ -10,7 +10,7 @@ use holdfast_core::ids::OperationId;
 use holdfast_core::operation::{Command, Kind, Operation, Phase, Request, Results, transition};
 use holdfast_core::ports::{Documents, Executions, Store, Write};
 use holdfast_core::rds::Creation;
-use holdfast_core::request::{BackupRequest, Defaults, RestoreRequest};
+use holdfast_core::request::{BackupRequest, Defaults, Reopen, RestoreRequest};
 use holdfast_core::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,9 @@ pub struct Output {
     pub summary: Option<Value>,
     /// Seconds until it is worth asking again, when joined.
     pub wait_seconds: u32,
+    /// Whether this execution is to end it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cancelled: bool,
     /// For whoever follows.
     pub progress: Progress,
 }
@@ -135,6 +138,9 @@ pub async fn handle(
 ) -> Result<Output> {
     match input {
         Input::Begin { kind, input, execution, started_at } => {
+            if let Some(reopen) = Reopen::parse(&input)? {
+                return reopened(ports, kind, &reopen, execution).await;
+            }
             let request = match kind {
                 Kind::Backup => BackupRequest::parse(&input, &started_at, ports.defaults)?.into(),
                 Kind::Restore => RestoreRequest::parse(&input, &started_at, &ports.defaults.region)?.into(),
@@ -169,7 +175,6 @@ async fn begin(
     let found = ports.store.get(&id).await?.ok_or_else(|| {
         Error::new(ErrorKind::OutcomeUnknown, format!("the record of {id} was there and cannot be read"))
     })?;
-    let reference = reference(ports, &found).await?;
     if found.request != request {
         return Err(Error::new(
             ErrorKind::RequestMismatch,
@@ -181,6 +186,39 @@ async fn begin(
             ),
         ));
     }
+    take_on(ports, found, execution).await
+}
+
+/// Goes on with an operation by what its record says, or ends it.
+async fn reopened(
+    ports: &Ports<'_, impl Store, impl Documents, impl Executions>,
+    kind: Kind,
+    reopen: &Reopen,
+    execution: String,
+) -> Result<Output> {
+    let (id, name) = (&reopen.operation_id, if reopen.cancel { "cancel" } else { "resume" });
+    let found = ports.store.get(id).await?;
+    let found = found.ok_or_else(|| Error::invalid(format!("{name}: there is no operation {id}")))?;
+    let its = found.request.kind();
+    if its != kind {
+        return Err(Error::invalid(format!(
+            "{name}: {id} is a {}, and this workflow is for a {}; start the other one",
+            its.as_str(),
+            kind.as_str()
+        )));
+    }
+    let mut output = take_on(ports, found, execution).await?;
+    output.cancelled = reopen.cancel && output.disposition == Disposition::Run;
+    Ok(output)
+}
+
+/// Makes `execution` the one that drives an operation that has begun, unless it has ended or its owner lives.
+async fn take_on(
+    ports: &Ports<'_, impl Store, impl Documents, impl Executions>,
+    found: Operation,
+    execution: String,
+) -> Result<Output> {
+    let reference = reference(ports, &found).await?;
     if found.phase.is_end() {
         // The report is derived from the record: written again, it mends a crash between the two.
         write_report(ports, &found).await?;
@@ -304,6 +342,7 @@ async fn output(
         reference_operation_id: reference,
         summary: operation.phase.is_end().then(|| operation.summary(ports.bucket)),
         wait_seconds: JOIN_WAIT_SECONDS,
+        cancelled: false,
         progress: Progress::new("record", None, message),
     })
 }

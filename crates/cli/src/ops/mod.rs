@@ -1,4 +1,5 @@
 //! `holdfast ops ...`: operations of every kind, as the state table has them.
 
 pub mod list;
+pub mod reopen;
 pub mod wait;

@@ -245,3 +245,46 @@ async fn an_execution_of_before_there_were_restores_goes_on() {
     let output = world.call(payload, 0).await.unwrap();
     assert_eq!((output.disposition, output.operation_id), (Disposition::Run, operation()));
 }
+
+#[tokio::test]
+async fn an_operation_is_gone_on_with_by_its_id_alone() {
+    // GIVEN an operation whose execution is gone and not even known any more
+    let world = World::at(Phase::Validating).await;
+    world.executions.end(FIRST);
+    // WHEN another execution is told its id and nothing else
+    let resume = json!({"resume": operation()});
+    let output = world.begin_with(SECOND, resume.clone()).await.unwrap();
+    // THEN it goes on from there, with the request as it was
+    assert_eq!((output.disposition, output.phase, output.cancelled), (Disposition::Run, Phase::Validating, false));
+    let first = world.record().request;
+    assert_eq!(output.request, first);
+    assert_eq!(world.record().owner, SECOND);
+    // AND one that lives is joined
+    world.executions.start(SECOND);
+    let third = "arn:aws:states:us-east-1:000000000000:execution:backup:third";
+    assert_eq!(world.begin_with(third, resume).await.unwrap().disposition, Disposition::Join);
+    // AND one that is not there, or is of another kind, is not begun
+    let unknown = world.begin_with(third, json!({"resume": "other-db-r1-0123456789"})).await.unwrap_err();
+    assert_eq!(unknown.kind, ErrorKind::InvalidInput);
+    assert!(unknown.message.contains("there is no operation other-db-r1-0123456789"), "{unknown}");
+    let payload = json!({"action": "begin", "kind": "RESTORE", "input": {"resume": operation()}, "execution": third,
+                         "startedAt": "2026-11-20T06:00:00Z"});
+    let other = world.call(payload, 0).await.unwrap_err();
+    assert!(other.message.contains("is a BACKUP, and this workflow is for a RESTORE"), "{other}");
+    assert_eq!(world.store.count(), 1);
+}
+
+#[tokio::test]
+async fn to_be_cancelled_is_told_to_the_execution_that_takes_it_over_and_to_no_other() {
+    let world = World::at(Phase::Validating).await;
+    let cancel = json!({"cancel": operation()});
+    // WHEN its owner lives, THEN that is waited for
+    let output = world.begin_with(SECOND, cancel.clone()).await.unwrap();
+    assert_eq!((output.disposition, output.cancelled), (Disposition::Join, false));
+    // WHEN it does not, THEN it is ended, also when the answer was lost
+    world.executions.end(FIRST);
+    for _ in 0..2 {
+        let output = world.begin_with(SECOND, cancel.clone()).await.unwrap();
+        assert_eq!((output.disposition, output.cancelled), (Disposition::Run, true));
+    }
+}

@@ -242,7 +242,10 @@ async fn an_operation_whose_execution_was_deleted_is_resumed_and_another_is_canc
     let (code, said, complaint) = holdfast(&["ops", "resume", id.as_str(), "--output", "json"]).await;
     assert_eq!(code, 0, "{said}{complaint}");
     let summary: Value = serde_json::from_str(&said).expect("JSON");
-    assert_eq!((&summary["status"], &summary["validation"]["verdict"]), (&json!("SUCCEEDED"), &json!("VALID")));
+    assert_eq!(
+        (&summary["status"], &summary["validation"]["verdict"]),
+        (&json!("SUCCEEDED"), &json!("VALID"))
+    );
     assert_eq!(world.number(&target("again-1"), ROWS).await, rows);
     let record = world.record(&id).await.expect("a record");
     let points = record["checkpoints"].as_array().expect("checkpoints");
@@ -256,10 +259,12 @@ async fn an_operation_whose_execution_was_deleted_is_resumed_and_another_is_canc
     let id = operation(&world, "again-2");
     let (code, _, asked) = holdfast(&["ops", "cancel", id.as_str()]).await;
     assert!(code != 0 && asked.contains("End it?"), "{asked}");
-    let still = world.home.sfn.describe_execution().execution_arn(&execution).send().await.expect("it is there");
+    let still =
+        world.home.sfn.describe_execution().execution_arn(&execution).send().await.expect("it is there");
     assert_eq!(*still.status(), ExecutionStatus::Running);
     // AND with --yes it ends, and names what it leaves
-    let (code, said, complaint) = holdfast(&["ops", "cancel", id.as_str(), "--yes", "--output", "json"]).await;
+    let (code, said, complaint) =
+        holdfast(&["ops", "cancel", id.as_str(), "--yes", "--output", "json"]).await;
     assert_eq!(code, 1, "{said}{complaint}");
     let summary: Value = serde_json::from_str(&said).expect("JSON");
     assert_eq!(summary["failure"]["name"], "Holdfast.Cancelled", "{summary:#}");

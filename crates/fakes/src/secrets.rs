@@ -73,7 +73,7 @@ impl Secrets for FakeSecrets {
         let versions = secrets.get_mut(arn).ok_or_else(refused)?;
         let place = |wanted: &str| versions.all.iter().position(|(id, _)| id == wanted);
         let (wanted, before) = (place(id).ok_or_else(refused)?, place(instead_of).ok_or_else(refused)?);
-        if before != versions.current {
+        if before != versions.current || before == wanted {
             return Err(refused());
         }
         versions.current = wanted;

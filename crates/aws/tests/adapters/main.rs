@@ -14,3 +14,4 @@ mod restore_facts;
 mod restores;
 mod retention;
 mod support;
+mod swaps;

@@ -114,7 +114,10 @@ impl Found {
     /// The workflow that it belongs to: the one of its execution, whether that still exists or not.
     fn machine(&self) -> Result<String, Error> {
         machine_of(self.owner()?).ok_or_else(|| {
-            Error::Unreadable(format!("the record of {} names no execution: {:?}", self.id, self.record.owner))
+            Error::Unreadable(format!(
+                "the record of {} names no execution: {:?}",
+                self.id, self.record.owner
+            ))
         })
     }
 
@@ -145,7 +148,8 @@ mod tests {
 
     #[test]
     fn an_execution_names_its_workflow() {
-        let machine = machine_of("arn:aws:states:us-east-1:123456789012:execution:holdfast-restore-database:a:b");
+        let machine =
+            machine_of("arn:aws:states:us-east-1:123456789012:execution:holdfast-restore-database:a:b");
         assert_eq!(
             machine.as_deref(),
             Some("arn:aws:states:us-east-1:123456789012:stateMachine:holdfast-restore-database")

@@ -1,7 +1,8 @@
 //! The way there.
 
 use holdfast_core::ErrorKind;
-use holdfast_fakes::sample::{home, instance};
+use holdfast_core::ports::Restores as _;
+use holdfast_fakes::sample::{blueprint, home, instance};
 use serde_json::{Value, json};
 
 use crate::support::{SAID, SECRET, SWAPPED, World, of};
@@ -110,4 +111,32 @@ async fn a_new_one_that_is_gone_is_not_waited_for_for_ever() {
     world.rds.lose_instance(&home(), &world.beside());
     assert_eq!(world.all("swap").await.unwrap_err().kind, ErrorKind::RestoreFailed);
     assert!(world.rds.renames().is_empty());
+}
+
+#[tokio::test]
+async fn a_secret_that_says_it_already_is_left_as_it_is() {
+    let mut world = World::with_both().and_pointers();
+    world.secrets.keep(SECRET, r#"{"host":"prod-db.x.us-east-1.rds.amazonaws.com","port":5432}"#);
+    world.plan().await.unwrap();
+    world.all("swap").await.unwrap();
+    assert_eq!(world.secrets.versions(SECRET), 1);
+    // There is nothing to give back either.
+    assert!(world.all("undo").await.unwrap().undone);
+    assert_eq!(world.secrets.versions(SECRET), 1);
+}
+
+#[tokio::test]
+async fn an_instance_that_is_about_to_change_is_not_renamed() {
+    let mut world = World::with_both();
+    world.plan().await.unwrap();
+    world.rds.set(|rds| rds.settings_pend = 2);
+    let old = blueprint(&instance("prod-db"));
+    world.rds.lay_blueprint(&home(), old.clone());
+    world.rds.settle(&home(), "prod-db", &old).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(world.poll("swap").await.unwrap(), None);
+        assert!(world.rds.renames().is_empty());
+    }
+    world.all("swap").await.unwrap();
+    assert_eq!(of(&world.places()), SWAPPED);
 }

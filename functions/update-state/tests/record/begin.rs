@@ -255,7 +255,10 @@ async fn an_operation_is_gone_on_with_by_its_id_alone() {
     let resume = json!({"resume": operation()});
     let output = world.begin_with(SECOND, resume.clone()).await.unwrap();
     // THEN it goes on from there, with the request as it was
-    assert_eq!((output.disposition, output.phase, output.cancelled), (Disposition::Run, Phase::Validating, false));
+    assert_eq!(
+        (output.disposition, output.phase, output.cancelled),
+        (Disposition::Run, Phase::Validating, false)
+    );
     let first = world.record().request;
     assert_eq!(output.request, first);
     assert_eq!(world.record().owner, SECOND);

@@ -6,5 +6,6 @@
 mod logins;
 mod manifests;
 mod server;
+mod smoke;
 mod support;
 mod work;

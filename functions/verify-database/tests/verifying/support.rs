@@ -77,17 +77,7 @@ impl World {
     /// One poll.
     pub async fn ask(&self, poll: u32, carry: &Value) -> Result<Value> {
         let input = json!({"databaseId": "prod-db", "runId": "back-1", "validation": self.validation});
-        let plan = RestorePlan {
-            region: home(),
-            recovery_point: self.point.clone(),
-            lost: None,
-            target_id: DatabaseId::parse("prod-db").unwrap(),
-            wanted: blueprint(&instance("prod-db")).wanted(&RestoreOptions::default(), &Tags::new()),
-            blueprint_of: backup().to_string(),
-            references: vec![],
-            login: self.login.clone(),
-            swap: None,
-        };
+        let plan = self.plan();
         let restore = RestoreResult {
             instance_id: "prod-db".into(),
             arn: "arn:aws:rds:us-east-1:000000000000:db:prod-db".into(),
@@ -101,9 +91,30 @@ impl World {
             },
         };
         let payload = json!({
-            "action": "verify", "operationId": operation(), "request": RestoreRequest::parse(&input, "unused", &home()).unwrap(),
+            "action": "verify", "operationId": operation(),
+            "request": RestoreRequest::parse(&input, "unused", &home()).unwrap(),
             "plan": plan, "restore": restore, "poll": poll, "carry": carry,
         });
+        self.call(payload, 0).await
+    }
+
+    /// What was planned.
+    pub fn plan(&self) -> RestorePlan {
+        RestorePlan {
+            region: home(),
+            recovery_point: self.point.clone(),
+            lost: None,
+            target_id: DatabaseId::parse("prod-db").unwrap(),
+            wanted: blueprint(&instance("prod-db")).wanted(&RestoreOptions::default(), &Tags::new()),
+            blueprint_of: backup().to_string(),
+            references: vec![],
+            login: self.login.clone(),
+            swap: None,
+        }
+    }
+
+    /// One call, so many seconds after the world began.
+    pub async fn call(&self, payload: Value, seconds: i64) -> Result<Value> {
         let ports = Ports {
             logins: &self.logins,
             documents: &self.documents,

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use holdfast_cli::{backup, cloud, exit, ops, restore, retention, verify};
+use holdfast_cli::{backup, cloud, exit, ops, plan, restore, retention, verify};
 
 /// Disaster recovery for Amazon RDS: backups that prove that they restore.
 ///
@@ -34,6 +34,9 @@ enum Noun {
     Prune(retention::prune::Prune),
     #[command(after_help = exit::PRUNE_HELP)]
     Points(retention::points::Points),
+    /// Say in one file what is backed up when and how, and have it so.
+    #[command(subcommand, after_help = exit::PLAN_HELP)]
+    Plan(plan::Plan),
 }
 
 #[derive(Debug, Subcommand)]
@@ -77,6 +80,7 @@ async fn main() -> ExitCode {
         Noun::Verify(args) => verify::run(*args).await,
         Noun::Prune(args) => retention::prune::run(args, cli.state_table).await,
         Noun::Points(args) => retention::points::run(args, cli.state_table).await,
+        Noun::Plan(verb) => plan::run(verb).await,
     };
     match done {
         Ok(code) => ExitCode::from(code),

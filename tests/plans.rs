@@ -4,16 +4,25 @@
 //! One test applies plans: the stored settings are one object of the stack. Its databases are its own, and so is its
 //! group of schedules.
 
-use aws_sdk_scheduler::types::{FlexibleTimeWindowMode, ScheduleState};
+use std::time::Duration;
+
+use aws_sdk_scheduler::types::{FlexibleTimeWindow, FlexibleTimeWindowMode, ScheduleState, Target};
 use holdfast_testkit::clients::{HOME_REGION, config};
 use holdfast_testkit::project::binary;
 use holdfast_tests::World;
+use holdfast_tests::world::{tag, until};
 use serde_json::{Value, json};
 
 /// What the Scheduler replaces by the time that was scheduled; the local one does not.
 const SCHEDULED_TIME: &str = "<aws.scheduler.scheduled-time>";
 
 const GROUP: &str = "t-plans";
+
+/// A schedule in the group that no plan has.
+const BY_HAND: &str = "t-plans-by-hand";
+
+/// The local Scheduler looks every ten seconds; the backup takes some more.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 fn setting(name: &str) -> String {
     std::env::var(name).expect("a setting of the stack")
@@ -69,8 +78,8 @@ async fn a_plan_is_applied_changed_and_acted_by() {
     let tagged = format!("{}-tagged", world.database);
     world.create_instance(&tagged, None).await;
     let arn = world.instance(&tagged).await.expect("it").db_instance_arn.expect("an ARN");
-    let tag = aws_sdk_rds::types::Tag::builder().key("Team").value(&world.database).build();
-    world.home.rds.add_tags_to_resource().resource_name(arn).tags(tag).send().await.expect("a tag");
+    let team = aws_sdk_rds::types::Tag::builder().key("Team").value(&world.database).build();
+    world.home.rds.add_tags_to_resource().resource_name(arn).tags(team).send().await.expect("a tag");
     scheduler().create_schedule_group().name(GROUP).send().await.expect("a group");
     let others = format!("  - tagged: {{Team: {}}}\n    environment: staging\n", world.database);
     let path = file(&world, "      weekly: {on: sunday, at: \"03:00\"}\n", 1, &others);
@@ -93,7 +102,23 @@ async fn a_plan_is_applied_changed_and_acted_by() {
     let (daily, weekly) =
         (format!("production-{}-daily", world.database), format!("production-{}-weekly", world.database));
     assert_eq!(names().await, [daily.clone(), weekly.clone(), format!("staging-{tagged}-daily")]);
-    let schedule = scheduler().get_schedule().group_name(GROUP).name(&weekly).send().await.expect("it");
+    let target = is_made(&world, &weekly).await;
+    // AND a second time nothing is written
+    let stored = world.writes("protection/").await;
+    for verb in [&["diff", path, "--group", GROUP][..], &["apply", path, "--group", GROUP, "--yes"]] {
+        let (code, shown, said) = plan(verb).await;
+        assert!(code == 0 && shown.contains("Nothing to change"), "{shown}{said}");
+    }
+    assert_eq!(world.writes("protection/").await, stored);
+
+    starts_backups(&world, &target).await;
+    prunes_by_the_plan(&world).await;
+    changes_only_what_differs(&world, &daily, &weekly, &tagged).await;
+}
+
+/// Looks at a schedule from top to bottom; the answer is what it starts.
+async fn is_made(world: &World, weekly: &str) -> Target {
+    let schedule = scheduler().get_schedule().group_name(GROUP).name(weekly).send().await.expect("it");
     assert_eq!(schedule.schedule_expression(), Some("cron(0 3 ? * SUN *)"));
     assert_eq!(schedule.state(), Some(&ScheduleState::Enabled));
     let window = schedule.flexible_time_window().expect("a window");
@@ -101,7 +126,7 @@ async fn a_plan_is_applied_changed_and_acted_by() {
         (window.mode(), window.maximum_window_in_minutes()),
         (&FlexibleTimeWindowMode::Flexible, Some(15))
     );
-    let target = schedule.target().expect("a target");
+    let target = schedule.target().expect("a target").clone();
     assert_eq!(target.arn(), world.resource("BackupStateMachine").await);
     assert_eq!(target.role_arn(), setting("HOLDFAST_SCHEDULE_ROLE_ARN"));
     let dead_letters = target.dead_letter_config().and_then(|letters| letters.arn()).expect("dead letters");
@@ -111,37 +136,47 @@ async fn a_plan_is_applied_changed_and_acted_by() {
         (retry.maximum_retry_attempts(), retry.maximum_event_age_in_seconds()),
         (Some(10), Some(3600))
     );
-    let input: Value = serde_json::from_str(target.input().expect("an input")).expect("JSON");
+    let input = input(&target);
     let target_regions = json!([{"region": "us-west-2", "kmsKeyId": "alias/holdfast"}]);
     assert_eq!(
         input,
         json!({"databaseId": world.database, "runId": SCHEDULED_TIME, "tier": "weekly",
                "targetRegions": target_regions, "validation": {"enabled": false}})
     );
-    // AND a second time nothing is written
-    let stored = world.writes("protection/").await;
-    for verb in [&["diff", path, "--group", GROUP][..], &["apply", path, "--group", GROUP, "--yes"]] {
-        let (code, shown, said) = plan(verb).await;
-        assert!(code == 0 && shown.contains("Nothing to change"), "{shown}{said}");
-    }
-    assert_eq!(world.writes("protection/").await, stored);
-
-    starts_backups(&world, &input).await;
-    prunes_by_the_plan(&world).await;
-    changes_only_what_differs(&world, &daily, &weekly, &tagged).await;
+    target
 }
 
-/// What the Scheduler would start at two of the times, once it has filled them in, is a run of that time.
-async fn starts_backups(world: &World, input: &Value) {
-    for time in ["2026-11-15T03:00:00Z", "2026-11-22T03:00:00Z"] {
-        let filled = input.to_string().replace(SCHEDULED_TIME, time);
-        let ended = world.run(&serde_json::from_str(&filled).expect("JSON")).await;
-        assert_eq!(ended.output["status"], "SUCCEEDED", "{ended:?}");
-        let operation = world.operation(time);
-        assert_eq!(ended.output["operationId"], json!(operation));
+fn input(target: &Target) -> Value {
+    serde_json::from_str(target.input().expect("an input")).expect("JSON")
+}
+
+/// The Scheduler starts the workflow with a schedule's target, and the run is named after the time: once by the local
+/// Scheduler itself, once as it would next Sunday.
+async fn starts_backups(world: &World, target: &Target) {
+    let filled = |time: &str| input(target).to_string().replace(SCHEDULED_TIME, time);
+    let times = ["2026-11-15T03:00:00Z", "2026-11-22T03:00:00Z"];
+    let at_once = Target::builder()
+        .arn(target.arn())
+        .role_arn(target.role_arn())
+        .input(filled(times[0]))
+        .build()
+        .expect("a target");
+    let window = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off).build().expect("a window");
+    let once = scheduler().create_schedule().group_name(GROUP).name(BY_HAND).target(at_once);
+    let once = once.schedule_expression("at(2026-01-01T00:00:00)").flexible_time_window(window);
+    once.send().await.expect("a schedule by hand");
+    until("the backup that the schedule starts", PATIENCE, async || {
+        let record = world.record(&world.operation(times[0])).await?;
+        (record["status"] == "SUCCEEDED").then_some(())
+    })
+    .await;
+    let ended = world.run(&serde_json::from_str(&filled(times[1])).expect("JSON")).await;
+    assert_eq!(ended.output["status"], "SUCCEEDED", "{ended:?}");
+    for time in times {
         for region in [HOME_REGION, "us-west-2"] {
-            let snapshot = world.snapshot(region, &operation.snapshot_id()).await.expect("the backup");
-            assert_eq!(holdfast_tests::world::tag(&snapshot, "holdfast:tier"), Some("weekly"), "{region}");
+            let id = world.operation(time).snapshot_id();
+            let snapshot = world.snapshot(region, &id).await.expect("the backup");
+            assert_eq!(tag(&snapshot, "holdfast:tier"), Some("weekly"), "{region}");
         }
     }
 }
@@ -169,9 +204,10 @@ async fn changes_only_what_differs(world: &World, daily: &str, weekly: &str, tag
     for line in [
         &format!("- {weekly}"),
         &format!("- staging-{tagged}-daily"),
+        &format!("- {BY_HAND}"),
         "retention.weekly: 1 → 2",
         &format!("- {tagged}  its backups stay"),
-        "Schedules: 0 to make, 0 to change, 2 to delete",
+        "Schedules: 0 to make, 0 to change, 3 to delete",
     ] {
         assert!(shown.contains(line), "{line}\n{shown}");
     }
@@ -182,7 +218,14 @@ async fn changes_only_what_differs(world: &World, daily: &str, weekly: &str, tag
     assert_eq!(stored["databases"][&world.database]["retention"]["weekly"], 2);
     assert_eq!(stored["databases"].as_object().expect("databases").len(), 1);
 
-    // AND what somebody has changed by hand is seen, and set right
+    by_hand_is_set_right(path, daily).await;
+    faults_change_nothing(path, daily).await;
+    std::fs::remove_file(path).expect("the file goes");
+}
+
+/// What somebody has changed by hand is seen, and set right.
+async fn by_hand_is_set_right(path: &str, daily: &str) {
+    let after = scheduler().get_schedule().group_name(GROUP).name(daily).send().await.expect("it");
     let target = after.target().expect("a target").clone();
     let window = after.flexible_time_window().expect("a window").clone();
     let disable = scheduler().update_schedule().group_name(GROUP).name(daily).state(ScheduleState::Disabled);
@@ -199,12 +242,13 @@ async fn changes_only_what_differs(world: &World, daily: &str, weekly: &str, tag
     assert_eq!((code, fields), (3, vec!["description", "expression", "state"]), "{shown:#}");
     let (code, shown, said) = plan(&["apply", path, "--group", GROUP, "--yes"]).await;
     assert!(code == 0 && shown.contains("state: DISABLED → ENABLED"), "{shown}{said}");
+}
 
-    // AND a group that is not there is not taken for an empty one
+/// A group that is not there is not taken for an empty one, and a plan that is refused changes nothing.
+async fn faults_change_nothing(path: &str, daily: &str) {
     let (code, _, said) = plan(&["diff", path, "--group", "t-nobodys"]).await;
     assert!(code == 2 && said.contains("there is no schedule group t-nobodys in us-east-1"), "{said}");
 
-    // AND a plan that is refused changes nothing, and says where
     std::fs::write(
         path,
         "version: 1\nname: shop\ndatabases:\n  - id: nobody-here\n    environmnt: production\n",
@@ -216,5 +260,4 @@ async fn changes_only_what_differs(world: &World, daily: &str, weekly: &str, tag
         "{said}"
     );
     assert_eq!(names().await, [daily]);
-    std::fs::remove_file(path).expect("the file goes");
 }

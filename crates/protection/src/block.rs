@@ -130,11 +130,11 @@ impl<'a> Block<'a> {
             ];
             block.importance = word(faults, node, &path, &words);
         }
-        if let Some((node, path)) = fields.get("objectives") {
-            if let Some(objectives) = faults.fields(node, &path, &["rto", "rpo"]) {
-                block.rto = objectives.get("rto").and_then(|(node, path)| duration(faults, node, &path));
-                block.rpo = objectives.get("rpo").and_then(|(node, path)| duration(faults, node, &path));
-            }
+        if let Some((node, path)) = fields.get("objectives")
+            && let Some(objectives) = faults.fields(node, &path, &["rto", "rpo"])
+        {
+            block.rto = objectives.get("rto").and_then(|(node, path)| duration(faults, node, &path));
+            block.rpo = objectives.get("rpo").and_then(|(node, path)| duration(faults, node, &path));
         }
         if let Some((node, path)) = fields.get("schedules") {
             block.schedules = schedules(faults, node, &path);

@@ -290,10 +290,10 @@ impl Reader<'_> {
                 );
                 self.faults.add(*place, why);
             }
-            if let Cadence::Cron(cron) = cadence {
-                if cron.after(self.now).next().is_none() {
-                    self.faults.add(*place, format!("schedules.{name}.cron: {cron} never comes"));
-                }
+            if let Cadence::Cron(cron) = cadence
+                && cron.after(self.now).next().is_none()
+            {
+                self.faults.add(*place, format!("schedules.{name}.cron: {cron} never comes"));
             }
             all.insert(tier, cadence.clone());
         }

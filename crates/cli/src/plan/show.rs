@@ -66,8 +66,11 @@ fn database(entry: &Entry) -> &str {
     }
 }
 
+/// An expression and its next times.
+type Next = Option<(String, Vec<Timestamp>)>;
+
 /// The next times of each schedule, with its expression; none where they depend on the database's name.
-fn times(entry: &Entry, now: Timestamp) -> Vec<(Tier, Option<(String, Vec<Timestamp>)>)> {
+fn times(entry: &Entry, now: Timestamp) -> Vec<(Tier, Next)> {
     let all = DatabaseId::parse(database(entry))
         .ok()
         .and_then(|id| expressions(&id, &entry.settings.schedules).ok());
@@ -129,7 +132,7 @@ pub(super) fn table(plan: &PlanFile, now: Timestamp, paint: Paint) -> String {
     text
 }
 
-fn schedule(cadence: &str, next: Option<(String, Vec<Timestamp>)>) -> String {
+fn schedule(cadence: &str, next: Next) -> String {
     let Some((_, times)) = next else { return format!("{cadence}, at a minute of each database's own") };
     let times: Vec<String> = times.iter().map(|at| at.strftime("%a %Y-%m-%d %H:%M").to_string()).collect();
     format!("{cadence}: next {}", times.join(", "))

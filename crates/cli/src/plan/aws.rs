@@ -233,3 +233,6 @@ fn target(schedule: &Schedule) -> Result<Target, Error> {
         .build()
         .map_err(failed("a schedule's target"))
 }
+
+#[cfg(test)]
+mod tests;

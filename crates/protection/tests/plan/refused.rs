@@ -32,6 +32,7 @@ const BAD: &[(&str, (u64, u64), &str, Editor)] = &[
         Refuses,
     ),
     ("objectives: {rpo: 0m}", (7, 23), "rpo: \"0m\" is not a duration", CannotKnow),
+    ("objectives: {rto: 400d}", (7, 23), "and at most 366d", CannotKnow),
     ("window: 90s", (7, 13), "window: \"90s\" is not from 1m to 1440m", CannotKnow),
     ("window: 25h", (7, 13), "not from 1m to 1440m", CannotKnow),
     (

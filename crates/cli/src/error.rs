@@ -30,7 +30,7 @@ pub enum Error {
     /// A database server lets nobody in.
     #[error("{0}")]
     NotConnected(String),
-    /// What was found could not be written to a file.
+    /// What was found could not be written to a file, or what was decided to where it is kept.
     #[error("{0}")]
     NotWritten(String),
 }

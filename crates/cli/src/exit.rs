@@ -10,7 +10,8 @@ pub const SUCCEEDED: u8 = 0;
 pub const FAILED: u8 = 1;
 /// The command line or the input file does not make sense; nothing was started.
 pub const USAGE: u8 = 2;
-/// The backup is good, but at least one Region has no copy; or the database is back, but not proven.
+/// The backup is good, but at least one Region has no copy; or the database is back, but not proven; or a plan would
+/// change something.
 pub const PARTIAL: u8 = 3;
 /// `describe`: the backup is still going on.
 pub const RUNNING: u8 = 4;
@@ -45,6 +46,13 @@ pub const PRUNE_HELP: &str = "Exit codes:
   1    the plan could not be made, or was not agreed to
   2    usage: nothing was deleted
   3    partial: something could not be looked at or deleted, and is named";
+
+/// The text of `--help` of `plan`.
+pub const PLAN_HELP: &str = "Exit codes:
+  0    diff: nothing would change; apply: everything is as the plan says
+  1    it could not be found out, or was not agreed to, or somebody else has applied a plan meanwhile
+  2    usage, or the file is refused: nothing was changed
+  3    diff: something would change; apply: some of it was not done, and is named; apply again finishes it";
 
 /// The exit code for what a server was found to be.
 pub fn of_verdict(verdict: Verdict) -> u8 {

@@ -7,6 +7,7 @@
 //! ops/                 holdfast ops list, wait    operations of every kind
 //! restore/             holdfast restore           brings a database back, and follows it
 //! verify/              holdfast verify            proves what a server holds, without AWS
+//! plan/                holdfast plan              what is backed up when, and how: shown, compared, applied
 //! retention/           holdfast prune, points     which backups are kept and which are not, and why
 //! request.rs           flags and file into the input of the state machine
 //! history.rs           the execution's events into what a person wants to know
@@ -25,6 +26,7 @@ pub mod follow;
 pub mod history;
 pub mod ops;
 pub mod paint;
+pub mod plan;
 pub mod render;
 pub mod request;
 pub mod restore;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use holdfast_cli::{Error, backup, cloud, exit, ops, restore, retention, verify};
+use holdfast_cli::{Error, backup, cloud, exit, ops, plan, restore, retention, verify};
 
 /// Disaster recovery for Amazon RDS: backups that prove that they restore.
 ///
@@ -45,6 +45,9 @@ enum Noun {
         /// The folder; it is made when it is not there.
         folder: std::path::PathBuf,
     },
+    /// Say in one file what is backed up when and how, and have it so.
+    #[command(subcommand, after_help = exit::PLAN_HELP)]
+    Plan(plan::Plan),
 }
 
 #[derive(Debug, Subcommand)]
@@ -110,6 +113,7 @@ async fn main() -> ExitCode {
             Ok(exit::SUCCEEDED)
         }
         Noun::Man { folder } => manual(&folder),
+        Noun::Plan(verb) => plan::run(verb).await,
     };
     match done {
         Ok(code) => ExitCode::from(code),

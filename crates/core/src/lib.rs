@@ -13,6 +13,7 @@ pub mod objectives;
 pub mod operation;
 pub mod polling;
 pub mod ports;
+pub mod protection;
 pub mod rds;
 pub mod request;
 pub mod retention;

@@ -31,7 +31,7 @@ const RESERVED_TAGS: usize = 8;
 const MAX_REQUEST_BYTES: usize = 48 * 1024;
 
 /// Which retention rule the backup falls under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tier {
     /// Kept for days.

@@ -19,7 +19,7 @@ mod slots;
 pub use backup::{Backup, Owner, Proof};
 pub use period::{Period, Span};
 pub use plan::{Action, Deletion, DeletionResult, Entry, Fate, Plan, Problem, Totals};
-pub use policy::Policy;
+pub use policy::{Policies, Policy};
 pub use quota::{Forecast, forecast};
 pub use reason::{Delete, Keep, NoSlot, Reason};
 use slots::{Candidate, Place, Table};
@@ -58,6 +58,15 @@ pub struct Decision {
 
 /// Decides what becomes of each of `backups`, of whatever databases and Regions they are.
 pub fn decide(backups: &[Backup], policy: &Policy, now: Timestamp) -> Decision {
+    decide_by(backups, |_| policy, now)
+}
+
+/// The same where databases have rules of their own.
+pub fn decide_each(backups: &[Backup], policies: &Policies, now: Timestamp) -> Decision {
+    decide_by(backups, |database| policies.of(database), now)
+}
+
+fn decide_by<'a>(backups: &[Backup], policy: impl Fn(&str) -> &'a Policy, now: Timestamp) -> Decision {
     let mut times_listed: BTreeMap<&str, u32> = BTreeMap::new();
     let mut lines: BTreeMap<(&str, &str), Vec<&Backup>> = BTreeMap::new();
     for backup in backups {
@@ -65,10 +74,10 @@ pub fn decide(backups: &[Backup], policy: &Policy, now: Timestamp) -> Decision {
         lines.entry((backup.region.as_str(), &backup.database)).or_default().push(backup);
     }
     let mut decision = Decision::default();
-    for mut line in lines.into_values() {
+    for ((_, database), mut line) in lines {
         line.sort_by(|one, other| (other.taken_at, &other.arn).cmp(&(one.taken_at, &one.arn)));
         let twice = |backup: &Backup| times_listed.get(backup.arn.as_str()).is_some_and(|times| *times > 1);
-        let line = Line::new(&line, policy, now, twice);
+        let line = Line::new(&line, policy(database), now, twice);
         for backup in &line.backups {
             line.judge(backup, twice(backup), &mut decision);
         }

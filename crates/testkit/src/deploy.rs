@@ -51,6 +51,12 @@ pub struct Outputs {
     pub restore_state_machine_arn: String,
     /// The function that prunes backups.
     pub prune_function: String,
+    /// The role that schedules start backups with.
+    pub schedule_role_arn: String,
+    /// The group of the protection plan's schedules.
+    pub schedule_group: String,
+    /// The queue of starts that could not be delivered.
+    pub dead_letters_arn: String,
 }
 
 /// What `infra/region.yaml` says about itself once it is deployed.
@@ -81,6 +87,9 @@ async fn home(stack: &Stack) -> Result<Outputs> {
         validation_state_machine_arn: output(&deployed, path, "BackupValidationStateMachineArn")?,
         restore_state_machine_arn: output(&deployed, path, "RestoreStateMachineArn")?,
         prune_function: output(&deployed, path, "PruneFunctionName")?,
+        schedule_role_arn: output(&deployed, path, "ScheduleRoleArn")?,
+        schedule_group: output(&deployed, path, "ScheduleGroupName")?,
+        dead_letters_arn: output(&deployed, path, "ScheduleDeadLettersArn")?,
     })
 }
 

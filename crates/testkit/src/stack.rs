@@ -185,6 +185,9 @@ impl Stack {
             ("HOLDFAST_VALIDATION_STATE_MACHINE_ARN", outputs.validation_state_machine_arn.clone()),
             ("HOLDFAST_RESTORE_STATE_MACHINE_ARN", outputs.restore_state_machine_arn.clone()),
             ("HOLDFAST_PRUNE_FUNCTION", outputs.prune_function.clone()),
+            ("HOLDFAST_SCHEDULE_ROLE_ARN", outputs.schedule_role_arn.clone()),
+            ("HOLDFAST_SCHEDULE_GROUP", outputs.schedule_group.clone()),
+            ("HOLDFAST_SCHEDULE_DEAD_LETTERS_ARN", outputs.dead_letters_arn.clone()),
         ])
     }
 

@@ -1,6 +1,5 @@
 //! The plan carried out: one deletion at a time, each after another look at everything it was decided by.
 
-use holdfast_core::ids::Region;
 use holdfast_core::ports::{Rds, SnapshotDeletion, Store};
 use holdfast_core::retention::{Backup, Decision, Deleted, Deletion, DeletionResult};
 use holdfast_core::{Error, Result};
@@ -16,7 +15,6 @@ const MAX_DELETIONS: usize = 200;
 pub(crate) async fn carry_out(
     facts: &Facts<'_, impl Rds, impl Store>,
     asked: &Asked,
-    known: &[Region],
     decision: &Decision,
 ) -> (Vec<Deletion>, Option<Error>) {
     let mut doomed: Vec<&Deleted> = decision.delete.iter().collect();
@@ -25,7 +23,7 @@ pub(crate) async fn carry_out(
     for (n, deleted) in doomed.into_iter().enumerate() {
         let backup = &deleted.backup;
         let (result, why) = if n < MAX_DELETIONS {
-            one(facts, asked, known, backup).await.unwrap_or_else(|error| {
+            one(facts, asked, backup).await.unwrap_or_else(|error| {
                 let why = format!("{}: {error}", error.kind);
                 failed.get_or_insert(error);
                 (DeletionResult::NotDone, why)
@@ -44,11 +42,10 @@ pub(crate) async fn carry_out(
 async fn one(
     facts: &Facts<'_, impl Rds, impl Store>,
     asked: &Asked,
-    known: &[Region],
     backup: &Backup,
 ) -> Result<(DeletionResult, String)> {
     let region = std::slice::from_ref(&backup.region);
-    let seen = facts.look(region, known).await;
+    let seen = facts.look(region, &asked.known).await;
     if let Some((_, error)) = seen.errors(region).into_iter().next() {
         return Err(error);
     }

@@ -6,7 +6,7 @@ use holdfast_core::ids::{DatabaseId, OperationId, Region};
 use holdfast_core::operation::Kind;
 use holdfast_core::ports::{Rds, Store, Unended};
 use holdfast_core::rds::{Instance, Snapshot, SnapshotStatus};
-use holdfast_core::retention::{Backup, Decision, Owner, Policy, decide};
+use holdfast_core::retention::{Backup, Decision, Owner, Policies, decide_each};
 use holdfast_core::{Error, Result, tags};
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,7 +18,7 @@ pub(crate) struct Facts<'a, R, S> {
     pub rds: &'a R,
     pub store: &'a S,
     pub now: Timestamp,
-    pub policy: Policy,
+    pub policies: &'a Policies,
 }
 
 /// One look at all Regions.
@@ -110,7 +110,7 @@ impl<R: Rds, S: Store> Facts<'_, R, S> {
     /// Decides. What would be deleted is looked up in the state table first, or `only` this one of it: what uses a
     /// backup only ever keeps that one, so that the others need not be.
     pub async fn decide(&self, seen: &Sight, mut backups: Vec<Backup>, only: Option<&str>) -> Decision {
-        let first = decide(&backups, &self.policy, self.now);
+        let first = decide_each(&backups, self.policies, self.now);
         let doomed: BTreeSet<&str> = first
             .delete
             .iter()
@@ -124,7 +124,7 @@ impl<R: Rds, S: Store> Facts<'_, R, S> {
             }
             backup.uses = self.uses(seen, backup, &unended[&backup.database]).await;
         }
-        decide(&backups, &self.policy, self.now)
+        decide_each(&backups, self.policies, self.now)
     }
 
     async fn unended(&self, database: &str) -> Result<Vec<Unended>> {

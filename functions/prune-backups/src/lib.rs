@@ -3,15 +3,19 @@
 //! The decision is `holdfast_core::retention`'s. Here the facts are gathered for it ([`facts`]), and it is carried out
 //! one deletion at a time, each after the same decision on facts that are looked up afresh ([`delete`]). The plan is
 //! written down before the first deletion, and again with what became of them.
+//!
+//! The applied protection plan says how many backups its databases keep, and which Regions have copies of them; the
+//! settings of the deployment hold for everything that it does not name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_core::answer::Progress;
 use holdfast_core::health::NamedCause;
 use holdfast_core::ids::{DatabaseId, Region};
 use holdfast_core::ports::{Documents, Rds, Store};
+use holdfast_core::protection::{self, ProtectionPlan};
 use holdfast_core::retention::{
-    Action, Backup, Deletion, DeletionResult, Forecast, Plan, Policy, Problem, forecast,
+    Action, Backup, Deletion, DeletionResult, Forecast, Plan, Policies, Policy, Problem, forecast,
 };
 use holdfast_core::{Error, Result};
 use jiff::Timestamp;
@@ -36,10 +40,10 @@ pub struct Input {
     /// Only these databases.
     #[serde(default)]
     pub databases: Vec<String>,
-    /// Only these Regions, else the home Region and the target Regions of the deployment.
+    /// Only these Regions, else the home Region, the target Regions of the deployment and those of the protection plan.
     #[serde(default)]
     pub regions: Vec<String>,
-    /// Other numbers than the deployed ones.
+    /// Other numbers than the deployed ones, and than those of the protection plan.
     pub policy: Option<Value>,
 }
 
@@ -84,30 +88,51 @@ pub struct Output {
 struct Asked {
     databases: BTreeSet<String>,
     regions: Vec<Region>,
-    policy: Policy,
+    /// Every Region that may hold a backup or a copy.
+    known: Vec<Region>,
+    policies: Policies,
     action: Action,
 }
 
 impl Asked {
-    fn read(input: &Input, settings: &Settings) -> Result<Self> {
+    fn read(input: &Input, settings: &Settings, applied: Option<&ProtectionPlan>) -> Result<Self> {
         let databases = input.databases.iter().map(|id| Ok(DatabaseId::parse(id)?.to_string()));
         let mut regions =
             input.regions.iter().map(|region| Region::parse(region)).collect::<Result<Vec<Region>>>()?;
         regions.sort();
         regions.dedup();
-        if regions.is_empty() {
-            regions.clone_from(&settings.regions);
+        let mut known = settings.regions.clone();
+        for region in applied.into_iter().flat_map(ProtectionPlan::regions) {
+            if !known.contains(region) {
+                known.push(region.clone());
+            }
         }
-        let policy = match &input.policy {
-            Some(change) => settings.policy.changed_by(change)?,
-            None => settings.policy,
-        };
+        if regions.is_empty() {
+            regions.clone_from(&known);
+        }
+        let mut policies =
+            applied.map_or_else(|| settings.policy.into(), |plan| plan.policies(settings.policy));
+        if let Some(change) = &input.policy {
+            policies = policies.changed_by(change)?;
+        }
         Ok(Asked {
             databases: databases.collect::<Result<BTreeSet<String>>>()?,
             regions,
-            policy,
+            known,
+            policies,
             action: input.action.unwrap_or(settings.daily),
         })
+    }
+
+    /// The rules of the databases that are asked about, where they have rules of their own.
+    fn own_policies(&self) -> BTreeMap<String, Policy> {
+        let asked = |database: &String| self.databases.is_empty() || self.databases.contains(database);
+        self.policies
+            .by_database
+            .iter()
+            .filter(|(id, _)| asked(id))
+            .map(|(id, own)| (id.clone(), *own))
+            .collect()
     }
 
     fn is_about(&self, backup: &Backup) -> bool {
@@ -118,12 +143,15 @@ impl Asked {
 /// Plans, and carries the plan out when that is asked for.
 ///
 /// # Errors
-/// `InvalidInput`; what the metadata bucket answers; in the daily run, the first thing that could not be looked at or
-/// done, after everything else was.
+/// `InvalidInput`; what the metadata bucket answers, a protection plan that cannot be read among it, as nothing is to be
+/// deleted by the wrong rules; in the daily run, the first thing that could not be looked at or done, after everything
+/// else was.
 pub async fn handle(ports: &Ports<'_, impl Rds, impl Store, impl Documents>, input: Input) -> Result<Output> {
-    let asked = Asked::read(&input, ports.settings)?;
-    let facts = Facts { rds: ports.rds, store: ports.store, now: ports.now, policy: asked.policy };
-    let seen = facts.look(&asked.regions, &ports.settings.regions).await;
+    let applied: Option<ProtectionPlan> = ports.documents.get(protection::KEY).await?;
+    let applied = applied.map(ProtectionPlan::checked).transpose()?;
+    let asked = Asked::read(&input, ports.settings, applied.as_ref())?;
+    let facts = Facts { rds: ports.rds, store: ports.store, now: ports.now, policies: &asked.policies };
+    let seen = facts.look(&asked.regions, &asked.known).await;
     let about: Vec<Backup> =
         seen.backups(&asked.regions).into_iter().filter(|backup| asked.is_about(backup)).collect();
     let decision = facts.decide(&seen, about, None).await;
@@ -131,7 +159,8 @@ pub async fn handle(ports: &Ports<'_, impl Rds, impl Store, impl Documents>, inp
     let mut plan = Plan {
         planned_at: ports.now,
         action: asked.action,
-        policy: asked.policy,
+        policy: asked.policies.default,
+        own_policies: asked.own_policies(),
         totals,
         backups,
         omitted: 0,
@@ -150,7 +179,7 @@ pub async fn handle(ports: &Ports<'_, impl Rds, impl Store, impl Documents>, inp
     let mut failed = errors.into_iter().next().map(|(_, error)| error);
     ports.documents.put(&plan.document_key, &plan).await?;
     if asked.action == Action::Delete && !decision.delete.is_empty() {
-        let (deletions, error) = delete::carry_out(&facts, &asked, &ports.settings.regions, &decision).await;
+        let (deletions, error) = delete::carry_out(&facts, &asked, &decision).await;
         plan.deletions = deletions;
         failed = failed.or(error);
         ports.documents.put(&plan.document_key, &plan).await?;
@@ -176,7 +205,7 @@ async fn quotas(
                 let there = seen.backups(std::slice::from_ref(region));
                 let ours: Vec<Backup> = there.into_iter().filter(Backup::is_ours).collect();
                 let daily = ports.settings.daily;
-                plan.quotas.push(forecast(region, quota, &ours, &asked.policy, daily, ports.now));
+                plan.quotas.push(forecast(region, quota, &ours, &asked.policies, daily, ports.now));
             }
             // RDS does not say.
             Ok(None) => {}

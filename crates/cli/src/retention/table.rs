@@ -48,15 +48,19 @@ pub(super) fn plan(plan: &Plan, paint: Paint) -> String {
         text.push_str("There are no backups of Holdfast's.\n");
     }
     let _ = writeln!(text, "\n{}", totals(plan));
+    for (database, own) in &plan.own_policies {
+        let _ = writeln!(text, "{database} by {}: the protection plan says so.", rules(own));
+    }
     footer(&mut text, plan, paint);
     text
 }
 
 fn totals(plan: &Plan) -> String {
-    let Policy { daily, weekly, monthly, yearly, minimum, .. } = plan.policy;
     let mut text = format!(
-        "{} to keep, {} to delete, by {daily} daily, {weekly} weekly, {monthly} monthly, {yearly} yearly, at least {minimum}.",
-        plan.totals.keep, plan.totals.delete
+        "{} to keep, {} to delete, by {}.",
+        plan.totals.keep,
+        plan.totals.delete,
+        rules(&plan.policy)
     );
     if plan.totals.not_ours > 0 {
         let _ = write!(
@@ -66,6 +70,12 @@ fn totals(plan: &Plan) -> String {
         );
     }
     text
+}
+
+/// The numbers of a policy, in a line.
+fn rules(policy: &Policy) -> String {
+    let Policy { daily, weekly, monthly, yearly, minimum, .. } = policy;
+    format!("{daily} daily, {weekly} weekly, {monthly} monthly, {yearly} yearly, at least {minimum}")
 }
 
 fn footer(text: &mut String, plan: &Plan, paint: Paint) {
@@ -154,6 +164,7 @@ mod tests {
         serde_json::from_value(json!({
             "plannedAt": "2026-11-20T12:00:00Z", "action": "plan",
             "policy": {"daily": 7, "weekly": 4, "monthly": 12, "yearly": 7, "minimum": 3, "inspectionDays": 7},
+            "ownPolicies": {"prod-db": {"daily": 9, "weekly": 0, "monthly": 1, "yearly": 2, "minimum": 4, "inspectionDays": 7}},
             "totals": {"keep": 1, "delete": 1, "notOurs": 1}, "documentKey": "retention/p.json", "omitted": 2,
             "backups": [entry("2026-11-20T06:00:00Z", "KEEP", "VALID", true, "the newest validated backup"),
                         entry("2026-11-20T00:00:00Z", "DELETE", "UNPROVEN", true, "UNPROVEN, and fills no slot"),
@@ -176,6 +187,7 @@ mod tests {
              \n\
              1 to keep, 1 to delete, by 7 daily, 4 weekly, 12 monthly, 7 yearly, at least 3. 1 manual snapshot not \
              Holdfast's: never touched.\n\
+             prod-db by 9 daily, 0 weekly, 1 monthly, 2 yearly, at least 4: the protection plan says so.\n\
              us-east-1: 60 manual snapshots of 100 allowed, about 40 in a year\n\
              ▲ us-west-2 is nearly full\n\
              Holdfast.AccessDenied: no\n\

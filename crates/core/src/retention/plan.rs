@@ -1,5 +1,7 @@
 //! A decision as it travels: to the person who reads the plan, and into the metadata bucket.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -155,6 +157,9 @@ pub struct Plan {
     pub action: Action,
     /// By which rules.
     pub policy: Policy,
+    /// Rules of single databases, by the protection plan.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub own_policies: BTreeMap<String, Policy>,
     /// How many there are of each.
     pub totals: Totals,
     /// Every backup, by Region, database and age.

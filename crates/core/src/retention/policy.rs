@@ -1,5 +1,7 @@
 //! How many backups are kept: strict on the way in.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -32,6 +34,38 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Policy { daily: 7, weekly: 4, monthly: 12, yearly: 7, minimum: 3, inspection_days: 7 }
+    }
+}
+
+/// The rules of every database: those of the deployment, and others where the protection plan says others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policies {
+    /// For whatever database has no rules of its own.
+    pub default: Policy,
+    /// Rules of single databases.
+    pub by_database: BTreeMap<String, Policy>,
+}
+
+impl Policies {
+    /// The rules of one database.
+    pub fn of(&self, database: &str) -> &Policy {
+        self.by_database.get(database).unwrap_or(&self.default)
+    }
+
+    /// All of these rules with what `input` says otherwise.
+    ///
+    /// # Errors
+    /// As [`Policy::changed_by`].
+    pub fn changed_by(&self, input: &Value) -> Result<Self> {
+        let own = self.by_database.iter();
+        let own = own.map(|(database, policy)| Ok((database.clone(), policy.changed_by(input)?)));
+        Ok(Policies { default: self.default.changed_by(input)?, by_database: own.collect::<Result<_>>()? })
+    }
+}
+
+impl From<Policy> for Policies {
+    fn from(default: Policy) -> Self {
+        Policies { default, by_database: BTreeMap::new() }
     }
 }
 

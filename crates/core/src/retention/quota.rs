@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::backup::{Backup, Proof};
-use super::{Action, Policy, decide};
+use super::{Action, Policies, decide_each};
 use crate::health::Quota;
 use crate::ids::Region;
 use crate::rds::SnapshotStatus;
@@ -53,7 +53,7 @@ pub fn forecast(
     region: &Region,
     quota: Quota,
     ours: &[Backup],
-    policy: &Policy,
+    policies: &Policies,
     pruning: Action,
     now: Timestamp,
 ) -> Forecast {
@@ -66,7 +66,7 @@ pub fn forecast(
     let per_day = recent.len() as f64 / covered as f64;
     let (in_a_year, full_at) = match pruning {
         Action::Plan => (None, when_full(quota, per_day, now)),
-        Action::Delete => look_ahead(quota, ours, policy, now),
+        Action::Delete => look_ahead(quota, ours, policies, now),
     };
     let mut forecast = Forecast {
         region: region.clone(),
@@ -97,7 +97,7 @@ fn when_full(quota: Quota, per_day: f64, now: Timestamp) -> Option<Timestamp> {
 fn look_ahead(
     quota: Quota,
     ours: &[Backup],
-    policy: &Policy,
+    policies: &Policies,
     now: Timestamp,
 ) -> (Option<i64>, Option<Timestamp>) {
     let within = |backup: &Backup, count: i64| {
@@ -127,7 +127,7 @@ fn look_ahead(
     for day in 1..=HORIZON_DAYS {
         let at = now.saturating_add(days(day)).unwrap_or(Timestamp::MAX);
         there.extend(going_on.values().map(|like| next(like, day)));
-        there = decide(&there, policy, at).keep.into_iter().map(|kept| kept.backup).collect();
+        there = decide_each(&there, policies, at).keep.into_iter().map(|kept| kept.backup).collect();
         total = others + count(there.len()) + (today - count(going_on.len())).max(0);
         if total >= quota.max && full_at.is_none() {
             full_at = Some(at);

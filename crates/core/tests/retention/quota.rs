@@ -18,7 +18,7 @@ fn four_a_day(days: usize) -> Vec<Backup> {
 
 fn look(ours: &[Backup], others: i64, max: i64, pruning: Action) -> Forecast {
     let used = others + i64::try_from(ours.len()).unwrap();
-    forecast(&region("us-east-1"), Quota { used, max }, ours, &Policy::default(), pruning, now())
+    forecast(&region("us-east-1"), Quota { used, max }, ours, &Policy::default().into(), pruning, now())
 }
 
 #[test]

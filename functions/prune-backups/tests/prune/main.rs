@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod again;
+mod applied;
 mod deletes;
 mod plans;
 mod support;

@@ -1,0 +1,67 @@
+//! What was compared, made so.
+
+use holdfast_protection::ScheduleChange;
+use serde::Serialize;
+
+use super::Compared;
+use super::account::{Account, Written};
+use crate::Error;
+
+/// What was done, and what was not.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Done {
+    /// What was done, a line each.
+    pub done: Vec<String>,
+    /// What was not, with the reason.
+    pub not_done: Vec<String>,
+}
+
+impl Done {
+    /// Whether everything was done.
+    pub fn is_whole(&self) -> bool {
+        self.not_done.is_empty()
+    }
+}
+
+/// Makes the changes.
+///
+/// The settings are stored first, and only over those that were compared: of two who apply at the same time one is told
+/// before anything of his was changed. Then schedules are made and changed; what is not in the plan goes last, and stays
+/// when anything before has failed, for it may be all that backs a database up.
+///
+/// # Errors
+/// `NotWritten` when somebody else has applied a plan meanwhile, `Aws` when the settings could not be stored; nothing was
+/// changed then.
+pub(super) async fn apply(account: &impl Account, compared: &Compared) -> Result<Done, Error> {
+    let settings = &compared.wanted.settings;
+    match account.store(settings, compared.stored.as_ref()).await? {
+        Written::Done => {}
+        Written::Changed => {
+            return Err(Error::NotWritten(
+                "somebody else has applied a plan since this was compared; nothing was changed: look again with holdfast plan diff"
+                    .to_owned(),
+            ));
+        }
+    }
+    let mut all = Done::default();
+    all.done.push(format!("settings of {} databases stored", settings.databases.len()));
+    for change in &compared.changes.schedules {
+        let name = change.name();
+        let (verb, made) = match change {
+            ScheduleChange::Create(schedule) => ("made", account.create(schedule).await),
+            ScheduleChange::Update(schedule, _) => ("changed", account.update(schedule).await),
+            ScheduleChange::Delete(_) if !all.is_whole() => {
+                all.not_done
+                    .push(format!("schedule {name} not deleted: what came before it was not all done"));
+                continue;
+            }
+            ScheduleChange::Delete(_) => ("deleted", account.delete(name).await),
+        };
+        match made {
+            Ok(()) => all.done.push(format!("schedule {name} {verb}")),
+            Err(error) => all.not_done.push(format!("schedule {name} not {verb}: {error}")),
+        }
+    }
+    Ok(all)
+}

@@ -8,6 +8,25 @@ use aws_smithy_http_client::{Builder, tls};
 /// The state table when `DR_STATE_TABLE_NAME` does not name another.
 pub const DEFAULT_TABLE: &str = "DisasterRecoveryState";
 
+/// What the environment and the profile say.
+pub async fn config() -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(
+            Builder::new()
+                .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+                .build_https(),
+        )
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(5))
+                .operation_attempt_timeout(Duration::from_secs(20))
+                .operation_timeout(Duration::from_secs(60))
+                .build(),
+        )
+        .load()
+        .await
+}
+
 /// What a verb needs to talk to the account.
 #[derive(Debug, Clone)]
 pub struct Cloud {
@@ -26,22 +45,7 @@ pub struct Cloud {
 impl Cloud {
     /// Clients for what the environment says.
     pub async fn from_env(table: String) -> Self {
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(
-                Builder::new()
-                    .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-                    .build_https(),
-            )
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(Duration::from_secs(5))
-                    .operation_attempt_timeout(Duration::from_secs(20))
-                    .operation_timeout(Duration::from_secs(60))
-                    .build(),
-            )
-            .load()
-            .await;
-        Self::new(&config, table)
+        Self::new(&config().await, table)
     }
 
     /// Clients from a configuration made elsewhere.

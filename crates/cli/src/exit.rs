@@ -1,5 +1,6 @@
 //! Exit codes: part of the interface, so scripts can rely on them.
 
+use holdfast_core::doctor::Severity;
 use holdfast_core::validation::Verdict;
 
 use crate::{Error, summary::Status};
@@ -46,12 +47,28 @@ pub const PRUNE_HELP: &str = "Exit codes:
   2    usage: nothing was deleted
   3    partial: something could not be looked at or deleted, and is named";
 
+/// The text of `--help` of `doctor`.
+pub const DOCTOR_HELP: &str = "Exit codes:
+  0    everything was looked at and is in order
+  1    something would fail on the day, and is named; or nothing could be looked at
+  2    usage: nothing was looked at
+  3    warnings only, or something that could not be looked at, each by name";
+
 /// The exit code for what a server was found to be.
 pub fn of_verdict(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Valid => SUCCEEDED,
         Verdict::Invalid => FAILED,
         Verdict::Inconclusive | Verdict::NotRun => INCONCLUSIVE,
+    }
+}
+
+/// The exit code for the worst that `doctor` found.
+pub fn of_severity(worst: Option<Severity>) -> u8 {
+    match worst {
+        None => SUCCEEDED,
+        Some(Severity::FailsOnTheDay) => FAILED,
+        Some(Severity::Warning | Severity::NotChecked) => PARTIAL,
     }
 }
 

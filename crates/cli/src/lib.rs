@@ -7,7 +7,9 @@
 //! ops/                 holdfast ops list, wait    operations of every kind
 //! restore/             holdfast restore           brings a database back, and follows it
 //! verify/              holdfast verify            proves what a server holds, without AWS
+//! doctor/              holdfast doctor            what would fail on the day
 //! retention/           holdfast prune, points     which backups are kept and which are not, and why
+//! look/                what the deployment, its schedules and every Region are like, looked at and never changed
 //! request.rs           flags and file into the input of the state machine
 //! history.rs           the execution's events into what a person wants to know
 //! follow.rs            polls an execution until it ends
@@ -19,10 +21,12 @@
 pub mod ask;
 pub mod backup;
 pub mod cloud;
+pub mod doctor;
 pub mod error;
 pub mod exit;
 pub mod follow;
 pub mod history;
+pub mod look;
 pub mod ops;
 pub mod paint;
 pub mod render;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use holdfast_cli::{backup, cloud, exit, ops, restore, retention, verify};
+use holdfast_cli::{backup, cloud, doctor, exit, ops, restore, retention, verify};
 
 /// Disaster recovery for Amazon RDS: backups that prove that they restore.
 ///
@@ -34,6 +34,8 @@ enum Noun {
     Prune(retention::prune::Prune),
     #[command(after_help = exit::PRUNE_HELP)]
     Points(retention::points::Points),
+    #[command(after_help = exit::DOCTOR_HELP)]
+    Doctor(doctor::Doctor),
 }
 
 #[derive(Debug, Subcommand)]
@@ -76,6 +78,7 @@ async fn main() -> ExitCode {
         Noun::Restore(args) => restore::run(*args, cli.state_table).await,
         Noun::Verify(args) => verify::run(*args).await,
         Noun::Prune(args) => retention::prune::run(args, cli.state_table).await,
+        Noun::Doctor(args) => doctor::run(args, cli.state_table).await,
         Noun::Points(args) => retention::points::run(args, cli.state_table).await,
     };
     match done {

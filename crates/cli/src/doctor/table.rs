@@ -1,0 +1,78 @@
+//! A diagnosis as text: what would fail first, and at the end what is in order.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use holdfast_core::doctor::{Check, Diagnosis, Finding, InOrder, Severity};
+
+use crate::paint::Paint;
+use crate::render::count;
+
+/// Everything that was found, ending with a newline.
+pub(super) fn text(all: &[Diagnosis], paint: Paint) -> String {
+    let mut text = String::new();
+    for diagnosis in all {
+        let mut title = format!("{} in {}", diagnosis.database_id, diagnosis.region);
+        if !diagnosis.target_regions.is_empty() {
+            let targets: Vec<&str> = diagnosis.target_regions.iter().map(|region| region.as_str()).collect();
+            let _ = write!(title, ", copied to {}", targets.join(", "));
+        }
+        let _ = writeln!(text, "{}\n", paint.bold(&title));
+        for finding in &diagnosis.findings {
+            self::finding(&mut text, finding, paint);
+        }
+        in_order(&mut text, &diagnosis.in_order, paint);
+        text.push('\n');
+    }
+    let _ = writeln!(text, "{}", conclusion(all, paint));
+    text
+}
+
+fn finding(text: &mut String, finding: &Finding, paint: Paint) {
+    let word = match finding.severity {
+        Severity::FailsOnTheDay => paint.bad("FAILS      "),
+        Severity::Warning => paint.warn("WARNING    "),
+        Severity::NotChecked => paint.warn("NOT CHECKED"),
+    };
+    let Finding { check, region, subject, what, advice, .. } = finding;
+    let _ = writeln!(text, "  {word}  {check:<19}  {region:<14}  {subject}", region = region.as_str());
+    let _ = writeln!(text, "    {what}.");
+    let _ = writeln!(text, "    {}\n", paint.dim(&format!("To do: {advice}.")));
+}
+
+/// How many of each check are in order, and how much room there is.
+fn in_order(text: &mut String, all: &[InOrder], paint: Paint) {
+    if all.is_empty() {
+        return;
+    }
+    let mut counts: BTreeMap<Check, usize> = BTreeMap::new();
+    for one in all {
+        *counts.entry(one.check).or_default() += 1;
+    }
+    let words: Vec<String> = counts
+        .iter()
+        .map(|(check, count)| if *count == 1 { check.to_string() } else { format!("{check} ({count})") })
+        .collect();
+    let _ = writeln!(text, "  {}", paint.good(&format!("In order: {}", words.join(", "))));
+    for one in all.iter().filter(|one| matches!(one.check, Check::SnapshotQuota | Check::InstanceQuota)) {
+        let line = format!("{:<14}  {}: {}", one.region.as_str(), one.subject, one.how);
+        let _ = writeln!(text, "  {}", paint.dim(&line));
+    }
+}
+
+fn conclusion(all: &[Diagnosis], paint: Paint) -> String {
+    let of = |severity: Severity| {
+        all.iter().flat_map(|one| &one.findings).filter(|finding| finding.severity == severity).count() as u64
+    };
+    let (fails, warns, unknown) =
+        (of(Severity::FailsOnTheDay), of(Severity::Warning), of(Severity::NotChecked));
+    let looked = format!("{} looked at", count(all.len() as u64, "database"));
+    if fails + warns + unknown == 0 {
+        return paint.good(&format!("{looked}: everything is in order."));
+    }
+    let line = format!(
+        "{looked}: {fails} would fail on the day, {}, {unknown} not checked.",
+        count(warns, "warning")
+    );
+    if fails > 0 { paint.bad(&line) } else { paint.warn(&line) }
+}

@@ -1,0 +1,123 @@
+//! Looks at what a backup, a copy and a restore go through. Nothing here changes anything; what cannot be looked at is
+//! an error that goes along as a fact.
+
+pub mod deployment;
+pub mod permissions;
+pub mod regions;
+pub mod schedules;
+
+use std::collections::BTreeSet;
+
+use aws_config::SdkConfig;
+use holdfast_aws::config::Aws;
+use holdfast_aws::kms::Kms;
+use holdfast_aws::rds::RdsApi;
+use holdfast_core::ids::{DatabaseId, Region};
+use holdfast_core::request::TargetRegion;
+use holdfast_core::{Error as Named, Result as Looked};
+use serde_json::Value;
+
+use crate::cloud::Cloud;
+use crate::ops::list;
+use crate::{Error, cloud};
+
+use deployment::Deployment;
+use schedules::Schedule;
+
+/// Everything that is asked.
+pub struct Look {
+    /// The SDK's configuration, for clients in other Regions.
+    config: SdkConfig,
+    /// Where Holdfast runs.
+    pub home: Region,
+    /// RDS as the functions see it.
+    pub rds: RdsApi,
+    /// Keys as the functions see them.
+    pub keys: Kms,
+    /// For documents in the metadata bucket.
+    pub aws: Aws,
+    /// The state table and the rest.
+    pub cloud: Cloud,
+    /// What is deployed.
+    pub deployment: Deployment,
+    /// Every schedule that starts a state machine.
+    pub schedules: Looked<Vec<Schedule>>,
+}
+
+/// The configuration's client for another Region.
+fn in_region(config: &SdkConfig, region: &Region) -> SdkConfig {
+    config.to_builder().region(aws_config::Region::new(region.as_str().to_owned())).build()
+}
+
+impl Look {
+    /// Looks at what all databases have in common.
+    ///
+    /// # Errors
+    /// `Usage` when no Region is configured.
+    pub async fn begin(machine: String, prune: Option<String>, table: String) -> Result<Look, Error> {
+        let config = cloud::config().await;
+        let aws = Aws::of_command(config.clone()).map_err(|error| Error::Usage(error.message))?;
+        let deployment = deployment::look(&config, aws.region(), machine, prune).await;
+        let schedules = schedules::all(&aws_sdk_scheduler::Client::new(&config)).await;
+        Ok(Look {
+            home: aws.region().clone(),
+            rds: RdsApi::new(&aws),
+            keys: Kms::new(&aws, None),
+            cloud: Cloud::new(&config, table),
+            deployment,
+            schedules,
+            aws,
+            config,
+        })
+    }
+
+    /// The databases that were asked for; else all that have operations or that a schedule names.
+    ///
+    /// # Errors
+    /// `Usage` when a name is none, or when there is no database; what reading the state table met.
+    pub async fn databases(&self, asked: &[String]) -> Result<Vec<DatabaseId>, Error> {
+        let parse = |name: &str| DatabaseId::parse(name);
+        if !asked.is_empty() {
+            let all: Looked<Vec<DatabaseId>> = asked.iter().map(|name| parse(name)).collect();
+            return all.map_err(|error| Error::Usage(error.message));
+        }
+        let rows = list::of_all(&self.cloud, false).await?;
+        let recorded = rows.iter().filter_map(|row| row["databaseId"].as_str());
+        let scheduled = self.schedules.iter().flatten().filter_map(|schedule| schedule.database.as_deref());
+        let all: BTreeSet<DatabaseId> =
+            recorded.chain(scheduled).filter_map(|name| parse(name).ok()).collect();
+        if all.is_empty() {
+            let why = format!("table {} has no operation and no schedule names a database", self.cloud.table);
+            return Err(Error::Usage(format!("{why}: name one")));
+        }
+        Ok(all.into_iter().collect())
+    }
+
+    /// Where the next backup of a database is copied to: as its schedule says, else as its newest backup was asked to,
+    /// else as it is deployed.
+    pub async fn targets(&self, database: &DatabaseId) -> Vec<TargetRegion> {
+        let scheduled = self.schedules.iter().flatten().filter(|schedule| schedule.starts(database));
+        if let Some(request) = scheduled.filter_map(|schedule| self.request(schedule).ok()).next() {
+            return request.target_regions;
+        }
+        match self.last_request(database).await {
+            Some(targets) => targets,
+            None => self.deployment.defaults.as_ref().map(|it| it.target_regions.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// The target Regions of the newest backup in the state table.
+    async fn last_request(&self, database: &DatabaseId) -> Option<Vec<TargetRegion>> {
+        let rows = list::of_database(&self.cloud, database.as_str(), 20).await.ok()?;
+        let newest = rows.iter().find(|row| row["type"] == "BACKUP")?;
+        let item = list::item(&self.cloud, newest["operationId"].as_str()?).await.ok()??;
+        let request: Value = serde_json::from_str(item["request"].as_str()?).ok()?;
+        serde_json::from_value(request["targetRegions"].clone()).ok()
+    }
+
+    /// What a schedule asks for.
+    fn request(&self, schedule: &Schedule) -> Looked<holdfast_core::request::BackupRequest> {
+        let defaults = self.deployment.defaults.as_ref().map_err(Named::clone)?;
+        schedule.request(defaults)
+    }
+}

@@ -1,0 +1,102 @@
+//! Schedules of EventBridge Scheduler that start a state machine.
+
+use aws_sdk_scheduler::Client;
+use aws_sdk_scheduler::types::ScheduleState;
+use holdfast_aws::classify::classify;
+use holdfast_core::ids::DatabaseId;
+use holdfast_core::request::{BackupRequest, Defaults};
+use holdfast_core::{Error, Result};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// What EventBridge Scheduler puts in its place (EventBridge Scheduler User Guide, "Adding context attributes").
+const SCHEDULED_TIME: &str = "<aws.scheduler.scheduled-time>";
+/// A time such as it puts there.
+const SOME_TIME: &str = "2026-11-20T06:00:00Z";
+
+/// One that starts a state machine.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// `group/name`.
+    pub name: String,
+    /// Whether it is ENABLED and its end has not come.
+    pub enabled: bool,
+    /// `rate(6 hours)`.
+    pub expression: String,
+    /// What it starts.
+    pub target_arn: String,
+    /// The database that its input names.
+    pub database: Option<String>,
+    input: Option<String>,
+}
+
+impl Schedule {
+    /// Whether it is enabled and starts something for this database.
+    pub fn starts(&self, database: &DatabaseId) -> bool {
+        self.enabled && self.names(database)
+    }
+
+    /// Whether its input names this database.
+    pub fn names(&self, database: &DatabaseId) -> bool {
+        self.database.as_ref().is_some_and(|named| named.eq_ignore_ascii_case(database.as_str()))
+    }
+
+    /// The backup that it asks for.
+    ///
+    /// # Errors
+    /// `InvalidInput`, as the execution would end.
+    pub fn request(&self, defaults: &Defaults) -> Result<BackupRequest> {
+        let input = self.input.as_deref().unwrap_or("{}").replace(SCHEDULED_TIME, SOME_TIME);
+        let input: Value =
+            serde_json::from_str(&input).map_err(|error| Error::invalid(format!("input: {error}")))?;
+        BackupRequest::parse(&input, SOME_TIME, defaults)
+    }
+}
+
+/// The database that an input names, as far as it is an input.
+fn database_of(input: &str) -> Option<String> {
+    let input: Value = serde_json::from_str(input).ok()?;
+    Some(input["databaseId"].as_str()?.to_owned())
+}
+
+/// Every schedule that starts a state machine.
+///
+/// # Errors
+/// What a call met: a list that is not whole is none.
+pub async fn all(client: &Client) -> Result<Vec<Schedule>> {
+    let mut pages = client.list_schedules().into_paginator().items().send();
+    let mut found = Vec::new();
+    while let Some(summary) = pages.next().await {
+        let summary = summary.map_err(|error| classify("ListSchedules", &error))?;
+        let target = summary.target().map(|target| target.arn()).unwrap_or_default();
+        if target.contains(":states:") && target.contains(":stateMachine:") {
+            found.extend(one(client, summary.group_name(), summary.name().unwrap_or_default()).await?);
+        }
+    }
+    Ok(found)
+}
+
+/// One schedule, or `None` when it is gone by now.
+async fn one(client: &Client, group: Option<&str>, name: &str) -> Result<Option<Schedule>> {
+    let group = group.unwrap_or("default");
+    let answer = match client.get_schedule().group_name(group).name(name).send().await {
+        Ok(answer) => answer,
+        Err(error)
+            if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(classify(&format!("GetSchedule {group}/{name}"), &error)),
+    };
+    let over = answer.end_date().is_some_and(|end| end.secs() <= Timestamp::now().as_second());
+    let target = answer.target();
+    let input = target.and_then(|target| target.input()).map(str::to_owned);
+    Ok(Some(Schedule {
+        name: format!("{group}/{name}"),
+        enabled: answer.state() == Some(&ScheduleState::Enabled) && !over,
+        expression: answer.schedule_expression().unwrap_or_default().to_owned(),
+        target_arn: target.map(|target| target.arn()).unwrap_or_default().to_owned(),
+        database: input.as_deref().and_then(database_of),
+        input,
+    }))
+}

@@ -226,7 +226,7 @@ async fn nothing_fails_of_a_healthy_database_and_each_planted_fault_is_named() {
     println!("{text}");
     assert!(
         text.contains(&format!(
-            "a restore there fails with ReferenceUnresolved: subnet group {id} is not there."
+            "A restore there fails with ReferenceUnresolved: subnet group {id} is not there."
         )),
         "{text}"
     );

@@ -54,6 +54,13 @@ pub const DOCTOR_HELP: &str = "Exit codes:
   2    usage: nothing was looked at
   3    warnings only, or something that could not be looked at, each by name";
 
+/// The text of `--help` of `status`.
+pub const STATUS_HELP: &str = "Exit codes:
+  0    both objectives of every database are held, as measured, and every score is 80 or more
+  1    the backups of a database could not be read
+  2    usage: nothing was looked at
+  3    an objective is not held or not known to be, or a score is less than 80";
+
 /// The exit code for what a server was found to be.
 pub fn of_verdict(verdict: Verdict) -> u8 {
     match verdict {

@@ -34,6 +34,7 @@ pub mod request;
 pub mod restore;
 pub mod retention;
 pub mod screen;
+pub mod status;
 pub mod summary;
 pub mod verify;
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use holdfast_cli::{backup, cloud, doctor, exit, ops, restore, retention, verify};
+use holdfast_cli::{backup, cloud, doctor, exit, ops, restore, retention, status, verify};
 
 /// Disaster recovery for Amazon RDS: backups that prove that they restore.
 ///
@@ -36,6 +36,8 @@ enum Noun {
     Points(retention::points::Points),
     #[command(after_help = exit::DOCTOR_HELP)]
     Doctor(doctor::Doctor),
+    #[command(after_help = exit::STATUS_HELP)]
+    Status(status::StatusArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,6 +81,7 @@ async fn main() -> ExitCode {
         Noun::Verify(args) => verify::run(*args).await,
         Noun::Prune(args) => retention::prune::run(args, cli.state_table).await,
         Noun::Doctor(args) => doctor::run(args, cli.state_table).await,
+        Noun::Status(args) => status::run(args, cli.state_table).await,
         Noun::Points(args) => retention::points::run(args, cli.state_table).await,
     };
     match done {

@@ -17,6 +17,7 @@ pub mod ports;
 pub mod rds;
 pub mod request;
 pub mod retention;
+pub mod status;
 pub mod tags;
 pub mod validation;
 

@@ -1,6 +1,7 @@
 //! One Region: snapshots, room, names, keys, and what a restore refers to there.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use holdfast_aws::s3::Bucket;
 use holdfast_core::blueprint::{Blueprint, KeptBlueprint};
@@ -70,6 +71,17 @@ impl Look {
             blueprint,
             snapshots,
         }
+    }
+
+    /// The manual snapshots of a database in a Region, and who else can restore them.
+    pub async fn backups(
+        &self,
+        region: &Region,
+        database: &DatabaseId,
+    ) -> (Result<Vec<Snapshot>>, Vec<SharedWith>) {
+        let snapshots = self.rds.manual_snapshots(region).await.map(|all| of_database(all, database));
+        let shared = self.shared(region, &snapshots).await;
+        (snapshots, shared)
     }
 
     /// The snapshot that a restore takes there.
@@ -150,13 +162,19 @@ impl Look {
         keys.extend(key.map(|key| (key, format!("copies to {region}"), true)));
         let restored = newest.and_then(|newest| newest.kms_key_id.clone());
         keys.extend(restored.map(|key| (key, format!("restores of what is in {region}"), false)));
-        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+        let (mut found, mut seen) = (Vec::<KeyFacts>::new(), BTreeMap::new());
         for (id, used_for, tried) in keys {
             let key = self.keys.key(region, &id).await;
             let arn = key.iter().flatten().map(|key| key.arn.clone()).next();
-            if !seen.insert(arn.clone().unwrap_or_else(|| id.clone())) {
-                continue;
-            }
+            // The same key by an alias and by its ARN is one key.
+            match seen.entry(arn.clone().unwrap_or_else(|| id.clone())) {
+                Entry::Occupied(before) => {
+                    let before: &mut KeyFacts = &mut found[*before.get()];
+                    before.used_for = format!("{}, {used_for}", before.used_for);
+                    continue;
+                }
+                Entry::Vacant(new) => new.insert(found.len()),
+            };
             let permitted = match arn.filter(|_| tried) {
                 Some(arn) => Some(self.permitted(&arn).await),
                 None => None,

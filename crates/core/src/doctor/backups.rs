@@ -44,7 +44,7 @@ pub(super) fn examine(facts: &Facts, notes: &mut Notes) {
 }
 
 /// Backups of Holdfast's that are complete, the newest last.
-pub(crate) fn own(snapshots: &[Snapshot]) -> Vec<Backup> {
+pub fn own(snapshots: &[Snapshot]) -> Vec<Backup> {
     let mut all: Vec<Backup> = snapshots
         .iter()
         .map(|snapshot| Backup::new(snapshot, vec![]))
@@ -59,8 +59,14 @@ pub fn newest_valid(snapshots: &[Snapshot]) -> Option<Backup> {
     own(snapshots).into_iter().rfind(|backup| backup.proof == Proof::Valid)
 }
 
+/// How old the newest backup may be, in seconds, when there is one every `interval_seconds`; without a schedule that says how
+/// often, 12 hours (requirement K2).
+pub fn backup_limit_seconds(interval_seconds: Option<f64>) -> f64 {
+    interval_seconds.map_or(OLD_SECONDS, |interval| interval + LATE_SECONDS)
+}
+
 /// Seconds between two backups by a schedule, where its expression says so: `rate(6 hours)`. A `cron` is not read.
-pub(crate) fn interval_seconds(expression: &str) -> Option<f64> {
+pub fn interval_seconds(expression: &str) -> Option<f64> {
     let (number, unit) = expression.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
     let unit = match unit.trim().trim_end_matches('s') {
         "minute" => 60.0,
@@ -77,12 +83,11 @@ fn limit(facts: &Facts) -> (f64, String) {
     let interval = enabled
         .filter_map(|schedule| interval_seconds(&schedule.expression))
         .reduce(|one, other| one.min(other));
-    match interval {
-        Some(interval) => {
-            (interval + LATE_SECONDS, format!("its schedule starts one every {}", age(interval)))
-        }
-        None => (OLD_SECONDS, "12 h are allowed where no schedule gives a rate".to_owned()),
-    }
+    let rule = match interval {
+        Some(interval) => format!("its schedule starts one every {}", age(interval)),
+        None => "12 h are allowed where no schedule gives a rate".to_owned(),
+    };
+    (backup_limit_seconds(interval), rule)
 }
 
 fn seconds_old(taken_at: Option<Timestamp>, now: Timestamp) -> Option<f64> {

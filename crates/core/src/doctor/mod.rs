@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::ids::{DatabaseId, Region};
 
-pub use backups::newest_valid;
+pub use backups::{backup_limit_seconds, interval_seconds, newest_valid, own};
 pub use facts::{Facts, FunctionFacts, KeyFacts, Live, Quotas, RegionFacts, ScheduleFacts, SharedWith};
 
 /// What is looked at. The words are part of the interface: docs/doctor.md has a line for each.

@@ -85,7 +85,9 @@ pub(super) fn score(
                 PartName::CopyElsewhere => copy_elsewhere(facts, replication),
                 PartName::RecoveryPoint => objective(recovery.point.held, "what would be lost"),
                 PartName::RecoveryTime => match (recovery.time.held, recovery.time.measured_by) {
-                    (None, _) => (None, "no restore was measured yet: make one (holdfast restore --target)".to_owned()),
+                    (None, _) => {
+                        (None, "no restore was measured yet: make one (holdfast restore --target)".to_owned())
+                    }
                     (held, _) => objective(held, "the measured time to be back"),
                 },
                 PartName::Encrypted => encrypted(facts, backups),
@@ -144,7 +146,10 @@ fn copy_elsewhere(facts: &Facts, replication: &[Replication]) -> (Option<bool>, 
 fn encrypted(facts: &Facts, backups: &Backups) -> (Option<bool>, String) {
     let all = backups.total + backups.cross_region;
     if backups.encrypted < all {
-        return (Some(false), format!("{} of {all} backups and copies are not encrypted", all - backups.encrypted));
+        return (
+            Some(false),
+            format!("{} of {all} backups and copies are not encrypted", all - backups.encrypted),
+        );
     }
     match &facts.encrypted {
         Ok(Some(false)) => (Some(false), "the database is not encrypted".to_owned()),

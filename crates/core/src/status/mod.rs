@@ -143,7 +143,8 @@ pub fn total(all: &[Status]) -> Total {
 /// Works out how a database stands.
 pub fn assess(facts: &Facts) -> Status {
     let backups = backups(facts);
-    let replication: Vec<Replication> = facts.targets.iter().map(|region| replication(facts, region)).collect();
+    let replication: Vec<Replication> =
+        facts.targets.iter().map(|region| replication(facts, region)).collect();
     let recovery = recovery::measure(facts);
     let compliance = compliance::score(facts, &backups, &replication, &recovery);
     Status {
@@ -174,7 +175,8 @@ fn backups(facts: &Facts) -> Backups {
         last_24_hours: times().filter(|taken_at| facts.now.duration_since(*taken_at) <= day).count(),
         valid: here.iter().filter(|backup| backup.proof == Proof::Valid).count(),
         cross_region: elsewhere().map(|snapshots| own(snapshots).len()).sum(),
-        encrypted: encrypted(facts.at_home()) + elsewhere().map(|snapshots| encrypted(snapshots)).sum::<usize>(),
+        encrypted: encrypted(facts.at_home())
+            + elsewhere().map(|snapshots| encrypted(snapshots)).sum::<usize>(),
         oldest: times().min(),
         newest: times().max(),
     }

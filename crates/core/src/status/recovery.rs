@@ -95,7 +95,8 @@ fn time(facts: &Facts) -> RecoveryTime {
             held: Some(within(seconds)),
         };
     }
-    let timed = facts.validations.iter().flatten().filter_map(|one| Some((one.ended_at, one.restore_seconds?)));
+    let timed =
+        facts.validations.iter().flatten().filter_map(|one| Some((one.ended_at, one.restore_seconds?)));
     match timed.max_by_key(|(ended_at, _)| *ended_at) {
         Some((ended_at, seconds)) => RecoveryTime {
             seconds: Some(seconds),

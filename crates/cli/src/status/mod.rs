@@ -1,0 +1,193 @@
+//! `holdfast status`: backups, copies, what a loss would cost now, and how well that is protected.
+
+mod table;
+
+use std::collections::BTreeMap;
+
+use clap::{Args, ValueEnum};
+use holdfast_core::doctor::interval_seconds;
+use holdfast_core::ids::{DatabaseId, Region};
+use holdfast_core::objectives::{Importance, Objectives};
+use holdfast_core::operation::RestoreTimings;
+use holdfast_core::ports::Restores;
+use holdfast_core::status::{Facts, RestoreSeen, Status, ValidationSeen, assess, total};
+use holdfast_core::{Error as Named, ErrorKind, Result as Looked};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::backup::Output;
+use crate::doctor::Where;
+use crate::look::Look;
+use crate::ops::list;
+use crate::paint::Paint;
+use crate::{Error, exit};
+
+/// Newest operations of a database that are looked through for what was measured.
+const OPERATIONS: usize = 100;
+
+/// Show how databases stand: backups and copies, what a loss would cost now as measured, and a score with its parts.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Only these databases. Without: every one that has operations or that a schedule names.
+    #[arg(value_name = "DATABASE")]
+    databases: Vec<String>,
+    /// How much they matter: what the times are held against.
+    #[arg(long, value_enum, default_value = "standard")]
+    importance: HowMuch,
+    #[command(flatten)]
+    at: Where,
+    /// How it is written.
+    #[arg(long, value_enum, default_value = "table")]
+    output: Output,
+}
+
+/// How much a database matters, on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum HowMuch {
+    /// Back in 15 minutes, at most 5 minutes lost.
+    Critical,
+    /// Back in an hour, at most 15 minutes lost.
+    Standard,
+    /// Back in four hours, at most one hour lost.
+    Low,
+}
+
+/// What a database is held to.
+fn objectives_of(_database: &DatabaseId, asked: HowMuch) -> (Importance, Objectives) {
+    let importance = match asked {
+        HowMuch::Critical => Importance::Critical,
+        HowMuch::Standard => Importance::Standard,
+        HowMuch::Low => Importance::Low,
+    };
+    (importance, importance.objectives())
+}
+
+/// Runs the verb; the answer is the exit code.
+///
+/// # Errors
+/// `Usage` when what was asked for does not make sense; `Aws` when the state table cannot be read.
+pub async fn run(args: StatusArgs, table: String) -> Result<u8, Error> {
+    let look = Look::begin(args.at.state_machine_arn, args.at.prune_function, table).await?;
+    let mut all = Vec::new();
+    for database in look.databases(&args.databases).await? {
+        all.push(assess(&facts(&look, &database, args.importance).await));
+    }
+    match args.output {
+        Output::Table => print!("{}", table::text(&all, Timestamp::now(), Paint::for_stdout())),
+        Output::Json => println!("{:#}", json!({"databases": all, "total": total(&all)})),
+    }
+    Ok(code(&all))
+}
+
+/// The exit code: what cannot be read is worse than what is not held.
+fn code(all: &[Status]) -> u8 {
+    if !all.iter().all(Status::is_readable) {
+        exit::FAILED
+    } else if all.iter().all(Status::is_held) {
+        exit::SUCCEEDED
+    } else {
+        exit::PARTIAL
+    }
+}
+
+async fn facts(look: &Look, database: &DatabaseId, asked: HowMuch) -> Facts {
+    let (importance, objectives) = objectives_of(database, asked);
+    let targets: Vec<Region> = look.targets(database).await.into_iter().map(|target| target.region).collect();
+    let (mut snapshots, mut shared) = (BTreeMap::new(), BTreeMap::new());
+    for region in std::iter::once(&look.home).chain(&targets) {
+        let (seen, others) = look.backups(region, database).await;
+        snapshots.insert(region.clone(), seen);
+        shared.insert(region.clone(), others);
+    }
+    let (restores, validations) = measured(look, database).await;
+    let schedules = look.schedules.iter().flatten().filter(|schedule| schedule.starts(database));
+    let rates = schedules.filter_map(|schedule| interval_seconds(&schedule.expression));
+    Facts {
+        now: Timestamp::now(),
+        database: database.clone(),
+        home: look.home.clone(),
+        importance,
+        objectives,
+        targets,
+        interval_seconds: rates.reduce(f64::min),
+        encrypted: look.source(database).await.map(|live| live.map(|live| live.instance.encrypted)),
+        window: look.rds.restore_window(&look.home, database).await,
+        snapshots,
+        shared,
+        minimum: look.deployment.pruning.1.minimum,
+        restores,
+        validations,
+    }
+}
+
+/// What operations of the database measured.
+async fn measured(
+    look: &Look,
+    database: &DatabaseId,
+) -> (Looked<Vec<RestoreSeen>>, Looked<Vec<ValidationSeen>>) {
+    match records(look, database).await {
+        Ok(records) => {
+            let of = |kind: &'static str| records.iter().filter(move |record| record["type"] == kind);
+            (
+                Ok(of("RESTORE").filter_map(restore).collect()),
+                Ok(of("BACKUP").filter_map(validation).collect()),
+            )
+        }
+        Err(error) => {
+            let named = Named::new(ErrorKind::OutcomeUnknown, error.to_string());
+            (Err(named.clone()), Err(named))
+        }
+    }
+}
+
+/// The newest records of the database that say something of times.
+async fn records(look: &Look, database: &DatabaseId) -> Result<Vec<Value>, Error> {
+    let mut records = Vec::new();
+    for row in list::of_database(&look.cloud, database.as_str(), OPERATIONS).await? {
+        let id = row["operationId"].as_str().unwrap_or_default();
+        if row["type"] == "RESTORE" || row["verdict"] == "VALID" {
+            records.extend(list::item(&look.cloud, id).await?);
+        }
+    }
+    Ok(records)
+}
+
+fn time(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
+}
+
+/// A restore that brought the database back under whatever name; one that failed measured nothing.
+fn restore(record: &Value) -> Option<RestoreSeen> {
+    let came_back = matches!(record["status"].as_str(), Some("SUCCEEDED" | "PARTIAL"));
+    let timings: RestoreTimings = serde_json::from_value(record["restore"]["timings"].clone()).ok()?;
+    Some(RestoreSeen { started_at: time(&record["startedAt"])?, timings }).filter(|_| came_back)
+}
+
+fn validation(record: &Value) -> Option<ValidationSeen> {
+    let is_valid = record["verdict"] == "VALID";
+    let restore_seconds = record["validation"]["restoreSeconds"].as_f64();
+    Some(ValidationSeen { ended_at: time(&record["endedAt"])?, restore_seconds }).filter(|_| is_valid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_came_back_and_what_is_valid_was_measured() {
+        let record = |status: &str, verdict: &str| {
+            json!({"status": status, "verdict": verdict, "startedAt": "2026-11-20T06:00:00Z",
+                   "endedAt": "2026-11-20T07:00:00Z", "validation": {"restoreSeconds": 12.5},
+                   "restore": {"timings": {"requestedAt": "2026-11-20T06:00:10Z", "availableSeconds": 300.0,
+                                           "settledSeconds": 320.5}}})
+        };
+        let came = restore(&record("PARTIAL", "INCONCLUSIVE")).unwrap();
+        assert_eq!(came.timings.settled_seconds, 320.5);
+        assert_eq!(restore(&record("FAILED", "VALID")), None);
+        assert_eq!(restore(&json!({"status": "SUCCEEDED", "startedAt": "2026-11-20T06:00:00Z"})), None);
+        let valid = validation(&record("SUCCEEDED", "VALID")).unwrap();
+        assert_eq!(valid.restore_seconds, Some(12.5));
+        assert_eq!(valid.ended_at, "2026-11-20T07:00:00Z".parse().unwrap());
+        assert_eq!(validation(&record("SUCCEEDED", "NOT_RUN")), None);
+    }
+}

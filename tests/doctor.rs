@@ -127,6 +127,64 @@ async fn healthy(world: &World) -> (String, String) {
     (key, world.operation("run-0").snapshot_id())
 }
 
+/// How the test's database stands.
+async fn status(database: &str) -> (i32, Value) {
+    let (code, said, error) = holdfast(&["status", database, "--output", "json"]).await;
+    let said: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}{error}"));
+    (code, said["databases"][0].clone())
+}
+
+/// Whether a part of the score is held.
+fn part(status: &Value, name: &str) -> Value {
+    let mut parts = status["compliance"]["parts"].as_array().expect("parts").iter();
+    parts.find(|part| part["name"] == name).expect("the part")["held"].clone()
+}
+
+/// Sees how the healthy database stands before a restore was ever made, and after.
+async fn stands(world: &World) {
+    // GIVEN two backups, the second one proven and copied, WHEN nobody ever restored it
+    let (code, found) = status(&world.database).await;
+    // THEN it is counted, and the time to be back has a lower bound and is not held
+    let backups = &found["backups"];
+    let counts = ["total", "valid", "last24Hours", "crossRegion", "encrypted"].map(|name| &backups[name]);
+    assert_eq!(counts, [&json!(2), &json!(1), &json!(2), &json!(1), &json!(3)], "{found:#}");
+    assert!(backups["oldest"].as_str() < backups["newest"].as_str(), "{found:#}");
+    let copy = &found["replication"][0];
+    assert_eq!(
+        (&copy["region"], &copy["copies"], &copy["behindSeconds"]),
+        (&json!(WEST), &json!(1), &json!(0.0))
+    );
+    let time = &found["recovery"]["time"];
+    assert_eq!((&time["measuredBy"], &time["held"]), (&json!("VALIDATION"), &Value::Null), "{found:#}");
+    assert!(time["seconds"].as_f64() > Some(0.0), "{found:#}");
+    let point = &found["recovery"]["point"];
+    assert!(point["byLogSeconds"].as_f64() < point["byBackupSeconds"].as_f64(), "{found:#}");
+    assert_eq!(
+        (point["held"].clone(), &point["seconds"]),
+        (json!(true), &point["byLogSeconds"]),
+        "{found:#}"
+    );
+    assert_eq!((code, &found["compliance"]["score"]), (3, &json!(80)), "{found:#}");
+
+    // WHEN it is restored under another name, THEN that is measured, and both objectives are held
+    let drill = json!({"databaseId": world.database, "runId": "drill-1", "deadlineMinutes": 10,
+                       "targetId": format!("{}-drill", world.database), "validation": {"enabled": false}});
+    let ended = world.restore(&drill).await;
+    assert_eq!(ended.output["status"], "SUCCEEDED", "{ended:?}");
+    let (code, found) = status(&world.database).await;
+    let time = &found["recovery"]["time"];
+    assert_eq!((&time["measuredBy"], &time["held"]), (&json!("RESTORE"), &json!(true)), "{found:#}");
+    let settled = ended.output["restore"]["timings"]["settledSeconds"].as_f64();
+    assert!(time["seconds"].as_f64() >= settled, "{found:#}");
+    assert_eq!((code, &found["compliance"]["score"]), (0, &json!(95)), "{found:#}");
+    assert_eq!(part(&found, "retention"), json!(false), "one of three: {found:#}");
+    // AND a person reads the same
+    let (code, text, _) = holdfast(&["status", &world.database]).await;
+    println!("{text}");
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("compliance        95 of 100\n"), "{text}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_fails_of_a_healthy_database_and_each_planted_fault_is_named() {
     // GIVEN a database with groups of its own, a schedule, and a proven backup with a copy
@@ -160,6 +218,17 @@ async fn nothing_fails_of_a_healthy_database_and_each_planted_fault_is_named() {
     ] {
         assert!(looked.contains(&check), "{check}: {found:#}");
     }
+
+    // AND what it cannot look at, it names
+    world
+        .fault(json!({"action": "DescribeDBSnapshotAttributes", "times": 1,
+                      "effect": {"type": "error", "code": "AccessDenied", "message": "no", "status": 403}}))
+        .await;
+    let (code, blind) = doctor(&id).await;
+    let unseen = of(&blind, "NOT_CHECKED");
+    assert_eq!((code, unseen.len(), &unseen[0]["check"]), (3, 1, &json!("sharing")), "{blind:#}");
+    assert!(unseen[0]["what"].as_str().expect("text").contains("AccessDenied"), "{unseen:?}");
+    stands(&world).await;
 
     // WHEN faults are planted
     let west = world.region(WEST);
@@ -220,6 +289,15 @@ async fn nothing_fails_of_a_healthy_database_and_each_planted_fault_is_named() {
         assert!(about.contains(&finding), "{finding} of {subject}: {about:?} in {found:#}");
     }
     assert_eq!(of(&found, "NOT_CHECKED"), [Value::Null; 0], "{found:#}");
+    // AND it does not stand as it did
+    let (code, status) = status(&id).await;
+    assert_eq!(code, 3, "{status:#}");
+    assert_eq!(status["recovery"]["point"]["byLogSeconds"], Value::Null, "{status:#}");
+    assert_eq!(
+        (part(&status, "copy-elsewhere"), part(&status, "recovery-time")),
+        (json!(false), json!(true))
+    );
+    assert!(status["compliance"]["score"].as_u64() < Some(80), "{status:#}");
     // AND a person reads the same
     let (code, text, _) = holdfast(&["doctor", &id]).await;
     assert_eq!(code, 1, "{text}");

@@ -133,4 +133,12 @@ mod tests {
         assert_eq!((code(None), code(Some(Severity::FailsOnTheDay))), (0, 1));
         assert_eq!((code(Some(Severity::Warning)), code(Some(Severity::NotChecked))), (3, 3));
     }
+
+    #[test]
+    fn every_check_is_explained() {
+        let page = include_str!("../../../../docs/doctor.md");
+        for check in Check::ALL {
+            assert!(page.contains(&format!("| `{check}` |")), "docs/doctor.md has no line for {check}");
+        }
+    }
 }

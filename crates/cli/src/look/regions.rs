@@ -155,13 +155,13 @@ impl Look {
         let mut keys: Vec<(String, String, bool)> = Vec::new();
         if region == &self.home {
             let key = asked.live.and_then(|live| live.blueprint.kms_key_id.clone());
-            keys.extend(key.map(|key| (key, "backups, validations and restores".to_owned(), false)));
+            keys.extend(key.map(|key| (key, "new backups".to_owned(), false)));
         }
         let target = asked.targets.iter().find(|target| target.region == *region);
         let key = target.map(|target| target.kms_key_id.clone());
         keys.extend(key.map(|key| (key, format!("copies to {region}"), true)));
         let restored = newest.and_then(|newest| newest.kms_key_id.clone());
-        keys.extend(restored.map(|key| (key, format!("restores of what is in {region}"), false)));
+        keys.extend(restored.map(|key| (key, format!("restores in {region}"), false)));
         let (mut found, mut seen) = (Vec::<KeyFacts>::new(), BTreeMap::new());
         for (id, used_for, tried) in keys {
             let key = self.keys.key(region, &id).await;
@@ -170,7 +170,7 @@ impl Look {
             match seen.entry(arn.clone().unwrap_or_else(|| id.clone())) {
                 Entry::Occupied(before) => {
                     let before: &mut KeyFacts = &mut found[*before.get()];
-                    before.used_for = format!("{}, {used_for}", before.used_for);
+                    before.used_for = format!("{} and {used_for}", before.used_for);
                     continue;
                 }
                 Entry::Vacant(new) => new.insert(found.len()),

@@ -9,6 +9,7 @@ pub(super) fn examine(facts: &Facts, notes: &mut Notes) {
     for (region, found) in &facts.regions {
         blueprint(facts, region, found, notes);
         references(region, found, notes);
+        of_home_only(facts, region, found, notes);
         names(facts, region, found, notes);
     }
 }
@@ -49,6 +50,35 @@ fn references(region: &Region, found: &RegionFacts, notes: &mut Notes) {
                 notes.fails(at, &subject, what, advice);
             }
         }
+    }
+}
+
+/// What belongs to the Region of the database and to no other: a restore elsewhere has to be told others (docs/restore.md).
+fn of_home_only(facts: &Facts, region: &Region, found: &RegionFacts, notes: &mut Notes) {
+    let at = At { check: Check::Reference, region };
+    let Ok(Some(kept)) = &found.blueprint else { return };
+    if region == &facts.home {
+        return;
+    }
+    if !kept.security_groups.is_empty() {
+        notes.warns(
+            at,
+            &format!("security groups {}", kept.security_groups.join(", ")),
+            format!(
+                "they belong to a network of {}: a restore there fails unless it is told others",
+                facts.home
+            ),
+            "have security groups ready there, and name them with --security-group on the day",
+        );
+    }
+    let insights = kept.performance_insights.as_ref().and_then(|insights| insights.kms_key_id.as_ref());
+    if let Some(key) = insights.filter(|key| key.contains(&format!(":{}:", facts.home))) {
+        notes.warns(
+            at,
+            &format!("Performance Insights key {key}"),
+            format!("it belongs to {}: a restore there fails unless it is told another", facts.home),
+            "name options.performanceInsights with a key of that Region, or none, on the day",
+        );
     }
 }
 

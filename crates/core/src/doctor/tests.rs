@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::ErrorKind;
+use crate::blueprint::Blueprint;
 use crate::blueprint::tests::blueprint;
 use crate::health::{Key, Quota};
 use crate::ids::RunId;
 use crate::operation::Reference;
 use crate::rds::{Instance, Snapshot, SnapshotStatus};
-use crate::request::TargetRegion;
+use crate::request::{PerformanceInsights, TargetRegion};
 use crate::retention::Forecast;
 use crate::tags::{self, Tags};
 
@@ -105,11 +106,17 @@ fn region_facts(region: &Region) -> RegionFacts {
         quotas: Ok(Quotas { snapshots: Some(forecast(3, 100)), instances: Some(Quota { used: 2, max: 40 }) }),
         namesake: Ok((*region == home()).then(instance)),
         temporary: Ok(vec![]),
-        blueprint: Ok(Some(blueprint())),
+        blueprint: Ok(Some(kept(region))),
         references: vec![(reference, Ok(()))],
         keys: vec![key("Enabled")],
         validation: Some(("arn:validation".into(), Ok(true))),
     }
+}
+
+/// What is kept of the database; elsewhere without what belongs to home only.
+fn kept(region: &Region) -> Blueprint {
+    let security_groups = if *region == home() { blueprint().security_groups } else { vec![] };
+    Blueprint { security_groups, ..blueprint() }
 }
 
 fn schedule() -> ScheduleFacts {
@@ -430,6 +437,25 @@ fn what_a_restore_misses() {
             Fails,
             "subnet group prod",
             "ReferenceUnresolved: subnet group prod is not there",
+        ),
+        (
+            |facts| at(facts, &west()).blueprint = Ok(Some(blueprint())),
+            Check::Reference,
+            Warning,
+            "security groups sg-2, sg-1",
+            "belong to a network of us-east-1",
+        ),
+        (
+            |facts| {
+                let key = Some("arn:aws:kms:us-east-1:1:key/2".to_owned());
+                let insights = PerformanceInsights { enabled: true, kms_key_id: key, retention_days: None };
+                let kept = Blueprint { performance_insights: Some(insights), ..kept(&west()) };
+                at(facts, &west()).blueprint = Ok(Some(kept));
+            },
+            Check::Reference,
+            Warning,
+            "Performance Insights key arn:aws:kms:us-east-1:1:key/2",
+            "it belongs to us-east-1",
         ),
         (
             |facts| at(facts, &west()).blueprint = Ok(None),

@@ -177,6 +177,6 @@ fn retention(facts: &Facts, backups: &Backups) -> (Option<bool>, String) {
     if !home_seen(facts) {
         return (None, "the backups could not be looked at".to_owned());
     }
-    let why = format!("{} VALID backups are there, {} are wanted", backups.valid, facts.minimum);
+    let why = format!("VALID backups: {} there, {} wanted", backups.valid, facts.minimum);
     (Some(backups.valid >= facts.minimum as usize), why)
 }

@@ -185,6 +185,59 @@ async fn stands(world: &World) {
     assert!(text.contains("compliance        95 of 100\n"), "{text}");
 }
 
+/// Plants what is wrong at home; the answer is the key of the database.
+async fn plant_at_home(world: &World, older: &str) -> String {
+    let (id, rds) = (&world.database, &world.home.rds);
+    let source = world.instance(id).await.expect("the database").kms_key_id.expect("a key");
+    let deletion = world.home.kms.schedule_key_deletion().key_id(&source).pending_window_in_days(7);
+    deletion.send().await.expect("pending deletion");
+    world.tune(json!({"maxManualSnapshotsIn": {EMPTY: 0}})).await;
+    let snapshot = world.snapshot(HOME_REGION, older).await.expect("the older backup");
+    let forget = rds.remove_tags_from_resource().tag_keys("holdfast:operation");
+    forget.resource_name(snapshot.db_snapshot_arn().expect("an ARN")).send().await.expect("forgotten");
+    let change = rds.modify_db_instance().db_instance_identifier(id).apply_immediately(true);
+    let change = change.backup_retention_period(0).deletion_protection(false);
+    change.send().await.expect("another setting");
+    until("the change to be made", PATIENCE, async || {
+        (world.instance(id).await?.backup_retention_period() == Some(0)).then_some(())
+    })
+    .await;
+    source
+}
+
+/// Plants what is wrong in the target Region.
+async fn plant_in_the_west(world: &World, key: &str) {
+    let (id, west) = (&world.database, world.region(WEST));
+    west.kms.disable_key().key_id(key).send().await.expect("disabled");
+    west.rds.delete_db_subnet_group().db_subnet_group_name(id).send().await.expect("gone");
+    west.rds.delete_db_parameter_group().db_parameter_group_name(id).send().await.expect("gone");
+    west.rds.delete_option_group().option_group_name(id).send().await.expect("gone");
+    let taken = west.rds.create_db_instance().db_instance_identifier(id).engine("postgres");
+    let taken = taken.db_instance_class("db.t4g.micro").allocated_storage(20).master_username("other");
+    taken.master_user_password("Other-secret-1").send().await.expect("somebody else's");
+}
+
+/// What is found of that: the subject, and check, Region and severity.
+fn planted(id: &str, source: &str, older: &str) -> Vec<(String, String)> {
+    let (id, source, older) = (id.to_owned(), source.to_owned(), older.to_owned());
+    vec![
+        (format!("alias/{id}"), format!("key {WEST} FAILS_ON_THE_DAY")),
+        (source, format!("key {HOME_REGION} FAILS_ON_THE_DAY")),
+        (format!("subnet group {id}"), format!("reference {WEST} FAILS_ON_THE_DAY")),
+        (format!("parameter group {id}"), format!("reference {WEST} FAILS_ON_THE_DAY")),
+        (format!("option group {id}"), format!("reference {WEST} FAILS_ON_THE_DAY")),
+        ("manual snapshots".to_owned(), format!("snapshot-quota {EMPTY} FAILS_ON_THE_DAY")),
+        ("alias/holdfast".to_owned(), format!("key {EMPTY} FAILS_ON_THE_DAY")),
+        ("backup-validation".to_owned(), format!("deployment {EMPTY} FAILS_ON_THE_DAY")),
+        (id.clone(), format!("copy {EMPTY} FAILS_ON_THE_DAY")),
+        (older, format!("tags {HOME_REGION} WARNING")),
+        (id.clone(), format!("automated-backups {HOME_REGION} FAILS_ON_THE_DAY")),
+        (id.clone(), format!("deletion-protection {HOME_REGION} WARNING")),
+        (id.clone(), format!("drift {HOME_REGION} WARNING")),
+        (id, format!("name {WEST} FAILS_ON_THE_DAY")),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_fails_of_a_healthy_database_and_each_planted_fault_is_named() {
     // GIVEN a database with groups of its own, a schedule, and a proven backup with a copy
@@ -231,30 +284,10 @@ async fn nothing_fails_of_a_healthy_database_and_each_planted_fault_is_named() {
     stands(&world).await;
 
     // WHEN faults are planted
-    let west = world.region(WEST);
-    west.kms.disable_key().key_id(&key).send().await.expect("disabled");
-    let source = world.instance(&id).await.expect("the database").kms_key_id.expect("a key");
-    let deletion = world.home.kms.schedule_key_deletion().key_id(&source).pending_window_in_days(7);
-    deletion.send().await.expect("pending deletion");
-    west.rds.delete_db_subnet_group().db_subnet_group_name(&id).send().await.expect("gone");
-    west.rds.delete_db_parameter_group().db_parameter_group_name(&id).send().await.expect("gone");
-    west.rds.delete_option_group().option_group_name(&id).send().await.expect("gone");
-    world.tune(json!({"maxManualSnapshotsIn": {EMPTY: 0}})).await;
+    let source = plant_at_home(&world, &older).await;
+    plant_in_the_west(&world, &key).await;
     let regions = json!([{"region": WEST, "kmsKeyId": format!("alias/{id}")}, {"region": EMPTY}]);
     schedule(&world, Some(ScheduleState::Disabled), &regions).await;
-    let snapshot = world.snapshot(HOME_REGION, &older).await.expect("the older backup");
-    let forget = world.home.rds.remove_tags_from_resource().tag_keys("holdfast:operation");
-    forget.resource_name(snapshot.db_snapshot_arn().expect("an ARN")).send().await.expect("forgotten");
-    let change = world.home.rds.modify_db_instance().db_instance_identifier(&id).apply_immediately(true);
-    let change = change.backup_retention_period(0).deletion_protection(false);
-    change.send().await.expect("another setting");
-    until("the change to be made", PATIENCE, async || {
-        (world.instance(&id).await?.backup_retention_period() == Some(0)).then_some(())
-    })
-    .await;
-    let taken = west.rds.create_db_instance().db_instance_identifier(&id).engine("postgres");
-    let taken = taken.db_instance_class("db.t4g.micro").allocated_storage(20).master_username("other");
-    taken.master_user_password("Other-secret-1").send().await.expect("somebody else's");
 
     // AND while the schedule is disabled, the newest backup's own request says where copies go
     let (code, disabled) = doctor(&id).await;
@@ -269,22 +302,7 @@ async fn nothing_fails_of_a_healthy_database_and_each_planted_fault_is_named() {
 
     // THEN each is named, where it is, with what it is
     assert_eq!(code, 1, "{found:#}");
-    for (subject, finding) in [
-        (format!("alias/{id}"), format!("key {WEST} FAILS_ON_THE_DAY")),
-        (source.clone(), format!("key {HOME_REGION} FAILS_ON_THE_DAY")),
-        (format!("subnet group {id}"), format!("reference {WEST} FAILS_ON_THE_DAY")),
-        (format!("parameter group {id}"), format!("reference {WEST} FAILS_ON_THE_DAY")),
-        (format!("option group {id}"), format!("reference {WEST} FAILS_ON_THE_DAY")),
-        ("manual snapshots".to_owned(), format!("snapshot-quota {EMPTY} FAILS_ON_THE_DAY")),
-        ("alias/holdfast".to_owned(), format!("key {EMPTY} FAILS_ON_THE_DAY")),
-        ("backup-validation".to_owned(), format!("deployment {EMPTY} FAILS_ON_THE_DAY")),
-        (id.clone(), format!("copy {EMPTY} FAILS_ON_THE_DAY")),
-        (older.clone(), format!("tags {HOME_REGION} WARNING")),
-        (id.clone(), format!("automated-backups {HOME_REGION} FAILS_ON_THE_DAY")),
-        (id.clone(), format!("deletion-protection {HOME_REGION} WARNING")),
-        (id.clone(), format!("drift {HOME_REGION} WARNING")),
-        (id.clone(), format!("name {WEST} FAILS_ON_THE_DAY")),
-    ] {
+    for (subject, finding) in planted(&id, &source, &older) {
         let about = findings(&found, &subject);
         assert!(about.contains(&finding), "{finding} of {subject}: {about:?} in {found:#}");
     }

@@ -186,7 +186,7 @@ impl Look {
 
     async fn permitted(&self, key_arn: &str) -> Result<bool> {
         let role = self.deployment.health_role.as_ref().map_err(Error::clone)?;
-        permissions::may_use(&self.config, role, key_arn).await
+        permissions::may_use(&aws_sdk_iam::Client::new(&self.config), role, key_arn).await
     }
 
     async fn validation(&self, region: &Region) -> Option<(String, Result<bool>)> {

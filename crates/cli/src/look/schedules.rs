@@ -100,3 +100,96 @@ async fn one(client: &Client, group: Option<&str>, name: &str) -> Result<Option<
         input,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_scheduler::config::retry::RetryConfig;
+    use aws_sdk_scheduler::config::{BehaviorVersion, Credentials, Region};
+    use aws_sdk_scheduler::operation::get_schedule::{GetScheduleError, GetScheduleOutput};
+    use aws_sdk_scheduler::operation::list_schedules::ListSchedulesOutput;
+    use aws_sdk_scheduler::primitives::DateTime;
+    use aws_sdk_scheduler::types::error::ResourceNotFoundException;
+    use aws_sdk_scheduler::types::{ScheduleSummary, Target, TargetSummary};
+    use aws_smithy_mocks::{MockResponseInterceptor, RuleMode, create_mock_http_client, mock};
+
+    use super::*;
+
+    const MACHINE: &str = "arn:aws:states:us-east-1:1:stateMachine:backup";
+
+    fn summary(name: &str, target: &str) -> ScheduleSummary {
+        let target = TargetSummary::builder().arn(target).build().unwrap();
+        ScheduleSummary::builder().group_name("default").name(name).target(target).build()
+    }
+
+    fn schedule(state: ScheduleState, end: Option<i64>) -> GetScheduleOutput {
+        let target = Target::builder().arn(MACHINE).role_arn("arn:role");
+        let target = target.input(r#"{"databaseId": "Prod-DB", "runId": "<aws.scheduler.scheduled-time>"}"#);
+        GetScheduleOutput::builder()
+            .state(state)
+            .schedule_expression("rate(6 hours)")
+            .set_end_date(end.map(DateTime::from_secs))
+            .target(target.build().unwrap())
+            .build()
+    }
+
+    #[tokio::test]
+    async fn schedules_of_state_machines_are_told_apart_from_those_that_are_over_or_gone() {
+        let lambda = "arn:aws:lambda:us-east-1:1:function:sweep";
+        let list = mock!(Client::list_schedules).then_output(move || {
+            let names = ["on", "off", "over", "gone"].map(|name| summary(name, MACHINE));
+            let all = names.into_iter().chain([summary("other", lambda)]).collect();
+            ListSchedulesOutput::builder().set_schedules(Some(all)).build().unwrap()
+        });
+        let get = |name: &'static str| {
+            mock!(Client::get_schedule).match_requests(move |asked| asked.name() == Some(name))
+        };
+        let on = get("on").then_output(|| schedule(ScheduleState::Enabled, None));
+        let off = get("off").then_output(|| schedule(ScheduleState::Disabled, None));
+        let over = get("over").then_output(|| schedule(ScheduleState::Enabled, Some(0)));
+        let gone = get("gone").then_error(|| {
+            let gone = ResourceNotFoundException::builder().message("gone").build().unwrap();
+            GetScheduleError::ResourceNotFoundException(gone)
+        });
+        let rules = [&list, &on, &off, &over, &gone];
+        let rules = rules
+            .into_iter()
+            .fold(MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny), |interceptor, rule| {
+                interceptor.with_rule(rule)
+            });
+        let config = aws_sdk_scheduler::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(Credentials::new("a", "b", None, None, "test"))
+            .retry_config(RetryConfig::disabled())
+            .http_client(create_mock_http_client())
+            .interceptor(rules);
+        let found = all(&Client::from_conf(config.build())).await.unwrap();
+        let seen: Vec<(&str, bool)> = found.iter().map(|one| (one.name.as_str(), one.enabled)).collect();
+        assert_eq!(seen, [("default/on", true), ("default/off", false), ("default/over", false)]);
+        let database = DatabaseId::parse("prod-db").unwrap();
+        assert!(found[0].starts(&database) && found[1].names(&database) && !found[1].starts(&database));
+        assert_eq!((found[0].expression.as_str(), found[0].target_arn.as_str()), ("rate(6 hours)", MACHINE));
+    }
+
+    #[test]
+    fn an_input_is_read_as_the_workflow_would_read_it() {
+        let asked = |input: &str| Schedule {
+            name: "default/s".into(),
+            enabled: true,
+            expression: "rate(6 hours)".into(),
+            target_arn: MACHINE.into(),
+            database: database_of(input),
+            input: Some(input.to_owned()),
+        };
+        let region = |name: &str| holdfast_core::ids::Region::parse(name).unwrap();
+        let defaults = Defaults { region: region("us-east-1"), target_regions: vec![] };
+        let good = r#"{"databaseId": "prod-db", "runId": "<aws.scheduler.scheduled-time>",
+                       "targetRegions": [{"region": "us-west-2"}]}"#;
+        let request = asked(good).request(&defaults).unwrap();
+        assert_eq!(request.target_regions[0].region, region("us-west-2"));
+        let refused = |input: &str| asked(input).request(&defaults).unwrap_err().message;
+        assert!(refused(r#"{"databaseId": "prod-db", "tiers": 1}"#).contains("tiers"));
+        assert!(refused("{").starts_with("input: "));
+        assert_eq!((asked("{").database, asked("{}").database), (None, None));
+    }
+}

@@ -217,6 +217,7 @@ fn what_is_not_known_is_not_held_and_is_named() {
 #[test]
 fn a_recovery_point_is_the_better_of_backup_and_log() {
     let without_log = with(|facts| facts.window = Ok(None));
+    assert!(without_log.compliance.is_enough() && !without_log.is_held());
     let point = without_log.recovery.point;
     assert_eq!((point.seconds, point.by_log_seconds, point.held), (Some(21_600.0), None, Some(false)));
     let nothing = with(|facts| {

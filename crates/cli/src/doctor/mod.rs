@@ -67,7 +67,7 @@ pub async fn run(args: Doctor, table: String) -> Result<u8, Error> {
 async fn facts(look: &Look, database: &DatabaseId, only: &[Region]) -> Facts {
     let now = Timestamp::now();
     let source = look.source(database).await;
-    let wanted_targets = look.targets(database).await;
+    let (wanted_targets, targets_seen) = look.targets(database).await;
     let asked = Asked {
         database,
         live: source.as_ref().ok().and_then(Option::as_ref),
@@ -105,5 +105,6 @@ async fn facts(look: &Look, database: &DatabaseId, only: &[Region]) -> Facts {
         schedules,
         regions,
         wanted_targets,
+        targets_seen,
     }
 }

@@ -14,7 +14,7 @@ use holdfast_aws::kms::Kms;
 use holdfast_aws::rds::RdsApi;
 use holdfast_core::ids::{DatabaseId, Region};
 use holdfast_core::request::TargetRegion;
-use holdfast_core::{Error as Named, Result as Looked};
+use holdfast_core::{Error as Named, ErrorKind, Result as Looked};
 use serde_json::Value;
 
 use crate::cloud::Cloud;
@@ -94,25 +94,33 @@ impl Look {
     }
 
     /// Where the next backup of a database is copied to: as its schedule says, else as its newest backup was asked to,
-    /// else as it is deployed.
-    pub async fn targets(&self, database: &DatabaseId) -> Vec<TargetRegion> {
+    /// else as it is deployed. Beside it, whether all of that could be read.
+    pub async fn targets(&self, database: &DatabaseId) -> (Vec<TargetRegion>, Looked<()>) {
         let scheduled = self.schedules.iter().flatten().filter(|schedule| schedule.starts(database));
         if let Some(request) = scheduled.filter_map(|schedule| self.request(schedule).ok()).next() {
-            return request.target_regions;
+            return (request.target_regions, Ok(()));
         }
-        match self.last_request(database).await {
-            Some(targets) => targets,
-            None => self.deployment.defaults.as_ref().map(|it| it.target_regions.clone()).unwrap_or_default(),
+        let deployed = self.deployment.defaults.as_ref().map(|defaults| defaults.target_regions.clone());
+        match (self.last_request(database).await, deployed) {
+            (Ok(Some(targets)), _) | (Ok(None), Ok(targets)) => (targets, Ok(())),
+            (Ok(None), Err(error)) => (vec![], Err(error.clone())),
+            (Err(error), deployed) => {
+                let error = Named::new(ErrorKind::OutcomeUnknown, error.to_string());
+                (deployed.unwrap_or_default(), Err(error))
+            }
         }
     }
 
     /// The target Regions of the newest backup in the state table.
-    async fn last_request(&self, database: &DatabaseId) -> Option<Vec<TargetRegion>> {
-        let rows = list::of_database(&self.cloud, database.as_str(), 20).await.ok()?;
-        let newest = rows.iter().find(|row| row["type"] == "BACKUP")?;
-        let item = list::item(&self.cloud, newest["operationId"].as_str()?).await.ok()??;
-        let request: Value = serde_json::from_str(item["request"].as_str()?).ok()?;
-        serde_json::from_value(request["targetRegions"].clone()).ok()
+    async fn last_request(&self, database: &DatabaseId) -> Result<Option<Vec<TargetRegion>>, Error> {
+        let rows = list::of_database(&self.cloud, database.as_str(), 20).await?;
+        let Some(newest) = rows.iter().find(|row| row["type"] == "BACKUP") else { return Ok(None) };
+        let id = newest["operationId"].as_str().unwrap_or_default();
+        let item = list::item(&self.cloud, id).await?.unwrap_or_default();
+        let unreadable = |error| Error::Unreadable(format!("the request of {id} cannot be read: {error}"));
+        let request: Value =
+            serde_json::from_str(item["request"].as_str().unwrap_or_default()).map_err(unreadable)?;
+        serde_json::from_value(request["targetRegions"].clone()).map(Some).map_err(unreadable)
     }
 
     /// What a schedule asks for.

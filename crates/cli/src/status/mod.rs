@@ -92,7 +92,8 @@ fn code(all: &[Status]) -> u8 {
 
 async fn facts(look: &Look, database: &DatabaseId, asked: HowMuch) -> Facts {
     let (importance, objectives) = objectives_of(database, asked);
-    let targets: Vec<Region> = look.targets(database).await.into_iter().map(|target| target.region).collect();
+    let (targets, targets_seen) = look.targets(database).await;
+    let targets: Vec<Region> = targets.into_iter().map(|target| target.region).collect();
     let (mut snapshots, mut shared) = (BTreeMap::new(), BTreeMap::new());
     for region in std::iter::once(&look.home).chain(&targets) {
         let (seen, others) = look.backups(region, database).await;
@@ -100,8 +101,10 @@ async fn facts(look: &Look, database: &DatabaseId, asked: HowMuch) -> Facts {
         shared.insert(region.clone(), others);
     }
     let (restores, validations) = measured(look, database).await;
-    let schedules = look.schedules.iter().flatten().filter(|schedule| schedule.starts(database));
-    let rates = schedules.filter_map(|schedule| interval_seconds(&schedule.expression));
+    let interval_seconds = look.schedules.as_ref().map_err(Named::clone).map(|all| {
+        let starting = all.iter().filter(|schedule| schedule.starts(database));
+        starting.filter_map(|schedule| interval_seconds(&schedule.expression)).reduce(f64::min)
+    });
     Facts {
         now: Timestamp::now(),
         database: database.clone(),
@@ -109,7 +112,8 @@ async fn facts(look: &Look, database: &DatabaseId, asked: HowMuch) -> Facts {
         importance,
         objectives,
         targets,
-        interval_seconds: rates.reduce(f64::min),
+        targets_seen,
+        interval_seconds,
         encrypted: look.source(database).await.map(|live| live.map(|live| live.instance.encrypted)),
         window: look.rds.restore_window(&look.home, database).await,
         snapshots,

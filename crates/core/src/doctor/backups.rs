@@ -18,6 +18,9 @@ const WARN_PERCENT: i64 = 90;
 const EVERYBODY: &str = "all";
 
 pub(super) fn examine(facts: &Facts, notes: &mut Notes) {
+    if let Err(error) = &facts.targets_seen {
+        notes.unknown(At { check: Check::Copy, region: &facts.home }, "target Regions", error);
+    }
     for (region, found) in &facts.regions {
         quotas(region, found, notes);
         sharing(region, found, notes);

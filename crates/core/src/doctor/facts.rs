@@ -111,6 +111,8 @@ pub struct Facts {
     pub home: Region,
     /// Where its next backup is copied to.
     pub wanted_targets: Vec<TargetRegion>,
+    /// Whether everything that says so could be read: a copy in a Region that nobody knew of is not looked at.
+    pub targets_seen: Result<()>,
     /// The database itself; `None` when it is not there.
     pub source: Result<Option<Live>>,
     /// The state machine that makes backups.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Backups, Facts, Recovery, Replication};
-use crate::doctor::{backup_limit_seconds, newest_valid};
+use crate::doctor::newest_valid;
 use crate::operation::seconds_between;
 
 /// A lower score is a warning (requirement K2), in percent.
@@ -121,12 +121,15 @@ fn proven_backup(facts: &Facts) -> (Option<bool>, String) {
     let Some(taken_at) = newest_valid(facts.at_home()).and_then(|backup| backup.taken_at) else {
         return (Some(false), "no backup is VALID".to_owned());
     };
-    let held = seconds_between(taken_at, facts.now) <= backup_limit_seconds(facts.interval_seconds);
+    let held = seconds_between(taken_at, facts.now) <= facts.limit_seconds();
     let why = if held { "the newest VALID backup is in time" } else { "the newest VALID backup is too old" };
     (Some(held), why.to_owned())
 }
 
 fn copy_elsewhere(facts: &Facts, replication: &[Replication]) -> (Option<bool>, String) {
+    if facts.targets_seen.is_err() {
+        return (None, "the target Regions are not known".to_owned());
+    }
     if replication.is_empty() {
         return (Some(false), "it is copied nowhere".to_owned());
     }
@@ -134,7 +137,7 @@ fn copy_elsewhere(facts: &Facts, replication: &[Replication]) -> (Option<bool>, 
         return (None, format!("{} could not be looked at", unseen.region));
     }
     // One backup behind is one whose copy is on its way.
-    let limit = backup_limit_seconds(facts.interval_seconds);
+    let limit = facts.limit_seconds();
     let late = |one: &&Replication| one.behind_seconds.is_none_or(|behind| behind > limit);
     match replication.iter().find(late) {
         None => (Some(true), "every target Region has a VALID copy in time".to_owned()),

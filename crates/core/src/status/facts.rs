@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::Unseen;
-use crate::doctor::SharedWith;
+use crate::doctor::{SharedWith, backup_limit_seconds};
 use crate::error::{Error, Result};
 use crate::health::NamedCause;
 use crate::ids::{DatabaseId, Region};
@@ -47,8 +47,10 @@ pub struct Facts {
     pub objectives: Objectives,
     /// Where its backups are copied to.
     pub targets: Vec<Region>,
+    /// Whether everything that says so could be read.
+    pub targets_seen: Result<()>,
     /// Seconds between two backups, where a schedule says so.
-    pub interval_seconds: Option<f64>,
+    pub interval_seconds: Result<Option<f64>>,
     /// Whether the database is encrypted; `None` when it is not there.
     pub encrypted: Result<Option<bool>>,
     /// The times that its log reaches; `None` when it has no automated backups.
@@ -74,6 +76,11 @@ impl Facts {
         }
     }
 
+    /// How old a backup may be, in seconds.
+    pub(super) fn limit_seconds(&self) -> f64 {
+        backup_limit_seconds(self.interval_seconds.as_ref().ok().copied().flatten())
+    }
+
     /// What could not be looked at.
     pub(super) fn unseen(&self) -> Vec<Unseen> {
         let unseen = |region: &Region, error: &Error| Unseen {
@@ -82,6 +89,8 @@ impl Facts {
         };
         let home = |error: Option<&Error>| error.map(|error| unseen(&self.home, error));
         let mut all: Vec<Unseen> = Vec::new();
+        all.extend(home(self.targets_seen.as_ref().err()));
+        all.extend(home(self.interval_seconds.as_ref().err()));
         all.extend(home(self.encrypted.as_ref().err()));
         all.extend(home(self.window.as_ref().err()));
         all.extend(home(self.restores.as_ref().err()));

@@ -83,7 +83,8 @@ fn healthy() -> Facts {
         importance: Importance::Standard,
         objectives: Importance::Standard.objectives(),
         targets: vec![west()],
-        interval_seconds: Some(21_600.0),
+        targets_seen: Ok(()),
+        interval_seconds: Ok(Some(21_600.0)),
         encrypted: Ok(Some(true)),
         window: Ok(Some(RestoreWindow {
             resource_id: "db-1".into(),
@@ -197,7 +198,9 @@ fn each_part_of_the_score_is_lost_by_what_it_is_about() {
 #[test]
 fn what_is_not_known_is_not_held_and_is_named() {
     use PartName::*;
-    let rows: [(Change, &[PartName]); 5] = [
+    let rows: [(Change, &[PartName]); 7] = [
+        (|facts| facts.targets_seen = Err(denied()), &[CopyElsewhere]),
+        (|facts| facts.interval_seconds = Err(denied()), &[]),
         (|facts| facts.encrypted = Err(denied()), &[Encrypted]),
         (|facts| facts.window = Err(denied()), &[RecoveryPoint]),
         (|facts| facts.restores = Err(denied()), &[RecoveryTime]),

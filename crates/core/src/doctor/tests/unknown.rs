@@ -55,6 +55,12 @@ fn what_could_not_be_looked_at_is_said_by_name() {
             "health",
             "not known",
         ),
+    ]);
+}
+
+#[test]
+fn what_could_not_be_looked_at_in_a_region_is_said_by_name() {
+    each(&[
         (
             |facts| at(facts, &west()).validation = Some(("arn:validation".into(), Err(denied()))),
             Check::Deployment,

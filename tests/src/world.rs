@@ -263,6 +263,18 @@ impl World {
             .expect("a fault");
     }
 
+    /// Changes how the local RDS behaves, for every test: name only what no other test looks at.
+    pub async fn tune(&self, change: Value) {
+        http::put(self.stack.settings.rds_port(), "/_local/tuning", &change.to_string())
+            .await
+            .expect("another tuning");
+    }
+
+    /// Schedules of the home Region.
+    pub fn scheduler(&self) -> aws_sdk_scheduler::Client {
+        aws_sdk_scheduler::Client::new(&config(&self.stack.settings.cloud_endpoint(), HOME_REGION))
+    }
+
     /// Calls to the RDS API about this test's resources: action, error code.
     pub async fn calls(&self) -> Vec<(String, Option<String>)> {
         let path = format!("/_local/calls?resource=*{}*", self.database);

@@ -58,6 +58,20 @@ impl Aws {
         Ok(Aws { config: config.build(), calls: CallCounter::default(), rds_endpoint, region })
     }
 
+    /// A command's configuration, which the SDK has read from the environment and the profile, with the endpoint of RDS
+    /// that a function would use.
+    ///
+    /// # Errors
+    /// `Configuration` when it has no Region, or one that is none.
+    pub fn of_command(config: SdkConfig) -> Result<Self> {
+        let missing = "no Region is configured: set AWS_REGION, or one in the profile";
+        let region = config.region().ok_or_else(|| Error::new(ErrorKind::Configuration, missing))?;
+        let region = Region::parse(region.as_ref())?;
+        let rds_endpoint =
+            optional("AWS_ENDPOINT_URL_RDS").or_else(|| config.endpoint_url().map(str::to_owned));
+        Ok(Aws { config, calls: CallCounter::default(), rds_endpoint, region })
+    }
+
     /// A configuration that is ready made, for the tests of the adapters.
     pub fn with_config(config: SdkConfig, region: Region) -> Self {
         Aws { config, calls: CallCounter::default(), rds_endpoint: None, region }

@@ -27,6 +27,7 @@ use crate::config::Aws;
 use crate::presign;
 
 mod convert;
+mod looks;
 mod renames;
 mod restores;
 mod snapshots;
@@ -136,17 +137,7 @@ impl Rds for RdsApi {
     }
 
     async fn snapshot_quota(&self, region: &Region) -> Result<Option<Quota>> {
-        let answer = self
-            .client(region)
-            .describe_account_attributes()
-            .send()
-            .await
-            .map_err(|error| classify(&format!("DescribeAccountAttributes in {region}"), &error))?;
-        let quota = answer
-            .account_quotas()
-            .iter()
-            .find(|quota| quota.account_quota_name() == Some("ManualSnapshots"));
-        Ok(quota.and_then(|quota| Some(Quota { used: quota.used()?, max: quota.max()? })))
+        self.quota(region, "ManualSnapshots").await
     }
 
     async fn create_snapshot(&self, region: &Region, new: &NewSnapshot) -> Result<SnapshotAnswer> {

@@ -8,7 +8,7 @@ use aws_smithy_http_client::{Builder, tls};
 /// The state table when `DR_STATE_TABLE_NAME` does not name another.
 pub const DEFAULT_TABLE: &str = "DisasterRecoveryState";
 
-/// What the environment says.
+/// What the environment and the profile say.
 pub async fn configuration() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(

@@ -1,5 +1,6 @@
 //! Exit codes: part of the interface, so scripts can rely on them.
 
+use holdfast_core::doctor::Severity;
 use holdfast_core::validation::Verdict;
 
 use crate::{Error, summary::Status};
@@ -53,6 +54,19 @@ pub const PLAN_HELP: &str = "Exit codes:
   1    it could not be found out, or was not agreed to, or somebody else has applied a plan meanwhile
   2    usage, or the file is refused: nothing was changed
   3    diff: something would change; apply: some of it was not done, and is named; apply again finishes it";
+/// The text of `--help` of `doctor`.
+pub const DOCTOR_HELP: &str = "Exit codes:
+  0    everything was looked at and is in order
+  1    something would fail on the day, and is named; or nothing could be looked at
+  2    usage: nothing was looked at
+  3    warnings only, or something that could not be looked at, each by name";
+
+/// The text of `--help` of `status`.
+pub const STATUS_HELP: &str = "Exit codes:
+  0    both objectives of every database are held, as measured, and every score is 80 or more
+  1    the backups of a database could not be read
+  2    usage: nothing was looked at
+  3    an objective is not held or not known to be, or a score is less than 80";
 
 /// The exit code for what a server was found to be.
 pub fn of_verdict(verdict: Verdict) -> u8 {
@@ -60,6 +74,15 @@ pub fn of_verdict(verdict: Verdict) -> u8 {
         Verdict::Valid => SUCCEEDED,
         Verdict::Invalid => FAILED,
         Verdict::Inconclusive | Verdict::NotRun => INCONCLUSIVE,
+    }
+}
+
+/// The exit code for the worst that `doctor` found.
+pub fn of_severity(worst: Option<Severity>) -> u8 {
+    match worst {
+        None => SUCCEEDED,
+        Some(Severity::FailsOnTheDay) => FAILED,
+        Some(Severity::Warning | Severity::NotChecked) => PARTIAL,
     }
 }
 

@@ -8,7 +8,9 @@
 //! restore/             holdfast restore           brings a database back, and follows it
 //! verify/              holdfast verify            proves what a server holds, without AWS
 //! plan/                holdfast plan              what is backed up when, and how: shown, compared, applied
+//! doctor/              holdfast doctor            what would fail on the day
 //! retention/           holdfast prune, points     which backups are kept and which are not, and why
+//! look/                what the deployment, its schedules and every Region are like, looked at and never changed
 //! request.rs           flags and file into the input of the state machine
 //! history.rs           the execution's events into what a person wants to know
 //! follow.rs            polls an execution until it ends
@@ -20,10 +22,12 @@
 pub mod ask;
 pub mod backup;
 pub mod cloud;
+pub mod doctor;
 pub mod error;
 pub mod exit;
 pub mod follow;
 pub mod history;
+pub mod look;
 pub mod ops;
 pub mod paint;
 pub mod plan;
@@ -32,6 +36,7 @@ pub mod request;
 pub mod restore;
 pub mod retention;
 pub mod screen;
+pub mod status;
 pub mod summary;
 pub mod verify;
 

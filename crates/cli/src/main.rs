@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use holdfast_cli::{Error, backup, cloud, exit, ops, plan, restore, retention, verify};
+use holdfast_cli::{Error, backup, cloud, doctor, exit, ops, plan, restore, retention, status, verify};
 
 /// Disaster recovery for Amazon RDS: backups that prove that they restore.
 ///
@@ -48,6 +48,10 @@ enum Noun {
     /// Say in one file what is backed up when and how, and have it so.
     #[command(subcommand, after_help = exit::PLAN_HELP)]
     Plan(plan::Plan),
+    #[command(after_help = exit::DOCTOR_HELP)]
+    Doctor(doctor::Doctor),
+    #[command(after_help = exit::STATUS_HELP)]
+    Status(status::StatusArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -104,6 +108,8 @@ async fn main() -> ExitCode {
         Noun::Restore(args) => restore::run(*args, cli.state_table).await,
         Noun::Verify(args) => verify::run(*args).await,
         Noun::Prune(args) => retention::prune::run(args, cli.state_table).await,
+        Noun::Doctor(args) => doctor::run(args, cli.state_table).await,
+        Noun::Status(args) => status::run(args, cli.state_table).await,
         Noun::Points(args) => retention::points::run(args, cli.state_table).await,
         Noun::Completions { shell } => {
             let mut script = Vec::new();

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ports::Referred;
 use crate::rds::parameter_group_family;
 use crate::request::{Login, PerformanceInsights, RestoreOptions};
 use crate::tags::{self, Tags};
@@ -112,6 +113,37 @@ pub struct Wanted {
     pub settings: Blueprint,
 }
 
+/// A setting that is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Which: `class`, `subnet group`, ...
+    pub what: &'static str,
+    /// What it is.
+    pub is: String,
+    /// What it should be.
+    pub wanted: String,
+}
+
+impl Wanted {
+    /// What an instance refers to, in the order in which a person would look; the key is not among them.
+    pub fn referred(&self) -> Vec<Referred> {
+        let settings = &self.settings;
+        let (engine, version) = (&settings.engine, &settings.engine_version);
+        let family = settings.family();
+        let mut all: Vec<Referred> = Vec::new();
+        all.extend(settings.subnet_group.clone().map(Referred::SubnetGroup));
+        all.extend(settings.parameter_group.clone().map(|name| Referred::ParameterGroup { name, family }));
+        all.extend(settings.option_group.clone().map(Referred::OptionGroup));
+        all.extend(settings.ca_certificate.clone().map(Referred::Certificate));
+        all.extend(self.instance_classes.iter().map(|class| Referred::Class {
+            class: class.clone(),
+            engine: engine.clone(),
+            version: version.clone(),
+        }));
+        all
+    }
+}
+
 impl Blueprint {
     /// What is to be made of it. Publicly accessible it is only when the input says so: a restored copy of production
     /// that anybody can reach is worse than one that somebody has to open.
@@ -173,11 +205,17 @@ impl Blueprint {
     /// What is not as it was wanted, a sentence each. What RDS may choose or round up (a zone, more storage) is no
     /// difference.
     pub fn differences(&self, wanted: &Wanted) -> Vec<String> {
+        let said = |found: Difference| format!("{}: {}; asked for: {}", found.what, found.is, found.wanted);
+        self.compared(wanted).into_iter().map(said).collect()
+    }
+
+    /// What is not as it was wanted, one by one.
+    pub fn compared(&self, wanted: &Wanted) -> Vec<Difference> {
         let asked = &wanted.settings;
         let mut found = Vec::new();
-        let mut differ = |what: &str, is: String, was: String| {
-            if is != was {
-                found.push(format!("{what}: {is}; asked for: {was}"));
+        let mut differ = |what: &'static str, is: String, wanted: String| {
+            if is != wanted {
+                found.push(Difference { what, is, wanted });
             }
         };
         let name = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());

@@ -5,6 +5,8 @@
 pub mod answer;
 pub mod baseline;
 pub mod blueprint;
+pub mod cron;
+pub mod doctor;
 pub mod error;
 pub mod health;
 pub mod ids;
@@ -17,6 +19,7 @@ pub mod protection;
 pub mod rds;
 pub mod request;
 pub mod retention;
+pub mod status;
 pub mod tags;
 pub mod validation;
 

@@ -1,5 +1,6 @@
 //! What can be set, once at start or later through the control API.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -66,6 +67,8 @@ pub struct Tuning {
     pub delete_seconds: f64,
     /// Manual snapshots per Region.
     pub max_manual_snapshots: usize,
+    /// Manual snapshots in single Regions, where it is another number there.
+    pub max_manual_snapshots_in: BTreeMap<String, usize>,
     /// Copies in flight per destination Region.
     pub max_copies_in_flight: usize,
     /// Instances per Region.
@@ -89,6 +92,7 @@ impl Default for Tuning {
             modify_seconds: 0.5,
             delete_seconds: 1.0,
             max_manual_snapshots: 100,
+            max_manual_snapshots_in: BTreeMap::new(),
             max_copies_in_flight: 20,
             max_instances: 40,
             classes_not_offered: Vec::new(),
@@ -98,6 +102,11 @@ impl Default for Tuning {
 }
 
 impl Tuning {
+    /// How many manual snapshots a Region may hold.
+    pub(crate) fn manual_snapshots_in(&self, region: &str) -> usize {
+        self.max_manual_snapshots_in.get(region).copied().unwrap_or(self.max_manual_snapshots)
+    }
+
     /// A duration as it is after `speed`.
     pub(crate) fn scaled(&self, seconds: f64) -> Duration {
         Duration::try_from_secs_f64(seconds / self.speed.max(0.001)).unwrap_or_default()

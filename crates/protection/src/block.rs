@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_core::cron::Cron;
 use holdfast_core::ids::Region;
 use holdfast_core::objectives::Importance;
 use holdfast_core::protection::{Notification, Outcome};
@@ -9,7 +10,6 @@ use holdfast_core::request::{TargetRegion, Tier};
 use holdfast_core::tags::Tags;
 
 use crate::cadence::{At, CLOSEST_MINUTES, Cadence, MonthDay, TIERS, WEEKDAYS};
-use crate::cron::Cron;
 use crate::node::{Faults, Fields, Kind, Node, Place, below};
 
 /// The key of a copy when a target names none: the one that `infra/region.yaml` makes.

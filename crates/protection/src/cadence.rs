@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use holdfast_core::cron::Cron;
 use holdfast_core::ids::DatabaseId;
 use holdfast_core::request::Tier;
 use sha2::{Digest, Sha256};
-
-use crate::cron::Cron;
 
 /// The weekdays as a plan names them.
 pub const WEEKDAYS: [&str; 7] =

@@ -17,7 +17,6 @@
 pub mod block;
 pub mod cadence;
 pub mod changes;
-pub mod cron;
 pub mod file;
 pub mod node;
 pub mod read;

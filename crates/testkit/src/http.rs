@@ -34,11 +34,23 @@ pub async fn get(port: u16, path: &str) -> Result<Answer> {
 /// # Errors
 /// When nothing answers in time, or the answer is not a success.
 pub async fn post(port: u16, path: &str, json: &str) -> Result<Answer> {
-    let answer = request(port, "POST", path, json).await?;
+    send(port, "POST", path, json).await
+}
+
+/// `PUT path` with a JSON body.
+///
+/// # Errors
+/// When nothing answers in time, or the answer is not a success.
+pub async fn put(port: u16, path: &str, json: &str) -> Result<Answer> {
+    send(port, "PUT", path, json).await
+}
+
+async fn send(port: u16, method: &str, path: &str, json: &str) -> Result<Answer> {
+    let answer = request(port, method, path, json).await?;
     if (200..300).contains(&answer.status) {
         return Ok(answer);
     }
-    Err(Error::new(format!("POST {path}: {} {}", answer.status, answer.body)))
+    Err(Error::new(format!("{method} {path}: {} {}", answer.status, answer.body)))
 }
 
 async fn request(port: u16, method: &str, path: &str, body: &str) -> Result<Answer> {

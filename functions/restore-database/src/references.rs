@@ -3,7 +3,7 @@
 use holdfast_core::blueprint::Wanted;
 use holdfast_core::ids::Region;
 use holdfast_core::operation::Reference;
-use holdfast_core::ports::{Keys, Referred, Restores};
+use holdfast_core::ports::{Keys, Restores};
 use holdfast_core::{Error, ErrorKind, Result};
 
 use crate::Ports;
@@ -18,7 +18,7 @@ pub(crate) async fn proven<R: Restores, K: Keys, D>(
     wanted: &Wanted,
 ) -> Result<Vec<Reference>> {
     let mut references = Vec::new();
-    for referred in of(wanted)? {
+    for referred in wanted.referred() {
         let problem = ports.rds.problem_with(region, &referred).await?;
         references.push(Reference {
             what: referred.what().to_owned(),
@@ -48,24 +48,6 @@ pub(crate) async fn proven<R: Restores, K: Keys, D>(
 fn sentence(reference: &Reference) -> String {
     let problem = reference.problem.as_deref().unwrap_or("is there");
     format!("{} {} {problem}", reference.what, reference.name)
-}
-
-/// What an instance refers to, in the order in which a person would look.
-fn of(wanted: &Wanted) -> Result<Vec<Referred>> {
-    let settings = &wanted.settings;
-    let (engine, version) = (&settings.engine, &settings.engine_version);
-    let family = settings.family();
-    let mut all: Vec<Referred> = Vec::new();
-    all.extend(settings.subnet_group.clone().map(Referred::SubnetGroup));
-    all.extend(settings.parameter_group.clone().map(|name| Referred::ParameterGroup { name, family }));
-    all.extend(settings.option_group.clone().map(Referred::OptionGroup));
-    all.extend(settings.ca_certificate.clone().map(Referred::Certificate));
-    all.extend(wanted.instance_classes.iter().map(|class| Referred::Class {
-        class: class.clone(),
-        engine: engine.clone(),
-        version: version.clone(),
-    }));
-    Ok(all)
 }
 
 /// Why RDS could not use the key in the name of this role.

@@ -6,6 +6,7 @@
 mod documents;
 mod keys;
 mod logins;
+mod looks;
 mod outages;
 mod rds;
 mod rds_facts;

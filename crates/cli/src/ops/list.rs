@@ -44,7 +44,11 @@ pub struct List {
 pub async fn run(args: List, table: String) -> Result<u8, Error> {
     let cloud = Cloud::from_env(table).await;
     let found = match &args.database {
-        Some(database) => of_database(&cloud, database, &args).await?,
+        Some(database) => {
+            // Those that go on are among the newest; all others can be stopped at as soon as there are enough.
+            let enough = if args.running { LOOKED_AT } else { usize::from(args.limit) };
+            of_database(&cloud, database, enough).await?
+        }
         None => of_all(&cloud, args.running).await?,
     };
     let rows = newest(found, &args);
@@ -66,13 +70,26 @@ fn newest(mut rows: Vec<Value>, args: &List) -> Vec<Value> {
     rows
 }
 
-async fn of_database(cloud: &Cloud, database: &str, args: &List) -> Result<Vec<Value>, Error> {
-    // Those that go on are among the newest; all others can be stopped at as soon as there are enough.
-    let enough = if args.running { LOOKED_AT } else { usize::from(args.limit) };
+/// Up to `enough` operations of a database, the newest first, as the index has them.
+pub(crate) async fn of_database(cloud: &Cloud, database: &str, enough: usize) -> Result<Vec<Value>, Error> {
     query(cloud, BY_DATABASE, "databaseId = :key", &[(":key", database)], enough).await
 }
 
-async fn of_all(cloud: &Cloud, running: bool) -> Result<Vec<Value>, Error> {
+/// The whole record of an operation, or `None`.
+pub(crate) async fn item(cloud: &Cloud, operation_id: &str) -> Result<Option<Value>, Error> {
+    let answer = cloud
+        .dynamodb
+        .get_item()
+        .table_name(&cloud.table)
+        .key("operationId", AttributeValue::S(operation_id.to_owned()))
+        .send()
+        .await
+        .map_err(|error| Error::aws("GetItem", &error))?;
+    Ok(answer.item.map(|item| describe::json_of_map(&item)))
+}
+
+/// Operations of every database, up to [`LOOKED_AT`] of each kind and status.
+pub(crate) async fn of_all(cloud: &Cloud, running: bool) -> Result<Vec<Value>, Error> {
     let mut rows = Vec::new();
     for kind in [Kind::Backup, Kind::Restore] {
         for phase in Phase::ALL.into_iter().filter(|phase| !running || !phase.is_end()) {

@@ -11,7 +11,7 @@ pub(super) fn attributes(call: &Call) -> Answer {
     let storage: i64 = region.instances.values().map(|instance| instance.allocated_storage).sum();
     let quotas = [
         ("DBInstances", region.instances.len(), tuning.max_instances),
-        ("ManualSnapshots", region.snapshots.len(), tuning.max_manual_snapshots),
+        ("ManualSnapshots", region.snapshots.len(), tuning.manual_snapshots_in(&call.region)),
         ("DBParameterGroups", region.parameter_groups.len(), 50),
         ("DBSubnetGroups", region.subnet_groups.len(), 50),
         ("AllocatedStorage", usize::try_from(storage).unwrap_or(0), 100_000),

@@ -91,6 +91,7 @@ fn insert(call: &Call, id: &str, source: &Snapshot, kms_key: Option<String>) -> 
         option_group: params.owned("OptionGroupName").unwrap_or_else(|| app.default_option_group()),
         origin: Some(Origin { arn: source.arn.to_string(), region: source.arn.region.clone() }),
         tags,
+        shared_with: Default::default(),
         directory: app.snapshot_directory(&serial),
         serial: serial.clone(),
         unseen_until: call.work.unseen_until(),

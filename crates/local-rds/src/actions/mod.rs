@@ -10,6 +10,7 @@ mod option_groups;
 mod options;
 mod parameter_groups;
 mod restores;
+mod sharing;
 mod snapshots;
 mod subnet_groups;
 mod tags;
@@ -37,7 +38,7 @@ pub(crate) struct Call {
 type Answer = Result<Option<Xml>, RdsError>;
 
 /// Every action that is known.
-pub(crate) const KNOWN: [&str; 33] = [
+pub(crate) const KNOWN: [&str; 35] = [
     "AddTagsToResource",
     "CopyDBSnapshot",
     "CreateDBInstance",
@@ -57,6 +58,7 @@ pub(crate) const KNOWN: [&str; 33] = [
     "DescribeDBInstances",
     "DescribeDBParameterGroups",
     "DescribeDBParameters",
+    "DescribeDBSnapshotAttributes",
     "DescribeDBSnapshots",
     "DescribeDBSubnetGroups",
     "DescribeOptionGroups",
@@ -64,6 +66,7 @@ pub(crate) const KNOWN: [&str; 33] = [
     "ListTagsForResource",
     "ModifyDBInstance",
     "ModifyDBParameterGroup",
+    "ModifyDBSnapshotAttribute",
     "RebootDBInstance",
     "RemoveTagsFromResource",
     "ResetDBParameterGroup",
@@ -85,6 +88,8 @@ pub(crate) async fn perform(action: &str, call: &Call) -> Answer {
         "RebootDBInstance" => instances_change::reboot(call),
         "CreateDBSnapshot" => snapshots::create(call),
         "DescribeDBSnapshots" => snapshots::describe(call),
+        "DescribeDBSnapshotAttributes" => sharing::describe(call),
+        "ModifyDBSnapshotAttribute" => sharing::modify(call),
         "DeleteDBSnapshot" => snapshots::delete(call),
         "CopyDBSnapshot" => copies::copy(call).await,
         "RestoreDBInstanceFromDBSnapshot" => restores::restore(call).await,

@@ -73,6 +73,7 @@ pub(super) fn insert(call: &Call, region: &mut Region, id: &str, source: &str) -
         option_group: instance.option_group,
         origin: None,
         tags,
+        shared_with: Default::default(),
         directory: app.snapshot_directory(&serial),
         serial: serial.clone(),
         unseen_until: call.work.unseen_until(),
@@ -83,7 +84,7 @@ pub(super) fn insert(call: &Call, region: &mut Region, id: &str, source: &str) -
 
 /// Only the second meaning of this code, too many copies, clears by waiting.
 pub(super) fn check_quota(call: &Call, region: &Region) -> Result<(), RdsError> {
-    let most = call.app.tuning().max_manual_snapshots;
+    let most = call.app.tuning().manual_snapshots_in(&call.region);
     if region.snapshots.len() < most {
         return Ok(());
     }

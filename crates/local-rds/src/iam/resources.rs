@@ -21,7 +21,10 @@ pub(crate) fn subject(action: &str, params: &Params) -> String {
     let name = match action {
         "CopyDBSnapshot" => "TargetDBSnapshotIdentifier",
         "RestoreDBInstanceToPointInTime" => "TargetDBInstanceIdentifier",
-        "CreateDBSnapshot" | "DeleteDBSnapshot" => "DBSnapshotIdentifier",
+        "CreateDBSnapshot"
+        | "DeleteDBSnapshot"
+        | "DescribeDBSnapshotAttributes"
+        | "ModifyDBSnapshotAttribute" => "DBSnapshotIdentifier",
         "DescribeDBSnapshots" => ["DBSnapshotIdentifier", "DBInstanceIdentifier"]
             .into_iter()
             .find(|name| params.text(name).is_some())
@@ -119,7 +122,9 @@ fn touched(app: &App, region: &str, action: &str, params: &Params) -> Vec<Option
             let listed = params.text("DBInstanceIdentifier").map(|id| arn(Kind::Instance, id));
             [snapshot()].into_iter().chain(listed).collect()
         }
-        "DescribeDBSnapshots" => [snapshot()].into(),
+        "DescribeDBSnapshots" | "DescribeDBSnapshotAttributes" | "ModifyDBSnapshotAttribute" => {
+            [snapshot()].into()
+        }
         "AddTagsToResource" | "RemoveTagsFromResource" | "ListTagsForResource" => {
             [params.text("ResourceName").and_then(Arn::parse)].into()
         }

@@ -1,5 +1,6 @@
 //! One snapshot, manual or a copy.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -38,6 +39,8 @@ pub(crate) struct Snapshot {
     pub(crate) option_group: String,
     pub(crate) origin: Option<Origin>,
     pub(crate) tags: Tags,
+    /// Accounts that may restore it beside its own; `all` is everybody.
+    pub(crate) shared_with: BTreeSet<String>,
     pub(crate) directory: PathBuf,
     /// Describe calls do not show it before this time.
     pub(crate) unseen_until: Option<Instant>,

@@ -15,4 +15,5 @@ mod point_in_time;
 mod references;
 mod rename;
 mod replication;
+mod sharing;
 mod support;

@@ -120,7 +120,7 @@ impl World {
             documents: &self.documents,
             prover: &self.server,
             budget: BUDGET,
-            now: at(0),
+            now: at(seconds),
         };
         let answer = handle(&ports, serde_json::from_value(payload).unwrap()).await?;
         Ok(serde_json::to_value(answer).unwrap())

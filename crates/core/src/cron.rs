@@ -140,6 +140,12 @@ impl Cron {
         times.into_iter().find(|at| other.is_at(*at))
     }
 
+    /// The longest time between one and the next, as far as anybody looks ahead: how old the newest of what it makes gets.
+    pub fn longest_gap(&self) -> Option<SignedDuration> {
+        let times: Vec<Timestamp> = self.after(some_day()).take(400).collect();
+        times.windows(2).map(|pair| pair[1].duration_since(pair[0])).max()
+    }
+
     /// The shortest time between one and the next, as far as anybody looks ahead.
     pub fn shortest_gap(&self) -> Option<SignedDuration> {
         let times: Vec<Timestamp> = self.after(some_day()).take(400).collect();

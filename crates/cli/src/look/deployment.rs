@@ -1,0 +1,227 @@
+//! What is deployed: the backup workflow, its functions and their settings.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use aws_config::SdkConfig;
+use aws_sdk_lambda::types::{LastUpdateStatus, State};
+use aws_sdk_sfn::types::StateMachineStatus;
+use holdfast_aws::classify::{classify, code};
+use holdfast_core::doctor::FunctionFacts;
+use holdfast_core::ids::Region;
+use holdfast_core::request::{Defaults, TargetRegion};
+use holdfast_core::retention::{Action, Policy};
+use holdfast_core::{Error, ErrorKind, Result};
+use serde_json::{Map, Value, json};
+
+use super::in_region;
+
+/// The state whose function looks at sources and keys before each backup.
+const HEALTH: &str = "CheckHealth";
+/// The state whose function copies, and has copies validated.
+const COPY: &str = "ReplicateToRegion";
+
+/// What is deployed at home.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// The state machine that makes backups.
+    pub machine: String,
+    /// Whether it is there.
+    pub machine_there: Result<bool>,
+    /// Its functions.
+    pub functions: Vec<FunctionFacts>,
+    /// The role that tries target Regions' keys before each backup.
+    pub health_role: Result<String>,
+    /// Target Regions and their key, where an input names none.
+    pub defaults: Result<Defaults>,
+    /// The metadata bucket.
+    pub bucket: Result<String>,
+    /// ARN of the workflow that validates in a Region, `{region}` to be filled in; `None` when it is not deployed.
+    validation: Option<String>,
+    /// What the daily run does with what no rule keeps, and the rules; not known when its function is not named.
+    pub pruning: (Action, Policy),
+}
+
+impl Deployment {
+    /// The workflow that validates in `region`.
+    pub fn validation(&self, region: &Region) -> Option<String> {
+        Some(self.validation.as_ref()?.replace("{region}", region.as_str()))
+    }
+}
+
+/// A function's configuration, as far as it matters.
+#[derive(Debug, Clone)]
+struct Function {
+    role: String,
+    settings: HashMap<String, String>,
+    problem: Option<String>,
+}
+
+/// Looks at the state machine, then at each of its functions.
+pub(super) async fn look(
+    config: &SdkConfig,
+    home: &Region,
+    machine: String,
+    prune: Option<String>,
+) -> Deployment {
+    let sfn = aws_sdk_sfn::Client::new(config);
+    let lambda = aws_sdk_lambda::Client::new(config);
+    let definition = definition(&sfn, &machine).await;
+    let mut states = BTreeMap::new();
+    if let Ok(Some(definition)) = &definition {
+        functions_of(definition, &mut states);
+    }
+    let (mut found, mut functions) = (BTreeMap::new(), Vec::new());
+    for arn in states.values().collect::<BTreeSet<_>>() {
+        let function = function(&lambda, arn).await;
+        let name = arn.rsplit(':').next().unwrap_or(arn).to_owned();
+        let problem = function.as_ref().map(|function| function.problem.clone()).map_err(Error::clone);
+        functions.push(FunctionFacts { name, problem });
+        found.insert(arn.clone(), function);
+    }
+    let of = |state: &str| -> Result<Function> {
+        let arn = states.get(state).ok_or_else(|| match &definition {
+            Err(error) => error.clone(),
+            Ok(_) => unknown(format!("{machine} has no state {state} with a function")),
+        })?;
+        found[arn].clone()
+    };
+    let setting = |state: &str, name: &str| -> Result<String> {
+        let missing = || unknown(format!("the function of {state} has no setting {name}"));
+        of(state)?.settings.get(name).cloned().ok_or_else(missing)
+    };
+    Deployment {
+        machine_there: definition.as_ref().map(Option::is_some).map_err(Error::clone),
+        health_role: of(HEALTH).map(|function| function.role),
+        defaults: setting(HEALTH, "DR_TARGET_REGIONS")
+            .and_then(|regions| defaults(home, &regions, &setting(HEALTH, "DR_KMS_KEY_ID")?)),
+        bucket: setting(HEALTH, "DR_METADATA_BUCKET"),
+        validation: setting(COPY, "HOLDFAST_REGION_VALIDATION_ARN").ok(),
+        pruning: pruning(&lambda, prune).await,
+        functions,
+        machine,
+    }
+}
+
+fn unknown(message: String) -> Error {
+    Error::new(ErrorKind::Configuration, message)
+}
+
+fn defaults(home: &Region, regions: &str, key: &str) -> Result<Defaults> {
+    let regions = regions.split(',').map(str::trim).filter(|region| !region.is_empty());
+    let targets =
+        regions.map(|region| Ok(TargetRegion { region: Region::parse(region)?, kms_key_id: key.to_owned() }));
+    Ok(Defaults { region: home.clone(), target_regions: targets.collect::<Result<_>>()? })
+}
+
+/// The definition of a state machine; `None` when it is not there or going.
+async fn definition(sfn: &aws_sdk_sfn::Client, arn: &str) -> Result<Option<Value>> {
+    match sfn.describe_state_machine().state_machine_arn(arn).send().await {
+        Ok(answer) if answer.status() == Some(&StateMachineStatus::Deleting) => Ok(None),
+        Ok(answer) => serde_json::from_str(answer.definition())
+            .map(Some)
+            .map_err(|error| unknown(format!("the definition of {arn}: {error}"))),
+        Err(error) if matches!(code(&error), Some("StateMachineDoesNotExist" | "InvalidArn")) => Ok(None),
+        Err(error) => Err(classify(&format!("DescribeStateMachine {arn}"), &error)),
+    }
+}
+
+/// Whether a state machine is there, in `region`.
+pub(super) async fn is_there(config: &SdkConfig, region: &Region, arn: &str) -> Result<bool> {
+    let sfn = aws_sdk_sfn::Client::new(&in_region(config, region));
+    Ok(definition(&sfn, arn).await?.is_some())
+}
+
+/// The functions that states invoke, by the state's name, in Maps and Parallels too.
+fn functions_of(definition: &Value, found: &mut BTreeMap<String, String>) {
+    let Some(object) = definition.as_object() else {
+        definition.as_array().into_iter().flatten().for_each(|one| functions_of(one, found));
+        return;
+    };
+    for (name, state) in object {
+        let named =
+            [&state["Parameters"]["FunctionName"], &state["Arguments"]["FunctionName"], &state["Resource"]];
+        let arn = named
+            .into_iter()
+            .filter_map(Value::as_str)
+            .find(|arn| arn.contains(":lambda:") && arn.contains(":function:"));
+        if let Some(arn) = arn {
+            found.insert(name.clone(), arn.to_owned());
+        }
+        functions_of(state, found);
+    }
+}
+
+async fn function(lambda: &aws_sdk_lambda::Client, arn: &str) -> Result<Function> {
+    let answer = match lambda.get_function_configuration().function_name(arn).send().await {
+        Ok(answer) => answer,
+        Err(error) if code(&error) == Some("ResourceNotFoundException") => {
+            let problem = Some("is not there".to_owned());
+            return Ok(Function { role: String::new(), settings: HashMap::new(), problem });
+        }
+        Err(error) => return Err(classify(&format!("GetFunctionConfiguration {arn}"), &error)),
+    };
+    let problem = match (answer.state(), answer.last_update_status()) {
+        (Some(State::Failed), _) => Some("is in state Failed"),
+        (_, Some(LastUpdateStatus::Failed)) => Some("was not updated: its last update failed"),
+        // Inactive becomes active when it is invoked.
+        _ => None,
+    };
+    let settings = answer.environment().and_then(|environment| environment.variables()).cloned();
+    Ok(Function {
+        role: answer.role().unwrap_or_default().to_owned(),
+        settings: settings.unwrap_or_default(),
+        problem: problem.map(str::to_owned),
+    })
+}
+
+/// What the daily run is deployed to do; nothing is deleted as far as it is not known.
+async fn pruning(lambda: &aws_sdk_lambda::Client, name: Option<String>) -> (Action, Policy) {
+    let unknown = (Action::Plan, Policy::default());
+    let Some(name) = name else { return unknown };
+    let Ok(function) = function(lambda, &name).await else { return unknown };
+    let numbers = [
+        ("daily", "HOLDFAST_KEEP_DAILY"),
+        ("weekly", "HOLDFAST_KEEP_WEEKLY"),
+        ("monthly", "HOLDFAST_KEEP_MONTHLY"),
+        ("yearly", "HOLDFAST_KEEP_YEARLY"),
+        ("minimum", "HOLDFAST_KEEP_AT_LEAST"),
+        ("inspectionDays", "HOLDFAST_INSPECTION_DAYS"),
+    ];
+    let number = |name: &str| function.settings.get(name)?.parse::<u32>().ok();
+    let said: Map<String, Value> = numbers
+        .into_iter()
+        .filter_map(|(field, name)| Some((field.to_owned(), json!(number(name)?))))
+        .collect();
+    let deletes = function.settings.get("HOLDFAST_PRUNE").is_some_and(|word| word == "delete");
+    let action = if deletes { Action::Delete } else { Action::Plan };
+    (action, Policy::default().changed_by(&Value::Object(said)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_functions_of_the_backup_workflow_are_found_by_state() {
+        let text = include_str!("../../../../stepfunctions/backup-orchestration.asl.json");
+        let arn = |name: &str| format!("arn:aws:lambda:us-east-1:1:function:{name}");
+        let text = text
+            .replace("${HealthCheckFunctionArn}", &arn("health"))
+            .replace("${ReplicateToRegionFunctionArn}", &arn("copy"));
+        let mut found = BTreeMap::new();
+        functions_of(&serde_json::from_str(&text).unwrap(), &mut found);
+        assert_eq!(found[HEALTH], arn("health"));
+        assert_eq!(found[COPY], arn("copy"), "inside of a Map");
+        assert_eq!(found.len(), 2, "the others are not filled in here");
+    }
+
+    #[test]
+    fn target_regions_are_read_as_the_functions_read_them() {
+        let home = Region::parse("us-east-1").unwrap();
+        let read = defaults(&home, "us-west-2, eu-west-1", "alias/holdfast").unwrap();
+        let regions: Vec<&str> = read.target_regions.iter().map(|target| target.region.as_str()).collect();
+        assert_eq!(regions, ["us-west-2", "eu-west-1"]);
+        assert_eq!(defaults(&home, "", "alias/holdfast").unwrap().target_regions, []);
+        assert!(defaults(&home, "west", "alias/holdfast").is_err());
+    }
+}

@@ -1,0 +1,209 @@
+//! One Region: snapshots, room, names, keys, and what a restore refers to there.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use holdfast_aws::s3::Bucket;
+use holdfast_core::blueprint::{Blueprint, KeptBlueprint};
+use holdfast_core::doctor::{KeyFacts, Live, Quotas, RegionFacts, SharedWith, newest_valid};
+use holdfast_core::ids::{DatabaseId, Region};
+use holdfast_core::operation::Reference;
+use holdfast_core::ports::{Documents, Keys, Rds, Restores};
+use holdfast_core::rds::{Snapshot, SnapshotStatus};
+use holdfast_core::request::{RestoreOptions, TargetRegion};
+use holdfast_core::retention::{Backup, Owner, Policies, forecast};
+use holdfast_core::tags::Tags;
+use holdfast_core::{Error, Result};
+use jiff::Timestamp;
+
+use super::{Look, deployment, permissions};
+
+/// What a validation's instance is named like.
+const TEMPORARY: &str = "hfv-";
+
+/// What is asked about a database in a Region.
+pub struct Asked<'a> {
+    /// The database.
+    pub database: &'a DatabaseId,
+    /// The database itself, when it is there.
+    pub live: Option<&'a Live>,
+    /// Where its backups are copied to.
+    pub targets: &'a [TargetRegion],
+    /// When this is asked.
+    pub now: Timestamp,
+}
+
+impl Look {
+    /// The database itself.
+    ///
+    /// # Errors
+    /// What a call met.
+    pub async fn source(&self, database: &DatabaseId) -> Result<Option<Live>> {
+        let (id, home) = (database.as_str(), &self.home);
+        let instance = self.rds.instance(home, id).await?;
+        let blueprint = self.rds.blueprint(home, id).await?;
+        Ok(instance.zip(blueprint).map(|(instance, blueprint)| Live { instance, blueprint }))
+    }
+
+    /// Everything that is known of a Region.
+    pub async fn region(&self, region: &Region, asked: &Asked<'_>) -> RegionFacts {
+        let all = self.rds.manual_snapshots(region).await;
+        let quotas = self.quotas(region, &all, asked.now).await;
+        let snapshots = all.map(|all| of_database(all, asked.database));
+        let newest = self.newest(&snapshots);
+        let blueprint = self.blueprint(newest.as_ref()).await;
+        let at_home = region == &self.home;
+        let live = asked.live.filter(|_| at_home).map(|live| &live.blueprint);
+        let is_ours = |instance: &holdfast_core::rds::Instance| instance.id.starts_with(TEMPORARY);
+        RegionFacts {
+            shared: self.shared(region, &snapshots).await,
+            quotas,
+            namesake: self.rds.instance(region, asked.database.as_str()).await,
+            temporary: self.rds.instances(region).await.map(|mut all| {
+                all.retain(is_ours);
+                all
+            }),
+            references: self
+                .references(region, blueprint.as_ref().ok().and_then(Option::as_ref).or(live))
+                .await,
+            keys: self.keys_of(region, asked, newest.as_ref()).await,
+            validation: self.validation(region).await,
+            blueprint,
+            snapshots,
+        }
+    }
+
+    /// The manual snapshots of a database in a Region, and who else can restore them.
+    pub async fn backups(
+        &self,
+        region: &Region,
+        database: &DatabaseId,
+    ) -> (Result<Vec<Snapshot>>, Vec<SharedWith>) {
+        let snapshots = self.rds.manual_snapshots(region).await.map(|all| of_database(all, database));
+        let shared = self.shared(region, &snapshots).await;
+        (snapshots, shared)
+    }
+
+    /// The snapshot that a restore takes there.
+    fn newest(&self, snapshots: &Result<Vec<Snapshot>>) -> Option<Snapshot> {
+        let snapshots = snapshots.as_ref().ok()?;
+        let newest = newest_valid(snapshots)?;
+        snapshots.iter().find(|snapshot| snapshot.id == newest.id).cloned()
+    }
+
+    async fn quotas(&self, region: &Region, all: &Result<Vec<Snapshot>>, now: Timestamp) -> Result<Quotas> {
+        let snapshots = self.rds.snapshot_quota(region).await?;
+        let instances = self.rds.quota(region, "DBInstances").await?;
+        let all = all.as_ref().map_err(Error::clone)?;
+        let backups = all.iter().map(|snapshot| Backup::new(snapshot, vec![]));
+        let ours: Vec<Backup> = backups.filter(Backup::is_ours).collect();
+        let (pruning, policy) = &self.deployment.pruning;
+        let policies = match self.plan().await? {
+            Some(plan) => plan.policies(*policy),
+            None => Policies::from(*policy),
+        };
+        let snapshots = snapshots.map(|quota| forecast(region, quota, &ours, &policies, *pruning, now));
+        Ok(Quotas { snapshots, instances })
+    }
+
+    /// Who else can restore what Holdfast made, complete ones only.
+    async fn shared(&self, region: &Region, snapshots: &Result<Vec<Snapshot>>) -> Vec<SharedWith> {
+        let ours = snapshots.iter().flatten().filter(|snapshot| {
+            let backup = Backup::new(snapshot, vec![]);
+            let ours = backup.owner != Owner::Nobody || snapshot.id.starts_with("holdfast-");
+            ours && snapshot.status == SnapshotStatus::Available
+        });
+        let mut shared = Vec::new();
+        for snapshot in ours {
+            let accounts = self.rds.shared_with(region, &snapshot.id).await;
+            shared.push(SharedWith { snapshot_id: snapshot.id.clone(), accounts });
+        }
+        shared
+    }
+
+    /// What the newest proven backup was made with: the one that a restore goes by, the engine that of the snapshot.
+    async fn blueprint(&self, newest: Option<&Snapshot>) -> Result<Option<Blueprint>> {
+        let Some(newest) = newest else { return Ok(None) };
+        let Owner::Operation(operation) = Backup::new(newest, vec![]).owner else { return Ok(None) };
+        let bucket = self.deployment.bucket.as_ref().map_err(Error::clone)?;
+        let bucket = Bucket::new(&self.aws, bucket.clone());
+        let kept: Option<KeptBlueprint> = bucket.get(&operation.blueprint_key()).await?;
+        Ok(kept.map(|kept| Blueprint {
+            engine: newest.engine.clone(),
+            engine_version: newest.engine_version.clone(),
+            ..kept.blueprint
+        }))
+    }
+
+    async fn references(
+        &self,
+        region: &Region,
+        blueprint: Option<&Blueprint>,
+    ) -> Vec<(Reference, Result<()>)> {
+        let Some(blueprint) = blueprint else { return vec![] };
+        let mut found = Vec::new();
+        for referred in blueprint.wanted(&RestoreOptions::default(), &Tags::new()).referred() {
+            let looked = self.rds.problem_with(region, &referred).await;
+            let (problem, looked) = match looked {
+                Ok(problem) => (problem, Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            let (what, name) = (referred.what().to_owned(), referred.name().to_owned());
+            found.push((Reference { what, name, problem }, looked));
+        }
+        found
+    }
+
+    /// The source's and the snapshots' key at home; the key of copies to come and that of the copy there elsewhere.
+    async fn keys_of(&self, region: &Region, asked: &Asked<'_>, newest: Option<&Snapshot>) -> Vec<KeyFacts> {
+        let mut keys: Vec<(String, String, bool)> = Vec::new();
+        if region == &self.home {
+            let key = asked.live.and_then(|live| live.blueprint.kms_key_id.clone());
+            keys.extend(key.map(|key| (key, "new backups".to_owned(), false)));
+        }
+        let target = asked.targets.iter().find(|target| target.region == *region);
+        let key = target.map(|target| target.kms_key_id.clone());
+        keys.extend(key.map(|key| (key, format!("copies to {region}"), true)));
+        let restored = newest.and_then(|newest| newest.kms_key_id.clone());
+        keys.extend(restored.map(|key| (key, format!("restores in {region}"), false)));
+        let (mut found, mut seen) = (Vec::<KeyFacts>::new(), BTreeMap::new());
+        for (id, used_for, tried) in keys {
+            let key = self.keys.key(region, &id).await;
+            let arn = key.iter().flatten().map(|key| key.arn.clone()).next();
+            // The same key by an alias and by its ARN is one key.
+            match seen.entry(arn.clone().unwrap_or_else(|| id.clone())) {
+                Entry::Occupied(before) => {
+                    let before: &mut KeyFacts = &mut found[*before.get()];
+                    before.used_for = format!("{} and {used_for}", before.used_for);
+                    continue;
+                }
+                Entry::Vacant(new) => new.insert(found.len()),
+            };
+            let permitted = match arn.filter(|_| tried) {
+                Some(arn) => Some(self.permitted(&arn).await),
+                None => None,
+            };
+            found.push(KeyFacts { id, used_for, found: key, permitted });
+        }
+        found
+    }
+
+    async fn permitted(&self, key_arn: &str) -> Result<bool> {
+        let role = self.deployment.health_role.as_ref().map_err(Error::clone)?;
+        permissions::may_use(&aws_sdk_iam::Client::new(&self.config), role, key_arn).await
+    }
+
+    async fn validation(&self, region: &Region) -> Option<(String, Result<bool>)> {
+        let arn = self.deployment.validation(region)?;
+        let there = deployment::is_there(&self.config, region, &arn).await;
+        Some((arn, there))
+    }
+}
+
+/// Those of a database, under whatever name it had, and those that are named like its backups.
+fn of_database(mut all: Vec<Snapshot>, database: &DatabaseId) -> Vec<Snapshot> {
+    all.retain(|snapshot| {
+        snapshot.database() == database.as_str() || snapshot.instance_id == database.as_str()
+    });
+    all
+}

@@ -1,0 +1,222 @@
+//! `holdfast status`: backups, copies, what a loss would cost now, and how well that is protected.
+
+mod table;
+
+use std::collections::BTreeMap;
+
+use clap::{Args, ValueEnum};
+use holdfast_core::doctor::interval_seconds;
+use holdfast_core::ids::{DatabaseId, Region};
+use holdfast_core::objectives::{Importance, Objectives};
+use holdfast_core::operation::RestoreTimings;
+use holdfast_core::ports::Restores;
+use holdfast_core::protection::ProtectionPlan;
+use holdfast_core::status::{Facts, RestoreSeen, Status, ValidationSeen, assess, total};
+use holdfast_core::{Error as Named, ErrorKind, Result as Looked};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::backup::Output;
+use crate::doctor::Where;
+use crate::look::Look;
+use crate::ops::list;
+use crate::paint::Paint;
+use crate::{Error, exit};
+
+/// Newest operations of a database that are looked through for what was measured.
+const OPERATIONS: usize = 100;
+
+/// Show how databases stand: backups and copies, what a loss would cost now as measured, and a score with its parts.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Only these databases. Without: every one that has operations or that a schedule names.
+    #[arg(value_name = "DATABASE")]
+    databases: Vec<String>,
+    /// How much they matter: what the times are held against. Default: as the protection plan says, else standard.
+    #[arg(long, value_enum)]
+    importance: Option<HowMuch>,
+    #[command(flatten)]
+    at: Where,
+    /// How it is written.
+    #[arg(long, value_enum, default_value = "table")]
+    output: Output,
+}
+
+/// How much a database matters, on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum HowMuch {
+    /// Back in 15 minutes, at most 5 minutes lost.
+    Critical,
+    /// Back in an hour, at most 15 minutes lost.
+    Standard,
+    /// Back in four hours, at most one hour lost.
+    Low,
+}
+
+/// What databases are held to.
+enum Held {
+    /// All of them to this.
+    Asked(Importance),
+    /// Each to what the protection plan says of it; one that it does not know is a standard one.
+    Planned(Option<ProtectionPlan>),
+}
+
+impl Held {
+    async fn look(look: &Look, asked: Option<HowMuch>) -> Result<Held, Error> {
+        Ok(match asked {
+            Some(HowMuch::Critical) => Held::Asked(Importance::Critical),
+            Some(HowMuch::Standard) => Held::Asked(Importance::Standard),
+            Some(HowMuch::Low) => Held::Asked(Importance::Low),
+            // Held against what nobody knows, everything would look well.
+            None => Held::Planned(look.plan().await.map_err(|error| {
+                Error::Unreadable(format!("the protection plan cannot be read: {error}; say --importance"))
+            })?),
+        })
+    }
+
+    fn of(&self, database: &DatabaseId) -> (Importance, Objectives) {
+        match self {
+            Held::Asked(importance) => (*importance, importance.objectives()),
+            Held::Planned(plan) => {
+                let planned = plan.as_ref().and_then(|plan| plan.databases.get(database));
+                let usual = || (Importance::default(), Importance::default().objectives());
+                planned.map_or_else(usual, |planned| (planned.importance, planned.objectives))
+            }
+        }
+    }
+}
+
+/// Runs the verb; the answer is the exit code.
+///
+/// # Errors
+/// `Usage` when what was asked for does not make sense; `Aws` when the state table cannot be read.
+pub async fn run(args: StatusArgs, table: String) -> Result<u8, Error> {
+    let look = Look::begin(args.at.state_machine_arn, args.at.prune_function, table).await?;
+    let held = Held::look(&look, args.importance).await?;
+    let mut all = Vec::new();
+    for database in look.databases(&args.databases).await? {
+        all.push(assess(&facts(&look, &database, &held).await));
+    }
+    match args.output {
+        Output::Table => print!("{}", table::text(&all, Timestamp::now(), Paint::for_stdout())),
+        Output::Json => println!("{:#}", json!({"databases": all, "total": total(&all)})),
+    }
+    Ok(code(&all))
+}
+
+/// The exit code: what cannot be read is worse than what is not held.
+fn code(all: &[Status]) -> u8 {
+    if !all.iter().all(Status::is_readable) {
+        exit::FAILED
+    } else if all.iter().all(Status::is_held) {
+        exit::SUCCEEDED
+    } else {
+        exit::PARTIAL
+    }
+}
+
+async fn facts(look: &Look, database: &DatabaseId, held: &Held) -> Facts {
+    let (importance, objectives) = held.of(database);
+    let (targets, targets_seen) = look.targets(database).await;
+    let targets: Vec<Region> = targets.into_iter().map(|target| target.region).collect();
+    let (mut snapshots, mut shared) = (BTreeMap::new(), BTreeMap::new());
+    for region in std::iter::once(&look.home).chain(&targets) {
+        let (seen, others) = look.backups(region, database).await;
+        snapshots.insert(region.clone(), seen);
+        shared.insert(region.clone(), others);
+    }
+    let (restores, validations) = measured(look, database).await;
+    let interval_seconds = look.schedules.as_ref().map_err(Named::clone).map(|all| {
+        let starting = all.iter().filter(|schedule| schedule.starts(database));
+        starting.filter_map(|schedule| interval_seconds(&schedule.expression)).reduce(f64::min)
+    });
+    Facts {
+        now: Timestamp::now(),
+        database: database.clone(),
+        home: look.home.clone(),
+        importance,
+        objectives,
+        targets,
+        targets_seen,
+        interval_seconds,
+        encrypted: look.source(database).await.map(|live| live.map(|live| live.instance.encrypted)),
+        window: look.rds.restore_window(&look.home, database).await,
+        snapshots,
+        shared,
+        minimum: look.deployment.pruning.1.minimum,
+        restores,
+        validations,
+    }
+}
+
+/// What operations of the database measured.
+async fn measured(
+    look: &Look,
+    database: &DatabaseId,
+) -> (Looked<Vec<RestoreSeen>>, Looked<Vec<ValidationSeen>>) {
+    match records(look, database).await {
+        Ok(records) => {
+            let of = |kind: &'static str| records.iter().filter(move |record| record["type"] == kind);
+            (
+                Ok(of("RESTORE").filter_map(restore).collect()),
+                Ok(of("BACKUP").filter_map(validation).collect()),
+            )
+        }
+        Err(error) => {
+            let named = Named::new(ErrorKind::OutcomeUnknown, error.to_string());
+            (Err(named.clone()), Err(named))
+        }
+    }
+}
+
+/// The newest records of the database that say something of times.
+async fn records(look: &Look, database: &DatabaseId) -> Result<Vec<Value>, Error> {
+    let mut records = Vec::new();
+    for row in list::of_database(&look.cloud, database.as_str(), OPERATIONS).await? {
+        let id = row["operationId"].as_str().unwrap_or_default();
+        if row["type"] == "RESTORE" || row["verdict"] == "VALID" {
+            records.extend(list::item(&look.cloud, id).await?);
+        }
+    }
+    Ok(records)
+}
+
+fn time(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
+}
+
+/// A restore that brought the database back under whatever name; one that failed measured nothing.
+fn restore(record: &Value) -> Option<RestoreSeen> {
+    let came_back = matches!(record["status"].as_str(), Some("SUCCEEDED" | "PARTIAL"));
+    let timings: RestoreTimings = serde_json::from_value(record["restore"]["timings"].clone()).ok()?;
+    Some(RestoreSeen { started_at: time(&record["startedAt"])?, timings }).filter(|_| came_back)
+}
+
+fn validation(record: &Value) -> Option<ValidationSeen> {
+    let is_valid = record["verdict"] == "VALID";
+    let restore_seconds = record["validation"]["restoreSeconds"].as_f64();
+    Some(ValidationSeen { ended_at: time(&record["endedAt"])?, restore_seconds }).filter(|_| is_valid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_came_back_and_what_is_valid_was_measured() {
+        let record = |status: &str, verdict: &str| {
+            json!({"status": status, "verdict": verdict, "startedAt": "2026-11-20T06:00:00Z",
+                   "endedAt": "2026-11-20T07:00:00Z", "validation": {"restoreSeconds": 12.5},
+                   "restore": {"timings": {"requestedAt": "2026-11-20T06:00:10Z", "availableSeconds": 300.0,
+                                           "settledSeconds": 320.5}}})
+        };
+        let came = restore(&record("PARTIAL", "INCONCLUSIVE")).unwrap();
+        assert_eq!(came.timings.settled_seconds, 320.5);
+        assert_eq!(restore(&record("FAILED", "VALID")), None);
+        assert_eq!(restore(&json!({"status": "SUCCEEDED", "startedAt": "2026-11-20T06:00:00Z"})), None);
+        let valid = validation(&record("SUCCEEDED", "VALID")).unwrap();
+        assert_eq!(valid.restore_seconds, Some(12.5));
+        assert_eq!(valid.ended_at, "2026-11-20T07:00:00Z".parse().unwrap());
+        assert_eq!(validation(&record("SUCCEEDED", "NOT_RUN")), None);
+    }
+}

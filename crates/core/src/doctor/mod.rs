@@ -1,0 +1,292 @@
+//! What would fail on the day: the whole path from backup over copy to restore, judged from facts.
+//!
+//! ```text
+//! facts.rs      what was looked at, and what could not be
+//! source.rs     the database itself and the schedules that start its backups
+//! backups.rs    age, proof, copies, quotas, who else can read them, tags
+//! restore.rs    what a restore refers to in each Region, and names that are taken
+//! keys.rs       keys, and whether Holdfast's role may use them
+//! deployment.rs workflows and functions
+//! ```
+//!
+//! A check says that something is wrong, or that it is in order, or that it could not be looked at. It never says nothing.
+
+mod backups;
+mod deployment;
+mod facts;
+mod keys;
+mod restore;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::ids::{DatabaseId, Region};
+
+pub use backups::{backup_limit_seconds, interval_seconds, newest_valid, own};
+pub use facts::{Facts, FunctionFacts, KeyFacts, Live, Quotas, RegionFacts, ScheduleFacts, SharedWith};
+
+/// What is looked at. The words are part of the interface: docs/doctor.md has a line for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// The database is there and can be backed up.
+    Source,
+    /// Its storage is encrypted.
+    Encryption,
+    /// It has automated backups: without them there is no point in time.
+    AutomatedBackups,
+    /// It cannot be deleted by mistake.
+    DeletionProtection,
+    /// No change waits to be made.
+    PendingChange,
+    /// It is what its newest proven backup would make of it.
+    Drift,
+    /// A schedule starts its backups.
+    Schedule,
+    /// Room for snapshots.
+    SnapshotQuota,
+    /// Room for instances.
+    InstanceQuota,
+    /// A key is there and enabled.
+    Key,
+    /// Holdfast's role may use it.
+    KeyPermission,
+    /// The newest backup is young enough.
+    BackupAge,
+    /// The newest backup is proven.
+    BackupProof,
+    /// A target Region has what home has.
+    Copy,
+    /// What the database was made with is kept.
+    Blueprint,
+    /// Something that a restore refers to.
+    Reference,
+    /// The name under which it would come back.
+    Name,
+    /// Names that belong to validations.
+    TemporaryName,
+    /// Nobody else can restore the backups.
+    Sharing,
+    /// Backups carry the tags by which they are found.
+    Tags,
+    /// Workflows and functions are deployed.
+    Deployment,
+}
+
+impl Check {
+    /// Every check.
+    pub const ALL: [Check; 21] = [
+        Check::Source,
+        Check::Encryption,
+        Check::AutomatedBackups,
+        Check::DeletionProtection,
+        Check::PendingChange,
+        Check::Drift,
+        Check::Schedule,
+        Check::SnapshotQuota,
+        Check::InstanceQuota,
+        Check::Key,
+        Check::KeyPermission,
+        Check::BackupAge,
+        Check::BackupProof,
+        Check::Copy,
+        Check::Blueprint,
+        Check::Reference,
+        Check::Name,
+        Check::TemporaryName,
+        Check::Sharing,
+        Check::Tags,
+        Check::Deployment,
+    ];
+
+    /// The word of tables and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Check::Source => "source",
+            Check::Encryption => "encryption",
+            Check::AutomatedBackups => "automated-backups",
+            Check::DeletionProtection => "deletion-protection",
+            Check::PendingChange => "pending-change",
+            Check::Drift => "drift",
+            Check::Schedule => "schedule",
+            Check::SnapshotQuota => "snapshot-quota",
+            Check::InstanceQuota => "instance-quota",
+            Check::Key => "key",
+            Check::KeyPermission => "key-permission",
+            Check::BackupAge => "backup-age",
+            Check::BackupProof => "backup-proof",
+            Check::Copy => "copy",
+            Check::Blueprint => "blueprint",
+            Check::Reference => "reference",
+            Check::Name => "name",
+            Check::TemporaryName => "temporary-name",
+            Check::Sharing => "sharing",
+            Check::Tags => "tags",
+            Check::Deployment => "deployment",
+        }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// How bad a finding is. The order is that of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Severity {
+    /// A backup, a copy or a restore would fail; or everybody can read a backup already.
+    FailsOnTheDay,
+    /// It would work, but not as somebody may think.
+    Warning,
+    /// It could not be looked at: unknown is not success.
+    NotChecked,
+}
+
+/// One thing that somebody should do something about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// Which check.
+    pub check: Check,
+    /// How bad.
+    pub severity: Severity,
+    /// Where.
+    pub region: Region,
+    /// What exactly: a key, a group, a snapshot, a schedule.
+    pub subject: String,
+    /// What would fail, a sentence without its full stop.
+    pub what: String,
+    /// What to do about it.
+    pub advice: String,
+}
+
+/// One thing that was looked at and is in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InOrder {
+    /// Which check.
+    pub check: Check,
+    /// Where.
+    pub region: Region,
+    /// What exactly.
+    pub subject: String,
+    /// How it is: `3 of 100 used`.
+    pub how: String,
+}
+
+/// Everything that was found of one database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Diagnosis {
+    /// The database.
+    pub database_id: DatabaseId,
+    /// Where it lives.
+    pub region: Region,
+    /// Where its backups are copied to.
+    pub target_regions: Vec<Region>,
+    /// What somebody should do something about, the worst first.
+    pub findings: Vec<Finding>,
+    /// What is in order.
+    pub in_order: Vec<InOrder>,
+}
+
+impl Diagnosis {
+    /// How bad the worst finding is; `None` when there is none.
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(|finding| finding.severity).min()
+    }
+}
+
+/// Judges everything that was looked at.
+pub fn examine(facts: &Facts) -> Diagnosis {
+    let mut notes = Notes { findings: vec![], in_order: vec![] };
+    source::examine(facts, &mut notes);
+    source::schedules(facts, &mut notes);
+    backups::examine(facts, &mut notes);
+    keys::examine(facts, &mut notes);
+    restore::examine(facts, &mut notes);
+    deployment::examine(facts, &mut notes);
+    let Notes { mut findings, mut in_order } = notes;
+    findings.sort_by(|one, other| {
+        let key = |finding: &Finding| {
+            (finding.severity, finding.check, finding.region.clone(), finding.subject.clone())
+        };
+        key(one).cmp(&key(other))
+    });
+    in_order.sort_by_key(|one| (one.check, one.region.clone(), one.subject.clone()));
+    Diagnosis {
+        database_id: facts.database.clone(),
+        region: facts.home.clone(),
+        target_regions: facts.targets().cloned().collect(),
+        findings,
+        in_order,
+    }
+}
+
+/// What the checks write down.
+struct Notes {
+    findings: Vec<Finding>,
+    in_order: Vec<InOrder>,
+}
+
+/// One check in one Region: what its notes have in common.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    check: Check,
+    region: &'a Region,
+}
+
+impl Notes {
+    fn note(&mut self, at: At<'_>, severity: Severity, subject: &str, what: String, advice: String) {
+        self.findings.push(Finding {
+            check: at.check,
+            severity,
+            region: at.region.clone(),
+            subject: subject.to_owned(),
+            what,
+            advice,
+        });
+    }
+
+    fn fails(&mut self, at: At<'_>, subject: &str, what: impl Into<String>, advice: impl Into<String>) {
+        self.note(at, Severity::FailsOnTheDay, subject, what.into(), advice.into());
+    }
+
+    fn warns(&mut self, at: At<'_>, subject: &str, what: impl Into<String>, advice: impl Into<String>) {
+        self.note(at, Severity::Warning, subject, what.into(), advice.into());
+    }
+
+    /// Writes down what could not be looked at.
+    fn unknown(&mut self, at: At<'_>, subject: &str, error: &Error) {
+        let advice = "docs/doctor.md has the permissions that this needs; ask again when the Region answers";
+        let what = format!("not known: {} ({})", error.message, error.kind);
+        self.note(at, Severity::NotChecked, subject, what, advice.to_owned());
+    }
+
+    fn good(&mut self, at: At<'_>, subject: &str, how: impl Into<String>) {
+        self.in_order.push(InOrder {
+            check: at.check,
+            region: at.region.clone(),
+            subject: subject.to_owned(),
+            how: how.into(),
+        });
+    }
+}
+
+/// Seconds as a person says them: `45 min`, `13 h`, `3 days`. Rounded down: an age is not overstated.
+pub(crate) fn age(seconds: f64) -> String {
+    let minutes = (seconds.max(0.0) / 60.0) as u64;
+    match minutes {
+        0..120 => format!("{minutes} min"),
+        120..2880 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
+    }
+}

@@ -1,0 +1,122 @@
+//! What a restore refers to in each Region, and names that are taken.
+
+use super::{At, Check, Facts, Notes, RegionFacts};
+use crate::ids::Region;
+use crate::operation::Reference;
+use crate::tags;
+
+pub(super) fn examine(facts: &Facts, notes: &mut Notes) {
+    for (region, found) in &facts.regions {
+        blueprint(facts, region, found, notes);
+        references(region, found, notes);
+        of_home_only(facts, region, found, notes);
+        names(facts, region, found, notes);
+    }
+}
+
+fn blueprint(facts: &Facts, region: &Region, found: &RegionFacts, notes: &mut Notes) {
+    let at = At { check: Check::Blueprint, region };
+    let subject = facts.database.as_str();
+    match &found.blueprint {
+        Err(error) => notes.unknown(at, subject, error),
+        Ok(Some(kept)) => notes.good(at, subject, format!("{}, {}", kept.class, kept.engine_version)),
+        Ok(None) if region == &facts.home && matches!(facts.source, Ok(Some(_))) => notes.warns(
+            at,
+            subject,
+            "its settings are kept with no proven backup: once it is gone, nobody knows what it was made with",
+            "take a backup",
+        ),
+        Ok(None) => notes.fails(
+            at,
+            subject,
+            "a restore there fails: nothing says what it was made with",
+            "take a backup that is proven and copied there",
+        ),
+    }
+}
+
+fn references(region: &Region, found: &RegionFacts, notes: &mut Notes) {
+    let at = At { check: Check::Reference, region };
+    for (reference, looked) in &found.references {
+        let Reference { what, name, problem } = reference;
+        let subject = format!("{what} {name}");
+        match (looked, problem) {
+            (Err(error), _) => notes.unknown(at, &subject, error),
+            (Ok(()), None) => notes.good(at, &subject, "there"),
+            (Ok(()), Some(problem)) => {
+                // `is not there: make it, or name another with options.subnetGroup`
+                let (what, advice) = problem.split_once(": ").unwrap_or((problem, "see docs/restore.md"));
+                let what = format!("a restore there fails with ReferenceUnresolved: {subject} {what}");
+                notes.fails(at, &subject, what, advice);
+            }
+        }
+    }
+}
+
+/// What belongs to the Region of the database and to no other: a restore elsewhere has to be told others (docs/restore.md).
+fn of_home_only(facts: &Facts, region: &Region, found: &RegionFacts, notes: &mut Notes) {
+    let at = At { check: Check::Reference, region };
+    let Ok(Some(kept)) = &found.blueprint else { return };
+    if region == &facts.home {
+        return;
+    }
+    if !kept.security_groups.is_empty() {
+        notes.warns(
+            at,
+            &format!("security groups {}", kept.security_groups.join(", ")),
+            format!(
+                "they belong to a network of {}: a restore there fails unless it is told others",
+                facts.home
+            ),
+            "have security groups ready there, and name them with --security-group on the day",
+        );
+    }
+    let insights = kept.performance_insights.as_ref().and_then(|insights| insights.kms_key_id.as_ref());
+    if let Some(key) = insights.filter(|key| key.contains(&format!(":{}:", facts.home))) {
+        notes.warns(
+            at,
+            &format!("Performance Insights key {key}"),
+            format!("it belongs to {}: a restore there fails unless it is told another", facts.home),
+            "name options.performanceInsights with a key of that Region, or none, on the day",
+        );
+    }
+}
+
+fn names(facts: &Facts, region: &Region, found: &RegionFacts, notes: &mut Notes) {
+    let at = At { check: Check::Name, region };
+    let subject = facts.database.as_str();
+    match &found.namesake {
+        // At home it is the database itself.
+        _ if region == &facts.home => {}
+        Err(error) => notes.unknown(at, subject, error),
+        Ok(None) => notes.good(at, subject, "free"),
+        Ok(Some(taken)) => notes.fails(
+            at,
+            subject,
+            format!(
+                "a restore there under its own name fails with NameTaken: an instance of that name is {}",
+                taken.status
+            ),
+            "delete or rename that instance, or restore with --target",
+        ),
+    }
+    let at = At { check: Check::TemporaryName, region };
+    match &found.temporary {
+        Err(error) => notes.unknown(at, "hfv-*", error),
+        Ok(instances) => {
+            let mut foreign =
+                instances.iter().filter(|instance| !instance.tags.contains_key(tags::TEMPORARY)).peekable();
+            if foreign.peek().is_none() {
+                notes.good(at, "hfv-*", "nobody else's");
+            }
+            for instance in foreign {
+                notes.warns(
+                    at,
+                    &instance.id,
+                    "it is named like a validation's instance and is none: one that needs this name fails with NameTaken, and it is never swept",
+                    "rename it",
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! What is found of a database, its backups, its copies and what a restore of them needs.
+
+use super::*;
+
+#[test]
+fn a_healthy_database_has_no_finding_and_every_check_says_so() {
+    let diagnosis = examine(&healthy());
+    assert_eq!(diagnosis.findings, []);
+    assert_eq!(diagnosis.worst(), None);
+    let said: std::collections::BTreeSet<Check> = diagnosis.in_order.iter().map(|one| one.check).collect();
+    assert_eq!(said, Check::ALL.into_iter().collect(), "no check is silent");
+}
+
+#[test]
+fn the_source() {
+    each(&[
+        (|facts| facts.source = Ok(None), Check::Source, Fails, "prod-db", "there is no DB instance"),
+        (
+            |facts| live(facts).instance.status = "stopped".into(),
+            Check::Source,
+            Fails,
+            "prod-db",
+            "is stopped",
+        ),
+        (
+            |facts| live(facts).instance.encrypted = false,
+            Check::Encryption,
+            Warning,
+            "prod-db",
+            "not encrypted",
+        ),
+        (
+            |facts| live(facts).instance.backup_retention_days = 0,
+            Check::AutomatedBackups,
+            Fails,
+            "prod-db",
+            "a restore to a point in time fails",
+        ),
+        (
+            |facts| live(facts).instance.change_pending = true,
+            Check::PendingChange,
+            Warning,
+            "prod-db",
+            "waits to be applied",
+        ),
+        (
+            |facts| live(facts).blueprint.class = "db.r6g.large".into(),
+            Check::Drift,
+            Warning,
+            "prod-db",
+            "class is db.r6g.large, the backup has db.m6g.large",
+        ),
+    ]);
+    // Protection that was switched off is another setting than the backup's as well.
+    let found = seen(|facts| live(facts).blueprint.deletion_protection = false);
+    let checks: Vec<Check> = found.iter().map(|finding| finding.check).collect();
+    assert_eq!(checks, [Check::DeletionProtection, Check::Drift]);
+}
+
+#[test]
+fn schedules_that_start_nothing() {
+    each(&[
+        (|facts| facts.schedules = Ok(vec![]), Check::Schedule, Warning, "prod-db", "no schedule names it"),
+        (
+            |facts| facts.schedules.as_mut().unwrap()[0].enabled = false,
+            Check::Schedule,
+            Fails,
+            "default/prod",
+            "no more backups are taken: the schedule is disabled",
+        ),
+        (
+            |facts| facts.schedules.as_mut().unwrap()[0].target_arn = "arn:another".into(),
+            Check::Schedule,
+            Fails,
+            "default/prod",
+            "the schedule starts arn:another",
+        ),
+        (
+            |facts| facts.schedules.as_mut().unwrap()[0].input_problem = Some("tier: no".into()),
+            Check::Schedule,
+            Fails,
+            "default/prod",
+            "is refused: tier: no",
+        ),
+        (
+            |facts| {
+                let other = ScheduleFacts { enabled: false, name: "default/old".into(), ..schedule() };
+                facts.schedules.as_mut().unwrap().push(other);
+            },
+            Check::Schedule,
+            Warning,
+            "default/old",
+            "is disabled",
+        ),
+    ]);
+}
+
+#[test]
+fn backups_by_age_and_proof() {
+    each(&[
+        (
+            |facts| facts.now = "2026-11-20T13:00:01Z".parse().unwrap(),
+            Check::BackupAge,
+            Warning,
+            "holdfast-prod-db-20261120t060000z",
+            "is 7 h old, and its schedule starts one every 6 h",
+        ),
+        (
+            |facts| {
+                snapshots(facts, &home())[1].tags.insert(tags::VERDICT.into(), "INCONCLUSIVE".into());
+                snapshots(facts, &west()).pop();
+            },
+            Check::BackupProof,
+            Warning,
+            "holdfast-prod-db-20261120t060000z",
+            "is INCONCLUSIVE: a restore takes holdfast-prod-db-20261120t000000z",
+        ),
+        (
+            |facts| {
+                for snapshot in snapshots(facts, &home()) {
+                    snapshot.tags.insert(tags::VERDICT.into(), "UNPROVEN".into());
+                }
+            },
+            Check::BackupProof,
+            Fails,
+            "holdfast-prod-db-20261120t060000z",
+            "no backup is VALID, the newest is UNPROVEN",
+        ),
+        (|facts| snapshots(facts, &home()).clear(), Check::BackupAge, Fails, "prod-db", "there is no backup"),
+    ]);
+    // Without a rate, 12 hours are allowed (requirement K2).
+    let without_rate = |now: &str| {
+        seen(|facts| {
+            facts.schedules.as_mut().unwrap()[0].expression = "cron(0 6 * * ? *)".into();
+            facts.now = now.parse().unwrap();
+        })
+    };
+    assert_eq!(without_rate("2026-11-20T18:00:00Z"), []);
+    let late = without_rate("2026-11-20T18:00:01Z");
+    assert_eq!((late.len(), late[0].check), (1, Check::BackupAge));
+    assert!(late[0].what.contains("12 h are allowed"), "{late:?}");
+}
+
+#[test]
+fn copies_that_are_missing_or_behind() {
+    each(&[
+        (
+            |facts| snapshots(facts, &west()).clear(),
+            Check::Copy,
+            Fails,
+            "prod-db",
+            "once us-east-1 is lost, nothing can be restored",
+        ),
+        (
+            |facts| drop(snapshots(facts, &west()).pop()),
+            Check::Copy,
+            Warning,
+            "holdfast-prod-db-20261120t060000z",
+            "has no copy in us-west-2: the newest there is holdfast-prod-db-20261120t000000z",
+        ),
+        (
+            |facts| snapshots(facts, &west())[1].status = SnapshotStatus::Failed,
+            Check::Copy,
+            Warning,
+            "holdfast-prod-db-20261120t060000z",
+            "6 h older",
+        ),
+    ]);
+    let on_its_way = seen(|facts| snapshots(facts, &west())[1].status = SnapshotStatus::Creating);
+    assert_eq!(on_its_way, []);
+}
+
+#[test]
+fn room_that_is_not_there() {
+    fn quotas(facts: &mut Facts) -> &mut Quotas {
+        at(facts, &west()).quotas.as_mut().unwrap()
+    }
+    each(&[
+        (
+            |facts| quotas(facts).snapshots = Some(forecast(100, 100)),
+            Check::SnapshotQuota,
+            Fails,
+            "manual snapshots",
+            "SnapshotQuotaExceeded: 100 of 100",
+        ),
+        (
+            |facts| {
+                quotas(facts).snapshots =
+                    Some(Forecast { warning: Some("full soon".into()), ..forecast(95, 100) });
+            },
+            Check::SnapshotQuota,
+            Warning,
+            "manual snapshots",
+            "full soon",
+        ),
+        (|facts| quotas(facts).snapshots = None, Check::SnapshotQuota, NotChecked, "manual", "does not say"),
+        (
+            |facts| quotas(facts).instances = Some(Quota { used: 40, max: 40 }),
+            Check::InstanceQuota,
+            Fails,
+            "DB instances",
+            "NoCapacity: 40 of 40",
+        ),
+        (
+            |facts| quotas(facts).instances = Some(Quota { used: 36, max: 40 }),
+            Check::InstanceQuota,
+            Warning,
+            "DB instances",
+            "36 of 40",
+        ),
+        (|facts| quotas(facts).instances = None, Check::InstanceQuota, NotChecked, "DB inst", "does not say"),
+    ]);
+}
+
+#[test]
+fn keys_that_cannot_be_used() {
+    fn first(facts: &mut Facts) -> &mut KeyFacts {
+        &mut at(facts, &west()).keys[0]
+    }
+    each(&[
+        (|facts| *first(facts) = key("Disabled"), Check::Key, Fails, "alias/holdfast", "is Disabled"),
+        (
+            |facts| *first(facts) = key("PendingDeletion"),
+            Check::Key,
+            Fails,
+            "alias/holdfast",
+            "PendingDeletion",
+        ),
+        (
+            |facts| first(facts).found = Ok(None),
+            Check::Key,
+            Fails,
+            "alias/holdfast",
+            "copies to us-west-2 fail",
+        ),
+        (
+            |facts| first(facts).permitted = Some(Ok(false)),
+            Check::KeyPermission,
+            Fails,
+            "alias/holdfast",
+            "may not use the key",
+        ),
+    ]);
+}
+
+#[test]
+fn what_a_restore_misses() {
+    each(&[
+        (
+            |facts| {
+                at(facts, &west()).references[0].0.problem =
+                    Some("is not there: make it, or name another".into());
+            },
+            Check::Reference,
+            Fails,
+            "subnet group prod",
+            "ReferenceUnresolved: subnet group prod is not there",
+        ),
+        (
+            |facts| at(facts, &west()).blueprint = Ok(Some(blueprint())),
+            Check::Reference,
+            Warning,
+            "security groups sg-2, sg-1",
+            "belong to a network of us-east-1",
+        ),
+        (
+            |facts| {
+                let key = Some("arn:aws:kms:us-east-1:1:key/2".to_owned());
+                let insights = PerformanceInsights { enabled: true, kms_key_id: key, retention_days: None };
+                let kept = Blueprint { performance_insights: Some(insights), ..kept(&west()) };
+                at(facts, &west()).blueprint = Ok(Some(kept));
+            },
+            Check::Reference,
+            Warning,
+            "Performance Insights key arn:aws:kms:us-east-1:1:key/2",
+            "it belongs to us-east-1",
+        ),
+        (
+            |facts| at(facts, &west()).blueprint = Ok(None),
+            Check::Blueprint,
+            Fails,
+            "prod-db",
+            "nothing says what it was made with",
+        ),
+        (
+            |facts| at(facts, &home()).blueprint = Ok(None),
+            Check::Blueprint,
+            Warning,
+            "prod-db",
+            "kept with no proven backup",
+        ),
+        (
+            |facts| at(facts, &west()).namesake = Ok(Some(instance())),
+            Check::Name,
+            Fails,
+            "prod-db",
+            "NameTaken",
+        ),
+        (
+            |facts| {
+                let mine = Instance { id: "hfv-mine".into(), ..instance() };
+                let tags = Tags::from([(tags::TEMPORARY.to_owned(), "validation".to_owned())]);
+                let ours = Instance { id: "hfv-ours".into(), tags, ..instance() };
+                at(facts, &home()).temporary = Ok(vec![mine, ours]);
+            },
+            Check::TemporaryName,
+            Warning,
+            "hfv-mine",
+            "is never swept",
+        ),
+    ]);
+    // With the database gone, only what is kept says what it was.
+    let lost = seen(|facts| {
+        facts.source = Ok(None);
+        at(facts, &home()).blueprint = Ok(None);
+    });
+    assert!(lost.iter().any(|one| (one.check, one.severity) == (Check::Blueprint, Fails)), "{lost:#?}");
+}
+
+#[test]
+fn snapshots_that_others_have_or_nobody_finds() {
+    each(&[
+        (
+            |facts| at(facts, &west()).shared[0].accounts = Ok(vec!["all".into()]),
+            Check::Sharing,
+            Fails,
+            "holdfast-prod-db-20261120t000000z",
+            "is public",
+        ),
+        (
+            |facts| at(facts, &west()).shared[0].accounts = Ok(vec!["123456789012".into()]),
+            Check::Sharing,
+            Warning,
+            "holdfast-prod-db-20261120t000000z",
+            "123456789012",
+        ),
+        (
+            |facts| drop(snapshots(facts, &home())[0].tags.remove(tags::OPERATION)),
+            Check::Tags,
+            Warning,
+            "holdfast-prod-db-20261120t000000z",
+            "no readable tag holdfast:operation",
+        ),
+        (
+            |facts| drop(snapshots(facts, &home())[0].tags.remove(tags::VERDICT)),
+            Check::Tags,
+            Warning,
+            "holdfast-prod-db-20261120t000000z",
+            "no readable tag holdfast:verdict",
+        ),
+        (
+            |facts| snapshots(facts, &home())[0].id = "mine".into(),
+            Check::Tags,
+            Warning,
+            "mine",
+            "and another name",
+        ),
+    ]);
+    // Somebody's own snapshot is nobody's business.
+    let mine = seen(|facts| {
+        let first = &mut snapshots(facts, &home())[0];
+        (first.id, first.tags) = ("before-the-migration".into(), Tags::new());
+    });
+    assert_eq!(mine, []);
+}

@@ -129,14 +129,18 @@ fn backups_by_age_and_proof() {
         (|facts| snapshots(facts, &home()).clear(), Check::BackupAge, Fails, "prod-db", "there is no backup"),
     ]);
     // Without a rate, 12 hours are allowed (requirement K2).
-    let without_rate = |now: &str| {
+    let at = |expression: &str, now: &str| {
         seen(|facts| {
-            facts.schedules.as_mut().unwrap()[0].expression = "cron(0 6 * * ? *)".into();
+            facts.schedules.as_mut().unwrap()[0].expression = expression.into();
             facts.now = now.parse().unwrap();
         })
     };
-    assert_eq!(without_rate("2026-11-20T18:00:00Z"), []);
-    let late = without_rate("2026-11-20T18:00:01Z");
+    let once = "at(2026-11-20T06:00:00)";
+    assert_eq!(at(once, "2026-11-20T18:00:00Z"), []);
+    // One a day may be a day old, and an hour.
+    assert_eq!(at("cron(0 6 * * ? *)", "2026-11-21T07:00:00Z"), []);
+    assert_eq!(at("cron(0 6 * * ? *)", "2026-11-21T07:00:01Z").len(), 1);
+    let late = at(once, "2026-11-20T18:00:01Z");
     assert_eq!((late.len(), late[0].check), (1, Check::BackupAge));
     assert!(late[0].what.contains("12 h are allowed"), "{late:?}");
 }

@@ -171,6 +171,9 @@ async fn what_was_restored_takes_the_place_under_clients_that_reconnect() {
     println!("no answer for {outage:?}; recorded: {}", summary["swap"]["outageSeconds"]);
     assert!(outage < Duration::from_secs(30), "no answer for {outage:?}");
     assert!(summary["swap"]["outageSeconds"].as_f64().expect("seconds") > 0.0, "{summary:#}");
+    // What was written since the recovery point is in the old one only, and that is said.
+    let (lost, planned) = (&summary["swap"]["lostSeconds"], &summary["plan"]["lost"]["seconds"]);
+    assert!(lost.as_f64() > planned.as_f64() && planned.as_f64() > Some(0.0), "{summary:#}");
     let is = world.instance(&world.database).await.expect("the database");
     assert_ne!(is.dbi_resource_id(), was.dbi_resource_id());
     assert_eq!(is.endpoint().and_then(|e| e.port()), was.endpoint().and_then(|e| e.port()));

@@ -527,6 +527,7 @@ mod tests {
             old_id: Some("prod-db-old-0123456789".into()),
             old_stopped: false,
             outage_seconds: Some(60.0),
+            lost_seconds: None,
             repointed: vec![],
             smoke_checks: vec![],
             undone: false,

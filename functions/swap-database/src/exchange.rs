@@ -113,6 +113,10 @@ pub(crate) async fn forwards(
                 old_id: look.places.aside.map(|_| look.places.names.aside),
                 old_stopped: false,
                 outage_seconds: carry.cut_at.map(|cut| seconds_between(cut, ports.now)),
+                lost_seconds: carry
+                    .cut_at
+                    .zip(step.plan.recovery_point.time())
+                    .map(|(cut, taken)| seconds_between(taken, cut)),
                 repointed,
                 smoke_checks: vec![],
                 undone: false,
@@ -149,6 +153,7 @@ pub(crate) async fn backwards(
             old_id: None,
             old_stopped: false,
             outage_seconds: None,
+            lost_seconds: None,
             repointed: vec![],
             smoke_checks: vec![],
             undone: true,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::paint::Paint;
 use crate::render::{checks, duration, moment, row, verdict_line};
-use crate::restore::summary::{RecoveryPoint, RestorePlan, Restored, SwapPlan, Swapped};
+use crate::restore::summary::{Endpoint, RecoveryPoint, RestorePlan, Restored, SwapPlan, Swapped};
 use crate::summary::{Status, Summary, Verdict};
 
 /// Everything but the head's and the foot's common rows.
@@ -13,7 +13,8 @@ pub(crate) fn body(text: &mut String, summary: &Summary, paint: Paint) {
         planned(text, plan);
     }
     if let Some(restored) = &summary.restore {
-        database(text, restored);
+        let moved = summary.swap.as_ref().and_then(|swap| swap.endpoint.as_ref());
+        database(text, restored, moved.unwrap_or(&restored.endpoint));
     }
     if let (Some(validation), Some(_)) = (&summary.validation, &summary.restore) {
         row(text, "Verdict", &verdict_line(validation, paint));
@@ -135,6 +136,13 @@ fn swapped(text: &mut String, swap: &Swapped, paint: Paint) {
         .map(|old| format!("what had the name is {old}{}", if swap.old_stopped { ", stopped" } else { "" }));
     let said: Vec<String> = outage.into_iter().chain(old).collect();
     row(text, "Swapped", &if said.is_empty() { "nobody had the name".to_owned() } else { said.join("; ") });
+    if let (Some(lost), Some(old)) = (swap.lost_seconds, &swap.old_id) {
+        row(
+            text,
+            "",
+            &format!("what was written in the last {} before that is in {old} only", duration(lost)),
+        );
+    }
     for pointed in &swap.repointed {
         row(text, "", pointed);
     }
@@ -144,8 +152,7 @@ fn swapped(text: &mut String, swap: &Swapped, paint: Paint) {
     }
 }
 
-fn database(text: &mut String, restored: &Restored) {
-    let endpoint = &restored.endpoint;
+fn database(text: &mut String, restored: &Restored, endpoint: &Endpoint) {
     let line = format!(
         "{}:{}  ({}, there after {})",
         endpoint.host,
@@ -214,17 +221,18 @@ mod tests {
     #[test]
     fn a_swap_says_who_has_which_name_and_for_how_long_nobody_had_it() {
         let swap = json!({"instanceId": "prod-db", "oldId": "prod-db-old-0123456789", "oldStopped": true,
-            "outageSeconds": 95.0, "repointed": ["record db.example.com at prod-db.example"],
+            "outageSeconds": 95.0, "lostSeconds": 300.0, "endpoint": {"host": "prod-db.after", "port": 5432}, "repointed": ["record db.example.com at prod-db.example"],
             "smokeChecks": [{"name": "https://shop.example.com/health", "passed": true}]});
         let restore = json!({"instanceId": "prod-db-new-0123456789"});
         let text = show(json!({"swap": swap, "restore": restore}));
         assert!(text.starts_with("✔ prod-db is back, and what it holds is proven."), "{text}");
         let said = "
   Swapped     nobody answered for 1 min 35 s; what had the name is prod-db-old-0123456789, stopped
+              what was written in the last 5 min 00 s before that is in prod-db-old-0123456789 only
               record db.example.com at prod-db.example
     ✔ https://shop.example.com/health
 ";
-        assert!(text.contains(said), "{text}");
+        assert!(text.contains(said) && text.contains("Endpoint    prod-db.after:5432"), "{text}");
         let undone = json!({"swap": {"undone": true, "instanceId": "prod-db"}, "status": "FAILED",
             "failure": {"name": "Holdfast.SmokeCheckFailed", "cause": "it answered 503, not 200", "leftovers": []}});
         assert!(show(undone).starts_with("✘ prod-db is what it was: the swap was undone."));

@@ -66,8 +66,12 @@ pub struct Swapped {
     pub old_id: Option<String>,
     /// Whether that one is stopped.
     pub old_stopped: bool,
+    /// Where the new one listens now.
+    pub endpoint: Option<Endpoint>,
     /// How long nobody answered to the name.
     pub outage_seconds: Option<f64>,
+    /// Seconds of writes that are in the old one only.
+    pub lost_seconds: Option<f64>,
     /// What was repointed, a phrase each.
     pub repointed: Vec<String>,
     /// What was looked at afterwards.

@@ -91,6 +91,10 @@ pub struct SwapResult {
     /// it. Not known when another execution took over in between.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub outage_seconds: Option<f64>,
+    /// Seconds of writes that are in the old instance only: from the time of the recovery point until the old one gave its
+    /// name away. Not known as `outage_seconds` is not, and when nobody had the name.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lost_seconds: Option<f64>,
     /// What was repointed: `record db.example.com`, ...
     #[serde(default)]
     pub repointed: Vec<String>,

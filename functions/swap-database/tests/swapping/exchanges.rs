@@ -10,6 +10,7 @@ use crate::support::{SAID, SECRET, SWAPPED, World, of};
 #[tokio::test]
 async fn the_new_one_gets_the_name_and_the_old_one_another() {
     let mut world = World::with_both();
+    world.now = 90;
     let plan = world.plan().await.unwrap();
     assert_eq!(plan.old.unwrap().aside_id.as_str(), world.aside());
     let swap = world.all("swap").await.unwrap();
@@ -23,6 +24,8 @@ async fn the_new_one_gets_the_name_and_the_old_one_another() {
     // From the first rename until the new one was seen to be available: polls are a minute apart.
     assert!(swap.outage_seconds.unwrap() >= 120.0, "{:?}", swap.outage_seconds);
     assert!(!swap.undone && swap.repointed.is_empty());
+    // The recovery point is from the beginning; the old one gave its name away at the first look, a look later than that.
+    assert_eq!(swap.lost_seconds, Some(90.0));
 }
 
 #[tokio::test]

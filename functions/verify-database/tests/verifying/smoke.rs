@@ -37,6 +37,7 @@ impl World {
             old_id: None,
             old_stopped: false,
             outage_seconds: None,
+            lost_seconds: None,
             repointed: vec![],
             smoke_checks: vec![],
             undone: false,

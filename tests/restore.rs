@@ -145,6 +145,14 @@ async fn a_database_comes_back_as_it_was_just_before_a_bad_delete() {
     assert!(unheld.iter().any(|unheld| unheld["check"] == "against-manifest"), "{summary:#}");
     assert_eq!(summary["plan"]["recoveryPoint"]["kind"], "pointInTime");
 
+    // AND the times that can be had are told, by the command as well
+    let (code, said, complaint) = holdfast(&["pitr", &world.database, "--output", "json"]).await;
+    assert_eq!(code, 0, "{said}{complaint}");
+    let window: Value = serde_json::from_str(&said).expect("JSON");
+    let (first, last) = (&window["window"]["earliest"], &window["window"]["latest"]);
+    assert!(first.as_str() < Some(before.as_str()) && Some(before.as_str()) < last.as_str(), "{window:#}");
+    let (code, said, _) = holdfast(&["pitr", "no-such-db"]).await;
+    assert!(code == 1 && said.contains("There are no automated backups of no-such-db"), "{said}");
     // AND a time that cannot be had is refused with the times that can
     for time in ["2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z"] {
         let more = json!({"restoreTime": time, "targetId": format!("{target}-2")});
@@ -202,6 +210,18 @@ async fn a_copy_is_brought_back_in_the_region_that_holds_it() {
                         "targetRegions": [{"region": "us-west-2"}], "deadlineMinutes": 10});
     let ended = world.run(&backup).await;
     assert_eq!(ended.output["status"], "SUCCEEDED", "{ended:?}");
+
+    // WHEN that Region is asked to prove it by one command, THEN it does; and what is no backup there is no proof
+    let id = world.operation("run-1");
+    let validate =
+        ["validate", id.as_str(), "--region", "us-west-2", "--run-id", "again-1", "--output", "json"];
+    let (code, said, complaint) = holdfast(&validate).await;
+    assert_eq!(code, 0, "{said}{complaint}");
+    let proven: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(proven["validation"]["verdict"], "VALID", "{proven:#}");
+    let (code, said, complaint) =
+        holdfast(&["validate", "other-db-r1-0123456789", "--region", "us-west-2"]).await;
+    assert!(code == 1 && said.contains("is not proven"), "{code}: {said}{complaint}");
 
     // WHEN it is asked for there
     let more = json!({"region": "us-west-2"});

@@ -16,7 +16,7 @@ pub const USAGE: u8 = 2;
 pub const PARTIAL: u8 = 3;
 /// `describe`: the backup is still going on.
 pub const RUNNING: u8 = 4;
-/// `verify`: nothing is wrong as far as was seen, but not everything could be looked at, or nobody was let in.
+/// `verify`, `validate`: nothing is wrong as far as was seen, but not everything could be looked at, or nobody was let in.
 pub const INCONCLUSIVE: u8 = 5;
 /// Ctrl-C: a backup goes on without the command; a verification has stopped.
 pub const DETACHED: u8 = 130;
@@ -40,6 +40,14 @@ pub const VERIFY_HELP: &str = "Exit codes:
   2    usage: the server was not asked
   5    INCONCLUSIVE: not everything could be looked at, or there was no connection
   130  stopped by Ctrl-C (143: by SIGTERM); nothing goes on on the server";
+
+/// The text of `--help` of `validate`.
+pub const VALIDATE_HELP: &str = "Exit codes:
+  0    VALID: it restores, and is what it was
+  1    INVALID, or it could not be found out
+  2    usage: nothing was started
+  5    INCONCLUSIVE: not everything could be looked at
+  130  detached by Ctrl-C: the validation goes on";
 
 /// The text of `--help` of `prune` and `points`.
 pub const PRUNE_HELP: &str = "Exit codes:

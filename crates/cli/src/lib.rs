@@ -5,7 +5,8 @@
 //! backup/describe.rs   holdfast backup describe   says how a backup went
 //! backup/report.rs     holdfast backup report     hands out its evidence: text, page, JSON
 //! ops/                 holdfast ops list, wait    operations of every kind
-//! restore/             holdfast restore           brings a database back, and follows it
+//! restore/             holdfast restore, pitr     brings a database back, and follows it
+//! validate.rs          holdfast validate          proves a backup again where it lies
 //! verify/              holdfast verify            proves what a server holds, without AWS
 //! plan/                holdfast plan              what is backed up when, and how: shown, compared, applied
 //! doctor/              holdfast doctor            what would fail on the day
@@ -38,6 +39,7 @@ pub mod retention;
 pub mod screen;
 pub mod status;
 pub mod summary;
+pub mod validate;
 pub mod verify;
 
 pub use error::Error;

@@ -4,7 +4,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use holdfast_cli::{Error, backup, cloud, doctor, exit, ops, plan, restore, retention, status, verify};
+use holdfast_cli::{
+    Error, backup, cloud, doctor, exit, ops, plan, restore, retention, status, validate, verify,
+};
 
 /// Disaster recovery for Amazon RDS: backups that prove that they restore.
 ///
@@ -29,6 +31,10 @@ enum Noun {
     Ops(Ops),
     #[command(after_help = exit::HELP)]
     Restore(Box<restore::Restore>),
+    #[command(after_help = exit::HELP)]
+    Pitr(Box<restore::pitr::Pitr>),
+    #[command(after_help = exit::VALIDATE_HELP)]
+    Validate(validate::Validate),
     #[command(after_help = exit::VERIFY_HELP)]
     Verify(Box<verify::Verify>),
     #[command(after_help = exit::PRUNE_HELP)]
@@ -106,6 +112,8 @@ async fn main() -> ExitCode {
         Noun::Ops(Ops::Resume(args)) => ops::reopen::resume(args, cli.state_table).await,
         Noun::Ops(Ops::Cancel(args)) => ops::reopen::cancel(args, cli.state_table).await,
         Noun::Restore(args) => restore::run(*args, cli.state_table).await,
+        Noun::Pitr(args) => restore::pitr::run(*args, cli.state_table).await,
+        Noun::Validate(args) => validate::run(args, cli.state_table).await,
         Noun::Verify(args) => verify::run(*args).await,
         Noun::Prune(args) => retention::prune::run(args, cli.state_table).await,
         Noun::Doctor(args) => doctor::run(args, cli.state_table).await,

@@ -248,6 +248,12 @@ fn closing(paint: Paint, kept: bool, damaged: bool, operation: &str, settings: &
         println!("    target/debug/holdfast restore {0} --target {0}-2", seed::DATABASE);
         println!("    target/debug/holdfast restore {0} --latest --target {0}-now", seed::DATABASE);
         println!("    target/debug/holdfast points {}", seed::DATABASE);
+        println!(
+            "  Or give what comes back the database's own place; then look how the database stands, and what would fail:"
+        );
+        println!("    target/debug/holdfast restore {} --latest --swap", seed::DATABASE);
+        println!("    target/debug/holdfast status {}", seed::DATABASE);
+        println!("    target/debug/holdfast doctor {}", seed::DATABASE);
     }
     println!("  Stop it:  {}", settings.make("down"));
 }

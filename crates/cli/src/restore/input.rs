@@ -14,7 +14,7 @@ const POINTS: [&str; 4] = ["snapshotId", "at", "restoreTime", "latestRestorable"
 /// # Errors
 /// `Usage` when the file cannot be read or is not a JSON object.
 pub(super) fn build(args: &Restore, now: &str) -> Result<Value, Error> {
-    let mut input = match &args.input {
+    let mut input = match &args.how.input {
         Some(path) => {
             let text = std::fs::read_to_string(path)
                 .map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
@@ -33,21 +33,21 @@ pub(super) fn build(args: &Restore, now: &str) -> Result<Value, Error> {
     if point.iter().any(|(_, named)| named.is_some()) {
         input.retain(|name, _| !POINTS.contains(&name.as_str()));
     }
-    let login = match (&args.login_secret, &args.login_user) {
+    let login = match (&args.how.login_secret, &args.how.login_user) {
         (Some(arn), _) => Some(json!({"secretArn": arn})),
         (None, Some(user)) => Some(json!({"iamUser": user})),
         (None, None) => None,
     };
     let others = [
-        ("runId", args.run_id.as_ref().map(|run| json!(run))),
-        ("targetId", args.target.as_ref().map(|target| json!(target))),
-        ("region", args.region.as_ref().map(|region| json!(region))),
+        ("runId", args.how.run_id.as_ref().map(|run| json!(run))),
+        ("targetId", args.how.target.as_ref().map(|target| json!(target))),
+        ("region", args.how.region.as_ref().map(|region| json!(region))),
         ("login", login),
-        ("deadlineMinutes", args.deadline_minutes.map(|minutes| json!(minutes))),
-        ("verifyOnly", args.verify_only.then(|| json!(true))),
+        ("deadlineMinutes", args.how.deadline_minutes.map(|minutes| json!(minutes))),
+        ("verifyOnly", args.how.verify_only.then(|| json!(true))),
     ];
     set(&mut input, point.into_iter().chain(others));
-    if args.no_validation {
+    if args.how.no_validation {
         member(&mut input, "validation")?.insert("enabled".to_owned(), json!(false));
     }
     swap(&mut input, args)?;
@@ -57,7 +57,7 @@ pub(super) fn build(args: &Restore, now: &str) -> Result<Value, Error> {
 
 /// What the flags say of a swap; what a file says of it besides stays.
 fn swap(input: &mut Map<String, Value>, args: &Restore) -> Result<(), Error> {
-    if !args.swap {
+    if !args.how.swap {
         return Ok(());
     }
     input.remove("targetId");
@@ -65,15 +65,15 @@ fn swap(input: &mut Map<String, Value>, args: &Restore) -> Result<(), Error> {
         input.insert("swap".to_owned(), json!({}));
     }
     let swap = member(input, "swap")?;
-    let record = args.record.as_ref().map(|(zone, name)| json!({"hostedZoneId": zone, "name": name}));
+    let record = args.how.record.as_ref().map(|(zone, name)| json!({"hostedZoneId": zone, "name": name}));
     let fields = [
-        ("oldInstance", args.stop_old.then(|| json!("stop"))),
+        ("oldInstance", args.how.stop_old.then(|| json!("stop"))),
         ("record", record),
-        ("secretArn", args.swap_secret.as_ref().map(|arn| json!(arn))),
+        ("secretArn", args.how.swap_secret.as_ref().map(|arn| json!(arn))),
     ];
     set(swap, fields.into_iter());
-    if !args.smoke_urls.is_empty() {
-        let urls: Vec<Value> = args.smoke_urls.iter().map(|url| json!({"url": url})).collect();
+    if !args.how.smoke_urls.is_empty() {
+        let urls: Vec<Value> = args.how.smoke_urls.iter().map(|url| json!({"url": url})).collect();
         member(swap, "smokeChecks")?.insert("http".to_owned(), json!(urls));
     }
     Ok(())
@@ -82,19 +82,19 @@ fn swap(input: &mut Map<String, Value>, args: &Restore) -> Result<(), Error> {
 fn options(input: &mut Map<String, Value>, args: &Restore) -> Result<(), Error> {
     let list = |values: &[String]| (!values.is_empty()).then(|| json!(values));
     let options = [
-        ("instanceClasses", list(&args.classes)),
-        ("subnetGroup", args.subnet_group.as_ref().map(|name| json!(name))),
-        ("securityGroups", list(&args.security_groups)),
-        ("parameterGroup", args.parameter_group.as_ref().map(|name| json!(name))),
-        ("optionGroup", args.option_group.as_ref().map(|name| json!(name))),
-        ("multiAz", args.multi_az.map(|wanted| json!(wanted))),
+        ("instanceClasses", list(&args.how.classes)),
+        ("subnetGroup", args.how.subnet_group.as_ref().map(|name| json!(name))),
+        ("securityGroups", list(&args.how.security_groups)),
+        ("parameterGroup", args.how.parameter_group.as_ref().map(|name| json!(name))),
+        ("optionGroup", args.how.option_group.as_ref().map(|name| json!(name))),
+        ("multiAz", args.how.multi_az.map(|wanted| json!(wanted))),
     ];
     if options.iter().any(|(_, given)| given.is_some()) {
         set(member(input, "options")?, options.into_iter());
     }
-    if !args.tags.is_empty() {
+    if !args.how.tags.is_empty() {
         let tags = member(member(input, "options")?, "tags")?;
-        tags.extend(args.tags.iter().map(|(key, value)| (key.clone(), json!(value))));
+        tags.extend(args.how.tags.iter().map(|(key, value)| (key.clone(), json!(value))));
     }
     Ok(())
 }

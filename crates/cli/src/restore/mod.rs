@@ -1,6 +1,7 @@
 //! `holdfast restore`: shows what would come back, asks, brings it back and follows it.
 
 mod input;
+pub mod pitr;
 pub mod render;
 pub mod summary;
 
@@ -25,25 +26,32 @@ use crate::{Error, ask, exit};
 #[derive(Debug, Args)]
 pub struct Restore {
     /// Whose backups are looked at; the database itself may be gone.
-    database: String,
+    pub(crate) database: String,
     /// Take this snapshot, whatever is known of it.
     #[arg(long, value_name = "ID", group = "point")]
-    snapshot: Option<String>,
+    pub(crate) snapshot: Option<String>,
     /// Take the newest proven backup of data from this time or before, such as 2026-11-20T06:00:00Z.
     #[arg(long, value_name = "TIME", group = "point")]
-    at: Option<String>,
+    pub(crate) at: Option<String>,
     /// Bring back what was there at this time, from the automated backups and the log.
     #[arg(long, value_name = "TIME", group = "point")]
-    restore_time: Option<String>,
+    pub(crate) restore_time: Option<String>,
     /// Bring back the latest that the log has.
     #[arg(long, group = "point")]
-    latest: bool,
+    pub(crate) latest: bool,
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// What is made of the recovery point, and how that is watched.
+#[derive(Debug, Args)]
+pub struct How {
     /// Identifier of the instance that is made. Default: the database's own, when it is free.
     #[arg(long, value_name = "ID")]
     target: Option<String>,
     /// The Region of the backup and of the new instance. Default: the one Holdfast runs in.
     #[arg(long, value_name = "REGION")]
-    region: Option<String>,
+    pub(crate) region: Option<String>,
     /// Instance class; repeat for others to try when it has no capacity. Default: as it was.
     #[arg(long = "class", value_name = "CLASS")]
     classes: Vec<String>,
@@ -120,7 +128,7 @@ pub struct Restore {
 /// # Errors
 /// `Usage` before anything was started; `Aws` when AWS could not be asked.
 pub async fn run(args: Restore, table: String) -> Result<u8, Error> {
-    let asks = !args.yes && !args.verify_only;
+    let asks = !args.how.yes && !args.how.verify_only;
     if asks && !std::io::stdin().is_terminal() {
         return Err(Error::Usage(
             "a restore shows its plan and asks before it starts, and nobody is there: say --yes".to_owned(),
@@ -132,16 +140,16 @@ pub async fn run(args: Restore, table: String) -> Result<u8, Error> {
         eprintln!("Nothing was made.");
         return Ok(exit::FAILED);
     }
-    let execution = create::start(&cloud, &args.state_machine_arn, &input).await?;
-    if args.no_wait {
-        match args.output {
+    let execution = create::start(&cloud, &args.how.state_machine_arn, &input).await?;
+    if args.how.no_wait {
+        match args.how.output {
             Output::Table => println!("Started {execution}"),
             Output::Json => println!("{}", serde_json::json!({"executionArn": execution, "input": input})),
         }
         return Ok(exit::SUCCEEDED);
     }
-    let outcome = create::follow(&cloud, &execution, screen(args.output)).await?;
-    Ok(create::report(&outcome, "restore", &execution, &cloud.table, args.output))
+    let outcome = create::follow(&cloud, &execution, screen(args.how.output)).await?;
+    Ok(create::report(&outcome, "restore", &execution, &cloud.table, args.how.output))
 }
 
 /// `Z0123456789ABCDEFGHIJ/db.example.com`.
@@ -165,7 +173,7 @@ fn screen(output: Output) -> Screen {
 /// Has the restore planned, shows the plan, and asks. A plan that cannot be made is shown with the reason.
 async fn agreed(args: &Restore, cloud: &Cloud, input: &Value) -> Result<bool, Error> {
     let planned = input::only_verified(input);
-    let execution = create::start(cloud, &args.state_machine_arn, &planned).await?;
+    let execution = create::start(cloud, &args.how.state_machine_arn, &planned).await?;
     let outcome = create::follow(cloud, &execution, Screen::for_stderr()).await?;
     let good = matches!(&outcome, Outcome::Ended { summary, .. } if summary.status == Status::Succeeded);
     create::report(&outcome, "restore", &execution, &cloud.table, Output::Table);

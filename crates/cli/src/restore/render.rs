@@ -10,7 +10,7 @@ use crate::summary::{Status, Summary, Verdict};
 /// Everything but the head's and the foot's common rows.
 pub(crate) fn body(text: &mut String, summary: &Summary, paint: Paint) {
     if let Some(plan) = &summary.plan {
-        planned(text, plan);
+        planned(text, plan, summary.restore.is_some());
     }
     if let Some(restored) = &summary.restore {
         let moved = summary.swap.as_ref().and_then(|swap| swap.endpoint.as_ref());
@@ -75,7 +75,13 @@ pub(crate) fn headline(summary: &Summary, paint: Paint) -> String {
     }
 }
 
-fn planned(text: &mut String, plan: &RestorePlan) {
+/// `made` when it is the plan of something that was made. A swap's names end in digits of the run, and what only plans is a
+/// run of its own: then they are left out.
+fn planned(text: &mut String, plan: &RestorePlan, made: bool) {
+    let named = |name: &str| match (made || plan.swap.is_none(), name.rsplit_once('-')) {
+        (false, Some((stem, _))) => format!("{stem}-..."),
+        _ => name.to_owned(),
+    };
     row(text, "From", &point(&plan.recovery_point));
     if let Some(lost) = &plan.lost {
         let line = format!(
@@ -88,14 +94,14 @@ fn planned(text: &mut String, plan: &RestorePlan) {
     let wanted = &plan.wanted;
     let zones = if wanted.multi_az { "Multi-AZ" } else { "one zone" };
     let classes = wanted.instance_classes.join(" or ");
-    row(text, "Made", &format!("{} in {}: {classes}, {zones}", plan.target_id, plan.region));
+    row(text, "Made", &format!("{} in {}: {classes}, {zones}", named(&plan.target_id), plan.region));
     row(text, "Settings", &format!("as {} had them", plan.blueprint_of));
     let there = plan.references.iter().filter(|reference| reference.problem.is_none());
     let names: Vec<String> =
         there.map(|reference| format!("{} {}", reference.what, reference.name)).collect();
     row(text, "Needs", &format!("{}: there", names.join(", ")));
     if let Some(swap) = &plan.swap {
-        row(text, "Swap", &to_swap(swap));
+        row(text, "Swap", &to_swap(swap, named));
     }
     for reference in &plan.references {
         if let Some(problem) = &reference.problem {
@@ -114,10 +120,12 @@ fn point(point: &RecoveryPoint) -> String {
     format!("snapshot {}  ({verdict}{taken})", point.id.as_deref().unwrap_or_default())
 }
 
-fn to_swap(swap: &SwapPlan) -> String {
+fn to_swap(swap: &SwapPlan, named: impl Fn(&str) -> String) -> String {
     let mut said = match (&swap.old, swap.after.as_str()) {
-        (Some(old), "stop") => vec![format!("what has the name now becomes {} and is stopped", old.aside_id)],
-        (Some(old), _) => vec![format!("what has the name now becomes {} and goes on", old.aside_id)],
+        (Some(old), "stop") => {
+            vec![format!("what has the name now becomes {} and is stopped", named(&old.aside_id))]
+        }
+        (Some(old), _) => vec![format!("what has the name now becomes {} and goes on", named(&old.aside_id))],
         (None, _) => vec!["nobody has the name".to_owned()],
     };
     said.extend(swap.record.iter().map(|record| format!("record {} is repointed", record.name)));
@@ -238,6 +246,18 @@ mod tests {
         assert!(show(undone).starts_with("✘ prod-db is what it was: the swap was undone."));
         let stuck = json!({"status": "FAILED", "failure": {"name": "Holdfast.SwapNotUndone", "cause": "x", "leftovers": []}});
         assert!(show(stuck).starts_with("✘ The swap of prod-db could not be undone"));
+    }
+
+    #[test]
+    fn a_swap_that_is_only_planned_claims_no_digits_that_the_run_will_not_have() {
+        let plan = json!({"region": "us-east-1", "targetId": "prod-db-new-0123456789",
+            "swap": {"old": {"asideId": "prod-db-old-0123456789"}, "after": "keep"}});
+        let text = show(json!({"restore": null, "validation": null, "plan": plan}));
+        assert!(text.contains("  Made        prod-db-new-... in us-east-1"), "{text}");
+        assert!(text.contains("becomes prod-db-old-... and goes on"), "{text}");
+        let made = show(json!({"plan": plan}));
+        assert!(made.contains("prod-db-new-0123456789 in us-east-1"), "{made}");
+        assert!(made.contains("becomes prod-db-old-0123456789 and goes on"), "{made}");
     }
 
     #[test]

@@ -122,6 +122,7 @@ async fn a_database_comes_back_as_it_was_just_before_a_bad_delete() {
         'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
         )
         .await;
+    // RDS restores to whole seconds: the mistake has to be in a later one than the moment that is asked for.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     world.sql("delete from order_lines; delete from orders where id % 2 = 0").await;
     until("the log to be kept until then", PATIENCE, async || {

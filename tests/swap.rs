@@ -135,6 +135,7 @@ async fn ask_on(world: &World, known: &DbInstance, over: &AtomicBool) -> Duratio
             longest = longest.max(last.elapsed());
             last = Instant::now();
         }
+        // How often this client asks; nothing is waited for by it.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     longest

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::TryStreamExt as _;
 use futures::future::try_join_all;
 use holdfast_core::validation::{CheckResult, CheckSettings, Coverage, Verdict, verdict};
-use holdfast_verify::{Journal, Options, Plan, Target, UnitResult, conclude, plan, work};
+use holdfast_verify::{Memory, Options, Plan, Target, conclude, plan, work};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
@@ -102,18 +102,7 @@ impl Order {
         let checks = if self.kind == Kind::Validation {
             CheckSettings::default()
         } else {
-            CheckSettings {
-                schema: Coverage::Off,
-                storage: Coverage::Off,
-                indexes: Coverage::Off,
-                uniqueness: Coverage::Off,
-                foreign_keys: Coverage::Off,
-                constraints: Coverage::Off,
-                sequences: Coverage::Off,
-                collations: Coverage::Off,
-                leftovers: Coverage::Off,
-                ..CheckSettings::default()
-            }
+            CheckSettings { content: Coverage::Full, ..CheckSettings::none() }
         };
         Options {
             checks,
@@ -127,24 +116,13 @@ impl Order {
     }
 }
 
-#[derive(Default)]
-struct Memory(Mutex<BTreeMap<u32, UnitResult>>);
-
-#[async_trait::async_trait]
-impl Journal for Memory {
-    async fn keep(&self, result: &UnitResult) -> std::result::Result<(), String> {
-        self.0.lock().map_err(|error| error.to_string())?.insert(result.unit, result.clone());
-        Ok(())
-    }
-}
-
 async fn validate(order: &Order) -> Result<Answer> {
     let (target, options) = (order.target(), order.options());
     let plan = plan(&target, &options).await?;
     let ids: Vec<u32> = plan.units.iter().map(|unit| unit.id).collect();
     let memory = Memory::default();
     work(&target, &options, &plan.units, &ids, &memory).await?;
-    let results = memory.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let results = memory.into_results();
     let outcome = conclude(&plan, &results, &options);
     // Only a whole answer is one.
     if verdict(&outcome.checks) != Verdict::Valid {

@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{history::News, history::Task, render::words};
+use crate::{backup::Output, history::News, history::Task, render::words};
 
 /// Where what is new is shown.
 pub struct Screen {
@@ -37,6 +37,14 @@ impl Screen {
             Self::new(Kind::Bars(Bars::new(ProgressDrawTarget::stderr())))
         } else {
             Self::lines(Box::new(std::io::stderr()))
+        }
+    }
+
+    /// Beside an outcome that is written like this: never in the way of a program that reads standard output.
+    pub fn beside(output: Output) -> Self {
+        match output {
+            Output::Table => Self::for_stdout(),
+            Output::Json => Self::for_stderr(),
         }
     }
 

@@ -61,13 +61,9 @@ pub async fn run(args: Validate, table: String) -> Result<u8, Error> {
     let input = json!({"operationId": args.operation_id, "runId": run});
     let execution = create::start(&cloud, &machine, &input).await?;
     if args.no_wait {
-        match args.output {
-            Output::Table => println!("Started {execution}"),
-            Output::Json => println!("{}", json!({"executionArn": execution, "input": input})),
-        }
-        return Ok(exit::SUCCEEDED);
+        return Ok(create::started(&execution, &input, args.output));
     }
-    let (mut view, mut screen) = (View::default(), Screen::for_stderr());
+    let (mut view, mut screen) = (View::default(), Screen::beside(args.output));
     let ended = tokio::select! {
         ended = follow::to_the_end(&cloud, &execution, &mut view, &mut screen) => ended?,
         _ = tokio::signal::ctrl_c() => {

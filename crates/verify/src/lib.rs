@@ -258,13 +258,19 @@ pub async fn verify(target: &Target, options: &Options) -> Result<Outcome, Conne
     if let Err(error) = work(target, &rest, &plan.units, &ids, &memory).await {
         tracing::warn!(%error, "the work could not be done");
     }
-    let results = memory.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    Ok(conclude(&plan, &results, options))
+    Ok(conclude(&plan, &memory.into_results(), options))
 }
 
-/// Results in memory.
+/// A journal in memory, for work that is done in one call or made again as a whole.
 #[derive(Default)]
-struct Memory(Mutex<BTreeMap<u32, UnitResult>>);
+pub struct Memory(Mutex<BTreeMap<u32, UnitResult>>);
+
+impl Memory {
+    /// What was kept, by unit.
+    pub fn into_results(self) -> BTreeMap<u32, UnitResult> {
+        self.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
 
 #[async_trait::async_trait]
 impl Journal for Memory {

@@ -1,8 +1,6 @@
 //! Whether what uses the database does with the one that was swapped in: addresses that must answer, statements that must
 //! hold. Asked again until all do, or until it has lasted too long.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_core::Result;
@@ -11,9 +9,9 @@ use holdfast_core::ids::OperationId;
 use holdfast_core::operation::{RestorePlan, SmokeResult, SwapResult, seconds_between};
 use holdfast_core::ports::{Documents, Logins};
 use holdfast_core::request::{RestoreRequest, SmokeChecks};
-use holdfast_core::validation::{Check, CheckResult, CheckSettings, Coverage};
+use holdfast_core::validation::{Check, CheckResult, CheckSettings};
 use holdfast_proving::Prover;
-use holdfast_verify::{Journal, Options, UnitResult};
+use holdfast_verify::{Memory, Options};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -105,7 +103,7 @@ async fn sql(
         Err(reason) => return Ok(all(&reason)),
     };
     let options = Options {
-        checks: nothing_else(),
+        checks: CheckSettings::none(),
         assertions: wanted.sql.clone(),
         expect_isolated: false,
         connections: 1,
@@ -122,8 +120,7 @@ async fn sql(
     if let Err(error) = ports.prover.work(&server, &options, &plan.units, &ids, &memory).await {
         return Ok(all(&format!("no login: {error}")));
     }
-    let results = memory.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let checks = ports.prover.conclude(&plan, &results, &options).checks;
+    let checks = ports.prover.conclude(&plan, &memory.into_results(), &options).checks;
     Ok(wanted.sql.iter().map(|assertion| of_checks(&assertion.name, &checks)).collect())
 }
 
@@ -140,32 +137,4 @@ fn of_checks(name: &str, checks: &[Check]) -> SmokeResult {
         }
     };
     SmokeResult { name: name.to_owned(), passed: reason.is_none(), reason }
-}
-
-fn nothing_else() -> CheckSettings {
-    CheckSettings {
-        schema: Coverage::Off,
-        content: Coverage::Off,
-        storage: Coverage::Off,
-        indexes: Coverage::Off,
-        uniqueness: Coverage::Off,
-        foreign_keys: Coverage::Off,
-        constraints: Coverage::Off,
-        sequences: Coverage::Off,
-        collations: Coverage::Off,
-        leftovers: Coverage::Off,
-        ..CheckSettings::default()
-    }
-}
-
-/// Results in memory: a try that is cut off is made again.
-#[derive(Default)]
-struct Memory(Mutex<BTreeMap<u32, UnitResult>>);
-
-#[async_trait::async_trait]
-impl Journal for Memory {
-    async fn keep(&self, result: &UnitResult) -> std::result::Result<(), String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(result.unit, result.clone());
-        Ok(())
-    }
 }

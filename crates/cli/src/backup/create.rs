@@ -94,16 +94,9 @@ pub async fn run(args: Create, table: String) -> Result<u8, Error> {
     let cloud = Cloud::from_env(table).await;
     let execution = start(&cloud, &args.state_machine_arn, &input).await?;
     if args.no_wait {
-        match args.output {
-            Output::Table => println!("Started {execution}"),
-            Output::Json => println!("{}", serde_json::json!({"executionArn": execution, "input": input})),
-        }
-        return Ok(exit::SUCCEEDED);
+        return Ok(started(&execution, &input, args.output));
     }
-    let screen = match args.output {
-        Output::Table => Screen::for_stdout(),
-        Output::Json => Screen::for_stderr(),
-    };
+    let screen = Screen::beside(args.output);
     let outcome = follow(&cloud, &execution, screen).await?;
     Ok(report(&outcome, "backup", &execution, &cloud.table, args.output))
 }
@@ -149,6 +142,15 @@ pub async fn start(cloud: &Cloud, state_machine_arn: &str, input: &Value) -> Res
         .await
         .map_err(|error| Error::aws("StartExecution", &error))?;
     Ok(started.execution_arn)
+}
+
+/// Says that an execution was started and is left to itself; the answer is the exit code.
+pub fn started(execution: &str, input: &Value, output: Output) -> u8 {
+    match output {
+        Output::Table => println!("Started {execution}"),
+        Output::Json => println!("{}", serde_json::json!({"executionArn": execution, "input": input})),
+    }
+    exit::SUCCEEDED
 }
 
 /// Follows the execution to its end, or until Ctrl-C.

@@ -48,13 +48,10 @@ pub async fn resume(args: Resume, table: String) -> Result<u8, Error> {
     if let Some(json) = &found.record.summary {
         return describe::ended(&cloud, &found.record, json, args.output).await;
     }
-    let execution = create::start(&cloud, &found.machine()?, &json!({"resume": found.id})).await?;
+    let input = json!({"resume": found.id});
+    let execution = create::start(&cloud, &found.machine()?, &input).await?;
     if args.no_wait {
-        match args.output {
-            Output::Table => println!("Started {execution}"),
-            Output::Json => println!("{}", json!({"executionArn": execution, "operationId": found.id})),
-        }
-        return Ok(exit::SUCCEEDED);
+        return Ok(create::started(&execution, &input, args.output));
     }
     found.follow(&cloud, &execution, args.output).await
 }
@@ -122,10 +119,7 @@ impl Found {
     }
 
     async fn follow(&self, cloud: &Cloud, execution: &str, output: Output) -> Result<u8, Error> {
-        let screen = match output {
-            Output::Table => Screen::for_stdout(),
-            Output::Json => Screen::for_stderr(),
-        };
+        let screen = Screen::beside(output);
         let outcome = create::follow(cloud, execution, screen).await?;
         Ok(create::report(&outcome, &self.record.kind.to_lowercase(), execution, &cloud.table, output))
     }

@@ -35,10 +35,7 @@ pub async fn run(args: Wait, table: String) -> Result<u8, Error> {
             args.operation_id
         ))
     })?;
-    let screen = match args.output {
-        Output::Table => Screen::for_stdout(),
-        Output::Json => Screen::for_stderr(),
-    };
+    let screen = Screen::beside(args.output);
     let outcome = create::follow(&cloud, &owner, screen).await?;
     Ok(create::report(&outcome, &record.kind.to_lowercase(), &owner, &cloud.table, args.output))
 }

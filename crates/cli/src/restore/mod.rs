@@ -142,13 +142,9 @@ pub async fn run(args: Restore, table: String) -> Result<u8, Error> {
     }
     let execution = create::start(&cloud, &args.how.state_machine_arn, &input).await?;
     if args.how.no_wait {
-        match args.how.output {
-            Output::Table => println!("Started {execution}"),
-            Output::Json => println!("{}", serde_json::json!({"executionArn": execution, "input": input})),
-        }
-        return Ok(exit::SUCCEEDED);
+        return Ok(create::started(&execution, &input, args.how.output));
     }
-    let outcome = create::follow(&cloud, &execution, screen(args.how.output)).await?;
+    let outcome = create::follow(&cloud, &execution, Screen::beside(args.how.output)).await?;
     Ok(create::report(&outcome, "restore", &execution, &cloud.table, args.how.output))
 }
 
@@ -160,13 +156,6 @@ fn parse_record(text: &str) -> Result<(String, String), String> {
             Err("name the hosted zone and the record, such as Z0123456789ABCDEFGHIJ/db.example.com"
                 .to_owned())
         }
-    }
-}
-
-fn screen(output: Output) -> Screen {
-    match output {
-        Output::Table => Screen::for_stdout(),
-        Output::Json => Screen::for_stderr(),
     }
 }
 

@@ -124,10 +124,7 @@ pub async fn run(args: Verify) -> Result<u8, Error> {
         files::writable(path)?;
     }
     let server = server::from_args(&args)?;
-    let screen = match args.output {
-        Output::Table => Screen::for_stdout(),
-        Output::Json => Screen::for_stderr(),
-    };
+    let screen = Screen::beside(args.output);
     let meter = work::Meter::new(screen);
     let proof = tokio::select! {
         proof = work::prove(&server.target, &options, &meter) => Some(proof),

@@ -110,6 +110,24 @@ pub struct CheckSettings {
 }
 
 impl CheckSettings {
+    /// None of them: what is left is what the team asks.
+    pub fn none() -> Self {
+        CheckSettings {
+            schema: Coverage::Off,
+            content: Coverage::Off,
+            storage: Coverage::Off,
+            indexes: Coverage::Off,
+            uniqueness: Coverage::Off,
+            foreign_keys: Coverage::Off,
+            constraints: Coverage::Off,
+            sequences: Coverage::Off,
+            collations: Coverage::Off,
+            leftovers: Coverage::Off,
+            freshness: None,
+            digest: Digest::default(),
+        }
+    }
+
     /// Says what is wrong with them, in one sentence that names the field.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use holdfast_core::ids::Region;
 use holdfast_core::request::{BackupRequest, Defaults, RestoreRequest};
 use holdfast_core::retention::Policy;
 use holdfast_tests::files::{project, read};
-use serde_json::Value;
+use serde_json::{Value, json};
 use serde_yaml_ng::Value as Yaml;
 
 /// Where each workflow is, and the state machine of the templates that it is the definition of.
@@ -106,11 +106,15 @@ fn list(value: &Yaml) -> Vec<String> {
     }
 }
 
-/// What a function or a state machine may do.
+/// The policy that all functions of `template.yaml` have beside their own.
+const SHARED: &str = "ShareBreakers";
+
+/// What a function or a state machine may do of its own.
 fn statements(block: &Yaml) -> Vec<Yaml> {
     let policies = block["Properties"]["Policies"].as_sequence().expect("policies");
     policies
         .iter()
+        .filter(|policy| text_without_tags(policy) != SHARED)
         .flat_map(|policy| policy["Statement"].as_sequence().expect("statements"))
         .cloned()
         .collect()
@@ -146,6 +150,10 @@ fn what_both_templates_have_is_the_same_in_both() {
             }
             if id == "MetadataBucket" {
                 properties.remove("BucketName");
+            }
+            // The state table is at home.
+            if let Some(Yaml::Sequence(policies)) = properties.get_mut("Policies") {
+                policies.retain(|policy| text_without_tags(policy) != SHARED);
             }
         }
         found
@@ -252,8 +260,11 @@ fn every_task_retries_exactly_what_can_help_and_has_a_timeout() {
         let mut named = BTreeSet::new();
         for retry in task["Retry"].as_array().unwrap_or_else(|| panic!("{name} retries nothing")) {
             assert_eq!(retry["JitterStrategy"], "FULL", "{name}");
-            assert!(retry["MaxAttempts"].as_u64().is_some_and(|attempts| attempts <= 10), "{name}");
-            for error in retry["ErrorEquals"].as_array().expect("names") {
+            let errors = retry["ErrorEquals"].as_array().expect("names");
+            // Where a circuit is open nothing is sent, however often it is tried.
+            let bound = if errors == &[json!(ErrorKind::CircuitOpen.name())] { 60 } else { 10 };
+            assert!(retry["MaxAttempts"].as_u64().is_some_and(|attempts| attempts <= bound), "{name}");
+            for error in errors {
                 let error = error.as_str().expect("a name");
                 assert_ne!(error, "States.ALL", "{name} retries everything");
                 if error.starts_with("Holdfast.") {
@@ -415,7 +426,11 @@ fn settings_that_functions_read_are_settings_that_the_templates_give() {
         "AWS_CA_BUNDLE",
         "HOLDFAST_RDS_CA_FILE",
         "HOLDFAST_VERIFY_BUDGET_SECONDS",
+        "HOLDFAST_BREAKER_OPEN_SECONDS",
+        "HOLDFAST_BREAKER_LONGEST_SECONDS",
     ];
+    // The state table is at home: elsewhere a process has breakers of its own.
+    let only_at_home = "DR_STATE_TABLE_NAME";
     let variables = |block: &Yaml| -> BTreeSet<String> {
         block["Environment"]["Variables"]
             .as_mapping()
@@ -424,7 +439,9 @@ fn settings_that_functions_read_are_settings_that_the_templates_give() {
             .map(|(key, _)| text_without_tags(key))
             .collect()
     };
-    let shared = read("crates/aws/src/config.rs") + &read("crates/lambda/src/lib.rs");
+    let shared = ["crates/aws/src/config.rs", "crates/aws/src/circuits.rs", "crates/lambda/src/lib.rs"]
+        .map(read)
+        .concat();
     for path in TEMPLATES {
         let global = variables(&template(path)["Globals"]["Function"]);
         let mut read_somewhere = BTreeSet::new();
@@ -440,7 +457,10 @@ fn settings_that_functions_read_are_settings_that_the_templates_give() {
                 .collect();
             for name in &wanted {
                 assert!(
-                    own.contains(name) || global.contains(name) || elsewhere.contains(&name.as_str()),
+                    own.contains(name)
+                        || global.contains(name)
+                        || elsewhere.contains(&name.as_str())
+                        || (path != "template.yaml" && name == only_at_home),
                     "{path}: {id} reads {name}; nobody gives it"
                 );
             }
@@ -528,6 +548,19 @@ fn each_function_may_do_what_its_code_does_and_no_other_of_these() {
             }
         }
     }
+}
+
+#[test]
+fn every_function_at_home_shares_the_breakers_and_may_touch_no_other_item() {
+    for (id, function) in functions("template.yaml") {
+        let policies = function["Properties"]["Policies"].as_sequence().expect("policies");
+        assert!(policies.iter().any(|policy| text_without_tags(policy) == SHARED), "{id}");
+    }
+    let shared = &template("template.yaml")["Resources"][SHARED]["Properties"]["PolicyDocument"]["Statement"];
+    let [statement] = shared.as_sequence().expect("statements").as_slice() else { panic!("one statement") };
+    assert_eq!(list(&statement["Action"]), ["dynamodb:GetItem", "dynamodb:UpdateItem"]);
+    let keys = &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"];
+    assert_eq!(list(keys), [holdfast_aws::dynamodb::BREAKERS_ITEM]);
 }
 
 #[test]

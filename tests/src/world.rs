@@ -252,15 +252,21 @@ impl World {
             .to_owned()
     }
 
-    /// Orders a fault for this test's resources only.
-    pub async fn fault(&self, mut fault: Value) {
+    /// Orders a fault for this test's resources only; its number.
+    pub async fn fault(&self, mut fault: Value) -> u64 {
         let resource = fault["resource"]
             .as_str()
             .map_or_else(|| format!("*{}-*", self.database), |suffix| format!("{suffix}{}*", self.database));
         fault["resource"] = json!(resource);
-        http::post(self.stack.settings.rds_port(), "/_local/faults", &fault.to_string())
-            .await
-            .expect("a fault");
+        let answer = http::post(self.stack.settings.rds_port(), "/_local/faults", &fault.to_string()).await;
+        let ordered: Value = serde_json::from_str(&answer.expect("a fault").body).expect("JSON");
+        ordered["id"].as_u64().expect("a number")
+    }
+
+    /// Takes a fault back.
+    pub async fn heal(&self, fault: u64) {
+        let path = format!("/_local/faults/{fault}");
+        http::delete(self.stack.settings.rds_port(), &path).await.expect("it was ordered");
     }
 
     /// Changes how the local RDS behaves, for every test: name only what no other test looks at.

@@ -5,6 +5,8 @@ use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use holdfast_core::{Error, ErrorKind};
 
+use crate::circuits::CircuitOpen;
+
 /// Codes that ask to slow down (AWS General Reference; Amazon RDS API Reference, "Common errors").
 const THROTTLING: [&str; 7] = [
     "Throttling",
@@ -42,6 +44,10 @@ where
             ErrorKind::Internal,
             format!("{action}: the request could not be built: {}", chain(error)),
         ),
+        SdkError::DispatchFailure(_) if circuit_open(error).is_some() => {
+            let open = circuit_open(error).map(ToString::to_string).unwrap_or_default();
+            Error::new(ErrorKind::CircuitOpen, format!("{action}: {open}"))
+        }
         SdkError::DispatchFailure(failure) if failure.is_user() => Error::new(
             ErrorKind::Internal,
             format!("{action}: the request could not be sent: {}", chain(error)),
@@ -85,6 +91,16 @@ pub fn message<E: ProvideErrorMetadata>(error: &SdkError<E, Response>) -> &str {
     match error {
         SdkError::ServiceError(service) => service.err().message().unwrap_or_default(),
         _ => "",
+    }
+}
+
+fn circuit_open<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a CircuitOpen> {
+    let mut error = error;
+    loop {
+        match error.downcast_ref() {
+            Some(open) => return Some(open),
+            None => error = error.source()?,
+        }
     }
 }
 

@@ -1,28 +1,45 @@
 //! One SDK configuration for every client: TLS, time limits, retries, endpoints, call counting.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use holdfast_core::ids::Region;
 use holdfast_core::polling::WORK_SECONDS;
+use holdfast_core::ports::Breakers;
 use holdfast_core::{Error, ErrorKind, Result};
+use jiff::Timestamp;
 
 use crate::calls::CallCounter;
+use crate::circuits::{self, Circuits};
+use crate::dynamodb::BreakerTable;
+use crate::guard::{CALL_TIMEOUT, Guard};
 
 /// The roots that AWS endpoints chain to. Parsing 145 native roots costs a fifth of a cold start.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
+
+/// Retries that a process has in reserve, all its clients together: one costs 10 after silence or a fault of the service, 5 after
+/// throttling; a call that succeeds at once gives one token back, and two seconds another one. So at most ten retries of a service
+/// that is down at once, and three a minute while nothing succeeds.
+const RETRY_TOKENS: usize = 100;
+const RETRY_COST: u32 = 5;
+const RETRY_COST_OF_FAULTS: u32 = 10;
+const RETRY_TOKENS_PER_SECOND: f32 = 0.5;
 
 /// What every adapter is built from.
 #[derive(Debug, Clone)]
 pub struct Aws {
     pub(crate) config: SdkConfig,
-    pub(crate) calls: CallCounter,
+    pub(crate) guard: Guard,
+    /// The budget that the retries of all clients are taken from.
+    pub(crate) retries: RetryPartition,
     /// Where the RDS API is, when not at its public endpoint (`AWS_ENDPOINT_URL_RDS`).
     pub(crate) rds_endpoint: Option<String>,
     region: Region,
@@ -30,7 +47,8 @@ pub struct Aws {
 
 impl Aws {
     /// Configuration of a function: its Region, its role's credentials from the environment, endpoints
-    /// from `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_RDS` when set, more roots from `AWS_CA_BUNDLE`.
+    /// from `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_RDS` when set, more roots from `AWS_CA_BUNDLE`. Its circuit breakers are
+    /// shared through the table `DR_STATE_TABLE_NAME`; where none is set, they are the process's own.
     ///
     /// # Errors
     /// `Configuration` naming the variable that is missing or wrong.
@@ -51,11 +69,24 @@ impl Aws {
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(3))
                     .operation_attempt_timeout(Duration::from_secs(10))
-                    .operation_timeout(Duration::from_secs(30))
+                    .operation_timeout(CALL_TIMEOUT)
                     .build(),
             );
         config.set_endpoint_url(endpoint);
-        Ok(Aws { config: config.build(), calls: CallCounter::default(), rds_endpoint, region })
+        let config = config.build();
+        let table = optional("DR_STATE_TABLE_NAME").map(|table| BreakerTable::new(&config, table));
+        let shared = table.map(|table| Arc::new(table) as Arc<dyn Breakers>);
+        let circuits = Circuits::new(shared, circuits::settings()?, Timestamp::now);
+        Ok(Aws { rds_endpoint, ..Aws::guarded(config, region, circuits) })
+    }
+
+    /// A configuration whose calls ask `circuits` first.
+    pub fn guarded(config: SdkConfig, region: Region, circuits: Circuits) -> Self {
+        let guard = Guard::with_circuits(circuits);
+        let http = config.http_client().map(|client| guard.round(client));
+        let mut builder = config.into_builder();
+        builder.set_http_client(http);
+        Aws { guard, ..Aws::with_config(builder.build(), region) }
     }
 
     /// A command's configuration, which the SDK has read from the environment and the profile, with the endpoint of RDS
@@ -69,12 +100,12 @@ impl Aws {
         let region = Region::parse(region.as_ref())?;
         let rds_endpoint =
             optional("AWS_ENDPOINT_URL_RDS").or_else(|| config.endpoint_url().map(str::to_owned));
-        Ok(Aws { config, calls: CallCounter::default(), rds_endpoint, region })
+        Ok(Aws { rds_endpoint, ..Aws::with_config(config, region) })
     }
 
     /// A configuration that is ready made, for the tests of the adapters.
     pub fn with_config(config: SdkConfig, region: Region) -> Self {
-        Aws { config, calls: CallCounter::default(), rds_endpoint: None, region }
+        Aws { config, guard: Guard::default(), retries: retries(), rds_endpoint: None, region }
     }
 
     /// The Region this process runs in.
@@ -84,8 +115,35 @@ impl Aws {
 
     /// The counter that every client of this configuration feeds.
     pub fn calls(&self) -> CallCounter {
-        self.calls.clone()
+        self.guard.calls.clone()
     }
+
+    /// What every call goes through.
+    pub fn guard(&self) -> Guard {
+        self.guard.clone()
+    }
+}
+
+/// The builder of a client's configuration, with what every client has.
+macro_rules! configured {
+    ($aws:expr, $sdk:ident) => {
+        $sdk::config::Builder::from(&$aws.config)
+            .interceptor($aws.guard.clone())
+            .retry_partition($aws.retries.clone())
+    };
+}
+pub(crate) use configured;
+
+/// One bucket of tokens: where a service is down, the calls to it do not multiply, whoever makes them.
+fn retries() -> RetryPartition {
+    let bucket = TokenBucket::builder()
+        .capacity(RETRY_TOKENS)
+        .retry_cost(RETRY_COST)
+        .throttling_retry_cost(RETRY_COST)
+        .timeout_retry_cost(RETRY_COST_OF_FAULTS)
+        .refill_rate(RETRY_TOKENS_PER_SECOND)
+        .build();
+    RetryPartition::custom("holdfast").token_bucket(bucket).build()
 }
 
 /// A setting that must be there.

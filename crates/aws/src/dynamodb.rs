@@ -18,9 +18,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::classify::classify;
-use crate::config::Aws;
+use crate::config::{Aws, configured};
 
+mod breakers;
 mod unended;
+
+pub use breakers::{BreakerTable, ITEM as BREAKERS_ITEM};
 
 /// The index that lists a database's operations by time.
 pub const DATABASE_INDEX: &str = "DatabaseOperationsIndex";
@@ -40,8 +43,7 @@ pub struct StateTable {
 impl StateTable {
     /// Operations in the table `name`.
     pub fn new(aws: &Aws, name: String) -> Self {
-        let config =
-            aws_sdk_dynamodb::config::Builder::from(&aws.config).interceptor(aws.calls.clone()).build();
+        let config = configured!(aws, aws_sdk_dynamodb).build();
         StateTable { client: Client::from_conf(config), name }
     }
 

@@ -14,7 +14,7 @@ use holdfast_core::{Error, ErrorKind, Result};
 use secrecy::SecretString;
 
 use crate::classify::{classify, code, message};
-use crate::config::Aws;
+use crate::config::{Aws, configured};
 
 /// Keys of every Region, and the HMAC key of this one.
 #[derive(Debug)]
@@ -44,9 +44,8 @@ impl Kms {
         clients
             .entry(region.clone())
             .or_insert_with(|| {
-                let config = aws_sdk_kms::config::Builder::from(&self.aws.config)
+                let config = configured!(self.aws, aws_sdk_kms)
                     .region(aws_config::Region::new(region.as_str().to_owned()))
-                    .interceptor(self.aws.calls.clone())
                     .build();
                 Client::from_conf(config)
             })

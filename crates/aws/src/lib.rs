@@ -4,9 +4,11 @@
 //! second, because a timeout carries no code.
 
 pub mod calls;
+pub mod circuits;
 pub mod classify;
 pub mod config;
 pub mod dynamodb;
+pub mod guard;
 pub mod kms;
 pub mod presign;
 pub mod rds;

@@ -23,7 +23,7 @@ use holdfast_core::{Error, ErrorKind, Result};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::classify::{classify, code, message};
-use crate::config::Aws;
+use crate::config::{Aws, configured};
 use crate::presign;
 
 mod convert;
@@ -57,9 +57,8 @@ impl RdsApi {
         clients
             .entry(region.clone())
             .or_insert_with(|| {
-                let mut config = aws_sdk_rds::config::Builder::from(&self.aws.config)
-                    .region(aws_config::Region::new(region.as_str().to_owned()))
-                    .interceptor(self.aws.calls.clone());
+                let mut config = configured!(self.aws, aws_sdk_rds)
+                    .region(aws_config::Region::new(region.as_str().to_owned()));
                 config.set_endpoint_url(self.aws.rds_endpoint.clone());
                 Client::from_conf(config.build())
             })

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::classify::{classify, code};
-use crate::config::Aws;
+use crate::config::{Aws, configured};
 use crate::s3::Bucket;
 
 /// Stands for the Region in a name that is the same in every Region but for it.
@@ -58,9 +58,8 @@ impl RegionStacks {
         clients
             .entry(region.clone())
             .or_insert_with(|| {
-                let config = aws_sdk_sfn::config::Builder::from(&self.aws.config)
-                    .region(aws_config::Region::new(region.as_str().to_owned()))
-                    .interceptor(self.aws.calls.clone());
+                let config = configured!(self.aws, aws_sdk_sfn)
+                    .region(aws_config::Region::new(region.as_str().to_owned()));
                 Client::from_conf(config.build())
             })
             .clone()

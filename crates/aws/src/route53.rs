@@ -7,7 +7,7 @@ use holdfast_core::ports::{Dns, FoundRecord};
 use holdfast_core::{Error, ErrorKind, Result};
 
 use crate::classify::{classify, code};
-use crate::config::Aws;
+use crate::config::{Aws, configured};
 
 /// The service is one for all Regions, and signs for this one (AWS General Reference, "Amazon Route 53 endpoints").
 const SIGNING_REGION: &str = "us-east-1";
@@ -21,10 +21,8 @@ pub struct Route53 {
 impl Route53 {
     /// The zones that the configuration's credentials reach.
     pub fn new(aws: &Aws) -> Self {
-        let config = aws_sdk_route53::config::Builder::from(&aws.config)
-            .region(aws_config::Region::new(SIGNING_REGION))
-            .interceptor(aws.calls.clone())
-            .build();
+        let config =
+            configured!(aws, aws_sdk_route53).region(aws_config::Region::new(SIGNING_REGION)).build();
         Route53 { client: Client::from_conf(config) }
     }
 

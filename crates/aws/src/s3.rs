@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::classify::{classify, code, message};
-use crate::config::Aws;
+use crate::config::{Aws, configured};
 
 /// JSON documents in one bucket.
 #[derive(Debug, Clone)]
@@ -29,11 +29,10 @@ impl Bucket {
 
     /// Documents in the bucket `name` of another Region.
     pub fn in_region(aws: &Aws, region: &Region, name: String) -> Self {
-        let config = aws_sdk_s3::config::Builder::from(&aws.config)
+        let config = configured!(aws, aws_sdk_s3)
             .region(aws_config::Region::new(region.as_str().to_owned()))
             // The local cloud has no bucket host names; AWS accepts both forms.
             .force_path_style(aws.config.endpoint_url().is_some())
-            .interceptor(aws.calls.clone())
             .build();
         Bucket { client: Client::from_conf(config), name }
     }

@@ -11,7 +11,7 @@ use holdfast_core::{Error, ErrorKind, Result};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::classify::{classify, code, message};
-use crate::config::Aws;
+use crate::config::{Aws, configured};
 use crate::rds_auth;
 
 /// Secrets of this Region, and tokens signed with this role's credentials.
@@ -24,8 +24,7 @@ pub struct SourceLogins {
 impl SourceLogins {
     /// Secrets and tokens in the Region of `aws`.
     pub fn new(aws: &Aws) -> Self {
-        let config =
-            aws_sdk_secretsmanager::config::Builder::from(&aws.config).interceptor(aws.calls.clone()).build();
+        let config = configured!(aws, aws_sdk_secretsmanager).build();
         SourceLogins { aws: aws.clone(), client: Client::from_conf(config) }
     }
 

@@ -7,7 +7,7 @@ use holdfast_core::Result;
 use holdfast_core::ports::Executions;
 
 use crate::classify::{classify, code};
-use crate::config::Aws;
+use crate::config::{Aws, configured};
 
 /// Executions in this Region.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub struct StepFunctions {
 impl StepFunctions {
     /// Executions in the Region of `aws`.
     pub fn new(aws: &Aws) -> Self {
-        let config = aws_sdk_sfn::config::Builder::from(&aws.config).interceptor(aws.calls.clone()).build();
+        let config = configured!(aws, aws_sdk_sfn).build();
         StepFunctions { client: Client::from_conf(config) }
     }
 

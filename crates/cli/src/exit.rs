@@ -74,7 +74,7 @@ pub const STATUS_HELP: &str = "Exit codes:
   0    both objectives of every database are held, as measured, and every score is 80 or more
   1    the backups of a database could not be read
   2    usage: nothing was looked at
-  3    an objective is not held or not known to be, or a score is less than 80";
+  3    an objective is not held or not known to be, or a score is less than 80; --breakers: one is not closed";
 
 /// The exit code for what a server was found to be.
 pub fn of_verdict(verdict: Verdict) -> u8 {

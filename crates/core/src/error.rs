@@ -71,6 +71,8 @@ pub enum ErrorKind {
     Throttled,
     /// AWS answered with a fault of its own.
     ServiceUnavailable,
+    /// The service failed so often that nothing is sent to it for a while.
+    CircuitOpen,
     /// The call may or may not have taken effect; the next attempt looks.
     OutcomeUnknown,
     /// A fault of Holdfast itself.
@@ -90,7 +92,7 @@ pub enum Leftovers {
 
 impl ErrorKind {
     /// Every kind, for the contract tests and the pages.
-    pub const ALL: [ErrorKind; 33] = [
+    pub const ALL: [ErrorKind; 34] = [
         ErrorKind::InvalidInput,
         ErrorKind::RequestMismatch,
         ErrorKind::Configuration,
@@ -122,6 +124,7 @@ impl ErrorKind {
         ErrorKind::AccessDenied,
         ErrorKind::Throttled,
         ErrorKind::ServiceUnavailable,
+        ErrorKind::CircuitOpen,
         ErrorKind::OutcomeUnknown,
         ErrorKind::Internal,
     ];
@@ -160,6 +163,7 @@ impl ErrorKind {
             ErrorKind::AccessDenied => "AccessDenied",
             ErrorKind::Throttled => "Throttled",
             ErrorKind::ServiceUnavailable => "ServiceUnavailable",
+            ErrorKind::CircuitOpen => "CircuitOpen",
             ErrorKind::OutcomeUnknown => "OutcomeUnknown",
             ErrorKind::Internal => "Internal",
         }
@@ -178,7 +182,10 @@ impl ErrorKind {
     /// Whether the same call can succeed a moment later with nobody's help.
     pub fn retryable(self) -> bool {
         match self {
-            ErrorKind::Throttled | ErrorKind::ServiceUnavailable | ErrorKind::OutcomeUnknown => true,
+            ErrorKind::Throttled
+            | ErrorKind::ServiceUnavailable
+            | ErrorKind::CircuitOpen
+            | ErrorKind::OutcomeUnknown => true,
             ErrorKind::InvalidInput
             | ErrorKind::RequestMismatch
             | ErrorKind::Configuration
@@ -246,6 +253,8 @@ impl ErrorKind {
             | ErrorKind::DeadlineExceeded
             | ErrorKind::Cancelled
             | ErrorKind::ServiceUnavailable
+            // An earlier attempt of the same call may have taken effect.
+            | ErrorKind::CircuitOpen
             | ErrorKind::OutcomeUnknown
             | ErrorKind::Internal => Leftovers::Unknown,
         }

@@ -14,9 +14,11 @@ use crate::operation::Operation;
 use crate::rds::{Creation, Endpoint, Instance, Snapshot};
 use crate::tags::Tags;
 
+mod breakers;
 mod restores;
 mod swaps;
 
+pub use breakers::Breakers;
 pub use restores::{NewDatabase, Referred, RestoreWindow, Restores};
 pub use swaps::{Dns, FoundRecord, RenameAnswer, Renames, SecretVersion, Secrets};
 

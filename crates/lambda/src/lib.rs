@@ -4,11 +4,11 @@
 //! input. The state machine matches names, so both are caught here and given names of Holdfast's own.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use futures::FutureExt;
-use holdfast_aws::calls::CallCounter;
 use holdfast_aws::config::Aws;
+use holdfast_aws::guard::Guard;
 use holdfast_core::{Error, ErrorKind, Result};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
@@ -33,12 +33,12 @@ where
     H: AsyncFn(&P, I) -> Result<O>,
 {
     start_log();
-    let wired = Aws::from_env().and_then(|aws| Ok((wire(&aws)?, aws.calls())));
+    let wired = Aws::from_env().and_then(|aws| Ok((wire(&aws)?, aws.guard())));
     let (wired, handler) = (&wired, &handler);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let started = Instant::now();
         let operation = event.payload["operationId"].as_str().unwrap_or_default().to_owned();
-        let answer = invoke(wired, handler, event.payload).await;
+        let answer = invoke(wired, handler, event.payload, event.context.deadline()).await;
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match answer {
             Ok(answer) => {
@@ -70,24 +70,30 @@ where
 }
 
 /// One invocation; its answer says in `apiCalls` how many AWS calls it took.
-async fn invoke<P, I, O, H>(wired: &Result<(P, CallCounter)>, handler: &H, payload: Value) -> Result<Value>
+async fn invoke<P, I, O, H>(
+    wired: &Result<(P, Guard)>,
+    handler: &H,
+    payload: Value,
+    deadline: SystemTime,
+) -> Result<Value>
 where
     I: DeserializeOwned,
     O: Serialize,
     H: AsyncFn(&P, I) -> Result<O>,
 {
-    let (ports, calls) = wired.as_ref().map_err(Clone::clone)?;
+    let (ports, guard) = wired.as_ref().map_err(Clone::clone)?;
     let input: I = serde_path_to_error::deserialize(payload)
         .map_err(|error| Error::invalid(format!("payload.{}: {}", error.path(), error.inner())))?;
-    // Whatever an earlier, failed invocation counted is not this one's.
-    calls.take();
+    guard.begin(deadline);
     let answer = AssertUnwindSafe(handler(ports, input))
         .catch_unwind()
         .await
-        .map_err(|_| Error::new(ErrorKind::Internal, "the function panicked; its log has the place"))??;
+        .map_err(|_| Error::new(ErrorKind::Internal, "the function panicked; its log has the place"));
+    guard.end().await;
+    let answer = answer??;
     let mut answer = serde_json::to_value(answer)
         .map_err(|error| Error::new(ErrorKind::Internal, format!("answer: {error}")))?;
-    answer["apiCalls"] = calls.take().into();
+    answer["apiCalls"] = guard.calls.take().into();
     Ok(answer)
 }
 
@@ -108,6 +114,8 @@ fn start_log() {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde::Deserialize;
     use serde_json::json;
 
@@ -120,24 +128,26 @@ mod tests {
     }
 
     /// Works with the counter itself, as the SDK's clients do, and calls AWS three times.
-    async fn double(calls: &CallCounter, input: Input) -> Result<Value> {
+    async fn double(guard: &Guard, input: Input) -> Result<Value> {
         for _ in 0..3 {
-            calls.count();
+            guard.calls.count();
         }
         assert!(input.n < 100, "too large for this test");
         Ok(json!({"n": input.n * 2}))
     }
 
-    fn answer(wired: &Result<(CallCounter, CallCounter)>, payload: Value) -> Result<Value> {
-        tokio::runtime::Builder::new_current_thread()
-            .build()
-            .expect("a runtime")
-            .block_on(invoke(wired, &double, payload))
+    fn answer(wired: &Result<(Guard, Guard)>, payload: Value) -> Result<Value> {
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(invoke(
+            wired,
+            &double,
+            payload,
+            SystemTime::now() + Duration::from_secs(60),
+        ))
     }
 
-    fn wired() -> Result<(CallCounter, CallCounter)> {
-        let calls = CallCounter::default();
-        Ok((calls.clone(), calls))
+    fn wired() -> Result<(Guard, Guard)> {
+        let guard = Guard::default();
+        Ok((guard.clone(), guard))
     }
 
     fn run(payload: Value) -> Result<Value> {

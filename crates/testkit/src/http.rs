@@ -45,6 +45,14 @@ pub async fn put(port: u16, path: &str, json: &str) -> Result<Answer> {
     send(port, "PUT", path, json).await
 }
 
+/// `DELETE path`.
+///
+/// # Errors
+/// When nothing answers in time, or the answer is not a success.
+pub async fn delete(port: u16, path: &str) -> Result<Answer> {
+    send(port, "DELETE", path, "").await
+}
+
 async fn send(port: u16, method: &str, path: &str, json: &str) -> Result<Answer> {
     let answer = request(port, method, path, json).await?;
     if (200..300).contains(&answer.status) {

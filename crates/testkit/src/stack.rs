@@ -104,7 +104,10 @@ impl Stack {
             .env("LAMBDA_EXECUTOR", "local")
             .env("AWS_ENDPOINT_URL", settings.cloud_endpoint())
             .env("AWS_ENDPOINT_URL_RDS", settings.rds_endpoint())
-            .env("HOLDFAST_RDS_CA_FILE", settings.ca_file());
+            .env("HOLDFAST_RDS_CA_FILE", settings.ca_file())
+            // Minutes are seconds here.
+            .env("HOLDFAST_BREAKER_OPEN_SECONDS", "1")
+            .env("HOLDFAST_BREAKER_LONGEST_SECONDS", "4");
         Ok(command)
     }
 

@@ -3,6 +3,7 @@
 // Tests may unwrap: a panic is the failure.
 #![allow(clippy::unwrap_used)]
 
+mod breakers;
 mod documents;
 mod keys;
 mod logins;

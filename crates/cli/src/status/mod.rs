@@ -1,5 +1,6 @@
 //! `holdfast status`: backups, copies, what a loss would cost now, and how well that is protected.
 
+mod breakers;
 mod table;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::backup::Output;
+use crate::cloud::Cloud;
 use crate::doctor::Where;
 use crate::look::Look;
 use crate::ops::list;
@@ -35,6 +37,10 @@ pub struct StatusArgs {
     /// How much they matter: what the times are held against. Default: as the protection plan says, else standard.
     #[arg(long, value_enum)]
     importance: Option<HowMuch>,
+    /// Show instead which services of AWS Holdfast does not call at the moment, because they failed: the circuit breakers
+    /// that all executions share.
+    #[arg(long, conflicts_with_all = ["databases", "importance"])]
+    breakers: bool,
     #[command(flatten)]
     at: Where,
     /// How it is written.
@@ -91,6 +97,9 @@ impl Held {
 /// # Errors
 /// `Usage` when what was asked for does not make sense; `Aws` when the state table cannot be read.
 pub async fn run(args: StatusArgs, table: String) -> Result<u8, Error> {
+    if args.breakers {
+        return breakers::run(&Cloud::from_env(table).await, args.output).await;
+    }
     let look = Look::begin(args.at.state_machine_arn, args.at.prune_function, table).await?;
     let held = Held::look(&look, args.importance).await?;
     let mut all = Vec::new();

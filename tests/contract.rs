@@ -5,17 +5,18 @@ use std::path::Path;
 
 use holdfast_core::ErrorKind;
 use holdfast_core::ids::Region;
-use holdfast_core::request::{BackupRequest, Defaults, RestoreRequest};
+use holdfast_core::request::{BackupRequest, Defaults, ReplicationRequest, RestoreRequest};
 use holdfast_core::retention::Policy;
 use holdfast_tests::files::{project, read};
 use serde_json::{Value, json};
 use serde_yaml_ng::Value as Yaml;
 
 /// Where each workflow is, and the state machine of the templates that it is the definition of.
-const WORKFLOWS: [(&str, &str); 3] = [
+const WORKFLOWS: [(&str, &str); 4] = [
     ("stepfunctions/backup-orchestration.asl.json", "BackupStateMachine"),
     ("stepfunctions/backup-validation.asl.json", "BackupValidationStateMachine"),
     ("stepfunctions/restore-database.asl.json", "RestoreStateMachine"),
+    ("stepfunctions/backup-replication.asl.json", "ReplicationStateMachine"),
 ];
 
 /// What is deployed beside the databases, and in each Region that backups are copied to.
@@ -206,7 +207,8 @@ fn each_workflow_names_functions_that_the_templates_give_it() {
         let resources = resources(path);
         for (definition, machine) in WORKFLOWS {
             let Some(block) = resources.get(machine) else {
-                let at_home = ["BackupStateMachine", "RestoreStateMachine"].contains(&machine);
+                let at_home = ["BackupStateMachine", "RestoreStateMachine", "ReplicationStateMachine"]
+                    .contains(&machine);
                 assert!(path == "infra/region.yaml" && at_home, "{path}: {machine} is missing");
                 continue;
             };
@@ -324,10 +326,13 @@ fn every_failing_state_leads_to_a_record_or_a_named_end() {
         // An old instance that could not be stopped runs, and the record says so.
         "RecordSwap",
     ];
+    // Nothing here is temporary: what was copied stays, and what failed is named by Region.
+    let replication = ["NotBegun", "LostToAnother", "NotRecorded", "RecordFailure", "IsCopyWithoutProof"];
     for (path, machine) in WORKFLOWS {
         let ends = match machine {
             "BackupStateMachine" => &backup[..],
             "RestoreStateMachine" => &restore[..],
+            "ReplicationStateMachine" => &replication[..],
             _ => &validation[..],
         };
         let mut catches = 0;
@@ -620,8 +625,12 @@ fn the_samples_for_the_console_are_valid_inputs() {
         let sample: Value = serde_json::from_str(&std::fs::read_to_string(entry.path()).expect("a sample"))
             .unwrap_or_else(|error| panic!("{}: {error}", entry.path().display()));
         let started = "2026-11-20T06:00:00Z";
-        let read = if entry.file_name().to_string_lossy().starts_with("restore-") {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let read = if name.starts_with("restore-") {
             RestoreRequest::parse(&sample, started, &defaults.region).map(drop)
+        } else if name.starts_with("replicate-") {
+            ReplicationRequest::parse(&sample, started, &defaults).map(drop)
         } else {
             BackupRequest::parse(&sample, started, &defaults).map(drop)
         };

@@ -203,6 +203,7 @@ fn read(item: &Item) -> Result<Operation> {
         baseline: part(item, "baseline")?,
         validation: part(item, "validation")?,
         replicas: replicas.map(|replicas| replicas.into_values().collect()),
+        backup: part(item, "backup")?,
         plan: part(item, "plan")?,
         restore: part(item, "restore")?,
         swap: part(item, "swap")?,

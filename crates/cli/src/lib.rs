@@ -6,6 +6,7 @@
 //! backup/report.rs     holdfast backup report     hands out its evidence: text, page, JSON
 //! ops/                 holdfast ops list, wait    operations of every kind
 //! restore/             holdfast restore, pitr     brings a database back, and follows it
+//! replicate.rs         holdfast replicate        copies a backup to further Regions
 //! validate.rs          holdfast validate          proves a backup again where it lies
 //! verify/              holdfast verify            proves what a server holds, without AWS
 //! plan/                holdfast plan              what is backed up when, and how: shown, compared, applied
@@ -33,6 +34,7 @@ pub mod ops;
 pub mod paint;
 pub mod plan;
 pub mod render;
+pub mod replicate;
 pub mod request;
 pub mod restore;
 pub mod retention;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use holdfast_cli::{
-    Error, backup, cloud, doctor, exit, ops, plan, restore, retention, status, validate, verify,
+    Error, backup, cloud, doctor, exit, ops, plan, replicate, restore, retention, status, validate, verify,
 };
 
 /// Disaster recovery for Amazon RDS: backups that prove that they restore.
@@ -33,6 +33,8 @@ enum Noun {
     Restore(Box<restore::Restore>),
     #[command(after_help = exit::HELP)]
     Pitr(Box<restore::pitr::Pitr>),
+    #[command(after_help = exit::HELP)]
+    Replicate(replicate::Replicate),
     #[command(after_help = exit::VALIDATE_HELP)]
     Validate(validate::Validate),
     #[command(after_help = exit::VERIFY_HELP)]
@@ -113,6 +115,7 @@ async fn main() -> ExitCode {
         Noun::Ops(Ops::Cancel(args)) => ops::reopen::cancel(args, cli.state_table).await,
         Noun::Restore(args) => restore::run(*args, cli.state_table).await,
         Noun::Pitr(args) => restore::pitr::run(*args, cli.state_table).await,
+        Noun::Replicate(args) => replicate::run(args, cli.state_table).await,
         Noun::Validate(args) => validate::run(args, cli.state_table).await,
         Noun::Verify(args) => verify::run(*args).await,
         Noun::Prune(args) => retention::prune::run(args, cli.state_table).await,

@@ -9,10 +9,9 @@ use holdfast_core::operation::Kind;
 
 use crate::{
     paint::Paint,
-    restore,
+    replicate, restore,
     summary::{
-        Baseline, Check, CheckResult, CopyValidation, Failure, Replica, Snapshot, Status, Summary,
-        Validation, Verdict,
+        Baseline, Check, CheckResult, CopyValidation, Failure, Snapshot, Status, Summary, Validation, Verdict,
     },
 };
 
@@ -44,6 +43,9 @@ pub fn summary(summary: &Summary, around: &Around, paint: Paint) -> String {
         footer(&mut text, summary, around);
         return text;
     }
+    if let Some(backup) = &summary.backup {
+        row(&mut text, "Backup", &format!("{}  ({})", backup.operation_id, backup.verdict.word()));
+    }
     if let Some(snapshot) = &summary.snapshot {
         row(&mut text, "Snapshot", &snapshot_line(snapshot));
     }
@@ -68,6 +70,9 @@ fn headline(summary: &Summary, paint: Paint) -> String {
     if is_restore(summary) {
         return restore::render::headline(summary, paint);
     }
+    if summary.kind == Kind::Replication.as_str() {
+        return replicate::headline(summary, paint);
+    }
     let database = &summary.database_id;
     let verdict = summary.validation.as_ref().map_or(Verdict::NotRun, |validation| validation.verdict);
     match (summary.status, verdict) {
@@ -81,7 +86,7 @@ fn headline(summary: &Summary, paint: Paint) -> String {
             let missing: Vec<_> = summary
                 .replicas
                 .iter()
-                .filter(|(_, copy)| !available(copy))
+                .filter(|(_, copy)| !copy.is_available())
                 .map(|(region, _)| region.as_str())
                 .collect();
             let unproven: Vec<_> = summary
@@ -233,14 +238,14 @@ fn copies(summary: &Summary, paint: Paint) -> String {
     let _ = writeln!(text, "\n  {}", paint.bold("Copies"));
     let name = width(summary.replicas.keys().cloned());
     for (region, copy) in &summary.replicas {
-        let fact = match (available(copy), &copy.error) {
+        let fact = match (copy.is_available(), &copy.error) {
             (true, _) => copy.snapshot_arn.clone().unwrap_or_default(),
             (false, Some(error)) => reason(error),
             (false, None) => copy.status.clone(),
         };
         let taken = copy.seconds.map(duration).unwrap_or_default();
         let proven = copy.validation.as_ref().is_none_or(|found| found.verdict == Verdict::Valid);
-        let mark = if available(copy) && proven { paint.good("✔") } else { paint.bad("✘") };
+        let mark = if copy.is_available() && proven { paint.good("✔") } else { paint.bad("✘") };
         let _ = writeln!(text, "    {mark} {region:name$}  {taken:>8}  {fact}");
         if let Some(found) = &copy.validation {
             let _ = writeln!(text, "      {:name$}  {:>8}  {}", "", "", copy_verdict(found));
@@ -256,10 +261,6 @@ fn copy_verdict(found: &CopyValidation) -> String {
         Verdict::Valid => format!("restored there{restored}, and equal to the backup"),
         verdict => format!("{}: {}", verdict.word(), found.issues.join("; ")),
     }
-}
-
-fn available(copy: &Replica) -> bool {
-    copy.status == "AVAILABLE"
 }
 
 fn footer(text: &mut String, summary: &Summary, around: &Around) {

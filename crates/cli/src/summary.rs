@@ -85,7 +85,7 @@ pub struct Summary {
     pub run_id: String,
     /// How it ended.
     pub status: Status,
-    /// `BACKUP` or `RESTORE`; empty for a backup of before there was anything else.
+    /// `BACKUP`, `RESTORE` or `REPLICATION`; empty for a backup of before there was anything else.
     #[serde(rename = "type")]
     pub kind: String,
     /// What a restore planned.
@@ -94,6 +94,8 @@ pub struct Summary {
     pub restore: Option<Restored>,
     /// Who has which name after a swap.
     pub swap: Option<Swapped>,
+    /// The backup that a replication copies.
+    pub backup: Option<BackupFound>,
     /// The snapshot, if one was made.
     pub snapshot: Option<Snapshot>,
     /// Whether the source was read around the snapshot.
@@ -115,6 +117,16 @@ pub struct Summary {
     /// What is still there that should not be, or stays on purpose.
     #[serde(deserialize_with = "null_is_default")]
     pub leftovers: Vec<String>,
+}
+
+/// The backup that a replication copies.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BackupFound {
+    /// The operation that took it.
+    pub operation_id: String,
+    /// What its validation said.
+    pub verdict: Verdict,
 }
 
 /// A snapshot.
@@ -225,6 +237,13 @@ pub struct Replica {
     pub seconds: Option<f64>,
     /// What restoring it in its Region showed, where that was wanted.
     pub validation: Option<CopyValidation>,
+}
+
+impl Replica {
+    /// Whether the copy is there. A word that is not known is no copy.
+    pub fn is_available(&self) -> bool {
+        self.status == "AVAILABLE"
+    }
 }
 
 /// A copy restored in its Region and held against the manifest.

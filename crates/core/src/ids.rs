@@ -122,6 +122,11 @@ impl OperationId {
         OperationId::named(database, run, &["restore", region.as_str(), database.as_str(), run.as_str()])
     }
 
+    /// The replication of one run of one database: another operation than its backup of the same run.
+    pub fn of_replication(region: &Region, database: &DatabaseId, run: &RunId) -> Self {
+        OperationId::named(database, run, &["replication", region.as_str(), database.as_str(), run.as_str()])
+    }
+
     fn named(database: &DatabaseId, run: &RunId, parts: &[&str]) -> Self {
         let digest = digest(parts);
         let database = slug(database.as_str(), 24);

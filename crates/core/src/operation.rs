@@ -1,4 +1,4 @@
-//! One operation, a backup or a restore: its phases, its record, and the one function that moves it.
+//! One operation, a backup, a restore or a replication: its phases, its record, and the one function that moves it.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use crate::baseline::BaselineResult;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{DatabaseId, OperationId, Region, RunId};
-use crate::request::{BackupRequest, RestoreRequest, Tier};
+use crate::request::{BackupRequest, ReplicationRequest, RestoreRequest, Tier};
 use crate::validation::Verdict;
 
 mod phase;
+mod replication;
 mod restore;
 mod results;
 mod swap;
@@ -20,6 +21,7 @@ mod swap;
 mod tests;
 
 pub use phase::{Kind, Phase};
+pub use replication::BackupFound;
 pub use restore::{Lost, RecoveryPoint, Reference, RestorePlan, RestoreResult, RestoreTimings};
 pub use results::{CopyValidation, ReplicaResult, ReplicaStatus, Results, SnapshotResult, ValidationResult};
 pub use swap::{OldInstance, RecordBefore, SecretBefore, SmokeResult, SwapPlan, SwapResult};
@@ -32,6 +34,8 @@ pub enum Request {
     Backup(Box<BackupRequest>),
     /// A restore.
     Restore(Box<RestoreRequest>),
+    /// A replication.
+    Replication(Box<ReplicationRequest>),
 }
 
 impl Request {
@@ -40,6 +44,7 @@ impl Request {
         match self {
             Request::Backup(_) => Kind::Backup,
             Request::Restore(_) => Kind::Restore,
+            Request::Replication(_) => Kind::Replication,
         }
     }
 
@@ -48,6 +53,7 @@ impl Request {
         match self {
             Request::Backup(request) => &request.database_id,
             Request::Restore(request) => &request.database_id,
+            Request::Replication(request) => &request.database_id,
         }
     }
 
@@ -56,6 +62,7 @@ impl Request {
         match self {
             Request::Backup(request) => &request.run_id,
             Request::Restore(request) => &request.run_id,
+            Request::Replication(request) => &request.run_id,
         }
     }
 
@@ -64,6 +71,9 @@ impl Request {
         match self {
             Request::Backup(request) => OperationId::derive(home, &request.database_id, &request.run_id),
             Request::Restore(request) => OperationId::of_restore(home, &request.database_id, &request.run_id),
+            Request::Replication(request) => {
+                OperationId::of_replication(home, &request.database_id, &request.run_id)
+            }
         }
     }
 
@@ -75,6 +85,7 @@ impl Request {
         Ok(match kind {
             Kind::Backup => Request::Backup(serde_json::from_str(json)?),
             Kind::Restore => Request::Restore(serde_json::from_str(json)?),
+            Kind::Replication => Request::Replication(serde_json::from_str(json)?),
         })
     }
 }
@@ -88,6 +99,12 @@ impl From<BackupRequest> for Request {
 impl From<RestoreRequest> for Request {
     fn from(request: RestoreRequest) -> Self {
         Request::Restore(Box::new(request))
+    }
+}
+
+impl From<ReplicationRequest> for Request {
+    fn from(request: ReplicationRequest) -> Self {
+        Request::Replication(Box::new(request))
     }
 }
 
@@ -157,7 +174,7 @@ impl Operation {
             Checkpoint { name: phase.as_str().to_owned(), time: now, detail: format!("begun by {owner}") };
         let baseline = match &request {
             Request::Backup(request) if request.baseline.is_none() => Some(BaselineResult::not_asked()),
-            Request::Backup(_) | Request::Restore(_) => None,
+            Request::Backup(_) | Request::Restore(_) | Request::Replication(_) => None,
         };
         Operation {
             id,
@@ -178,6 +195,7 @@ impl Operation {
     pub fn expires_at(&self) -> Timestamp {
         let days = match &self.request {
             Request::Restore(_) => 800,
+            Request::Replication(_) => 90,
             Request::Backup(request) => match request.tier {
                 Tier::Daily => 90,
                 Tier::Weekly => 180,
@@ -226,15 +244,10 @@ impl Operation {
             "failure": failure,
             "leftovers": leftovers,
         });
+        let replicas: BTreeMap<&Region, &ReplicaResult> =
+            self.results.replicas.iter().flatten().map(|replica| (&replica.region, replica)).collect();
         match self.request.kind() {
             Kind::Backup => {
-                let replicas: BTreeMap<&Region, &ReplicaResult> = self
-                    .results
-                    .replicas
-                    .iter()
-                    .flatten()
-                    .map(|replica| (&replica.region, replica))
-                    .collect();
                 summary["snapshot"] = json!(self.results.snapshot);
                 summary["baseline"] = json!(self.results.baseline);
                 summary["replicas"] = json!(replicas);
@@ -245,6 +258,12 @@ impl Operation {
                 summary["plan"] = json!(self.results.plan);
                 summary["restore"] = json!(self.results.restore);
                 summary["swap"] = json!(self.results.swap);
+            }
+            Kind::Replication => {
+                summary["type"] = json!(Kind::Replication);
+                summary["backup"] = json!(self.results.backup);
+                summary["snapshot"] = json!(self.results.snapshot);
+                summary["replicas"] = json!(replicas);
             }
         }
         summary
@@ -352,6 +371,7 @@ impl Operation {
             (true, []) if self.results.validation.as_ref().is_some_and(|v| v.verdict == Verdict::NotRun) => {
                 "snapshot and every copy are there; nobody wanted a proof".to_owned()
             }
+            (true, []) if self.request.kind() == Kind::Replication => "every copy is there".to_owned(),
             (true, []) => "snapshot, proof and every copy are there".to_owned(),
             (true, leftovers) => format!("left behind: {}", leftovers.join(", ")),
             (false, _) => missing.join(", "),
@@ -384,6 +404,9 @@ fn describe(results: &Results) -> String {
     }
     if let Some(plan) = &results.plan {
         return plan.describe();
+    }
+    if let Some(backup) = &results.backup {
+        return format!("backup {} is {}", backup.operation_id, backup.verdict.as_str());
     }
     if let Some(snapshot) = &results.snapshot {
         let baseline = results.baseline.as_ref().and_then(BaselineResult::describe);

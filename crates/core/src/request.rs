@@ -12,6 +12,7 @@ use crate::tags::{MAX_TAGS, Tags, is_reserved};
 mod again;
 mod baseline;
 mod reopen;
+mod replication;
 mod restore;
 mod swap;
 mod validation;
@@ -19,6 +20,7 @@ mod validation;
 pub use again::ValidationRequest;
 pub use baseline::{BaselineRequest, Login};
 pub use reopen::Reopen;
+pub use replication::ReplicationRequest;
 pub use restore::{PerformanceInsights, RestoreFrom, RestoreOptions, RestoreRequest};
 pub use swap::{AfterSwap, HttpCheck, Record, SmokeChecks, Swap, aside};
 pub use validation::Validation;
@@ -54,6 +56,13 @@ impl Tier {
             Tier::Monthly => "monthly",
             Tier::Yearly => "yearly",
         }
+    }
+
+    /// The tier of a tag; `None` for a word that is none.
+    pub fn read(word: &str) -> Option<Self> {
+        [Tier::Daily, Tier::Weekly, Tier::Monthly, Tier::Yearly]
+            .into_iter()
+            .find(|tier| tier.as_str() == word)
     }
 }
 

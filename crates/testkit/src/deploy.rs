@@ -49,6 +49,8 @@ pub struct Outputs {
     pub validation_state_machine_arn: String,
     /// The workflow that brings a database back.
     pub restore_state_machine_arn: String,
+    /// The workflow that copies a backup to further Regions.
+    pub replication_state_machine_arn: String,
     /// The function that prunes backups.
     pub prune_function: String,
     /// The role that schedules start backups with.
@@ -86,6 +88,7 @@ async fn home(stack: &Stack) -> Result<Outputs> {
         backup_state_machine_arn: output(&deployed, path, "BackupStateMachineArn")?,
         validation_state_machine_arn: output(&deployed, path, "BackupValidationStateMachineArn")?,
         restore_state_machine_arn: output(&deployed, path, "RestoreStateMachineArn")?,
+        replication_state_machine_arn: output(&deployed, path, "ReplicationStateMachineArn")?,
         prune_function: output(&deployed, path, "PruneFunctionName")?,
         schedule_role_arn: output(&deployed, path, "ScheduleRoleArn")?,
         schedule_group: output(&deployed, path, "ScheduleGroupName")?,

@@ -187,6 +187,7 @@ impl Stack {
             ("HOLDFAST_BACKUP_STATE_MACHINE_ARN", outputs.backup_state_machine_arn.clone()),
             ("HOLDFAST_VALIDATION_STATE_MACHINE_ARN", outputs.validation_state_machine_arn.clone()),
             ("HOLDFAST_RESTORE_STATE_MACHINE_ARN", outputs.restore_state_machine_arn.clone()),
+            ("HOLDFAST_REPLICATION_STATE_MACHINE_ARN", outputs.replication_state_machine_arn.clone()),
             ("HOLDFAST_PRUNE_FUNCTION", outputs.prune_function.clone()),
             ("HOLDFAST_SCHEDULE_ROLE_ARN", outputs.schedule_role_arn.clone()),
             ("HOLDFAST_SCHEDULE_GROUP", outputs.schedule_group.clone()),

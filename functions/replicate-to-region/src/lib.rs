@@ -16,17 +16,29 @@ use holdfast_core::tags::{self, Tags};
 use holdfast_core::validation::Verdict;
 use holdfast_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
+
+pub mod plan;
 mod proof;
 
 /// Copies from other Regions into one Region that RDS runs at once, per account (Amazon RDS User Guide,
 /// "Copying a DB snapshot").
 pub const MAX_COPIES_IN_FLIGHT: usize = 20;
 
-/// What the state machine asks.
+/// What a workflow asks.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "action", rename_all = "lowercase")]
+pub enum Asked {
+    /// Which backup is to be copied.
+    Plan(Box<plan::Input>),
+    /// A copy of it in one Region.
+    Copy(Box<Input>),
+}
+
+/// What a workflow asks of one Region.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Input {
-    /// The operation.
+    /// The operation that took the backup: the copy is called after it.
     pub operation_id: OperationId,
     /// What was asked for.
     pub request: BackupRequest,

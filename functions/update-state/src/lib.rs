@@ -10,7 +10,7 @@ use holdfast_core::ids::OperationId;
 use holdfast_core::operation::{Command, Kind, Operation, Phase, Request, Results, transition};
 use holdfast_core::ports::{Documents, Executions, Store, Write};
 use holdfast_core::rds::Creation;
-use holdfast_core::request::{BackupRequest, Defaults, Reopen, RestoreRequest};
+use holdfast_core::request::{BackupRequest, Defaults, Reopen, ReplicationRequest, RestoreRequest};
 use holdfast_core::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -144,6 +144,7 @@ pub async fn handle(
             let request = match kind {
                 Kind::Backup => BackupRequest::parse(&input, &started_at, ports.defaults)?.into(),
                 Kind::Restore => RestoreRequest::parse(&input, &started_at, &ports.defaults.region)?.into(),
+                Kind::Replication => ReplicationRequest::parse(&input, &started_at, ports.defaults)?.into(),
             };
             begin(ports, request, execution).await
         }
@@ -250,7 +251,7 @@ async fn reference(
         Request::Backup(request) => {
             ports.store.latest_valid(&request.database_id, operation.started_at).await
         }
-        Request::Restore(_) => Ok(None),
+        Request::Restore(_) | Request::Replication(_) => Ok(None),
     }
 }
 
@@ -355,7 +356,7 @@ async fn write_report(
     let details = ports.documents.get(&operation.id.validation_key()).await?;
     let report = report(operation, ports.bucket, details);
     ports.documents.put(&operation.id.report_key(), &report).await?;
-    if operation.request.kind() == Kind::Restore {
+    if operation.request.kind() != Kind::Backup {
         return Ok(());
     }
     match holdfast_report::html(&report) {

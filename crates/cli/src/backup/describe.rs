@@ -18,8 +18,9 @@ use crate::{
 };
 
 /// The members of a summary.
-const SUMMARY: [&str; 17] = [
+const SUMMARY: [&str; 18] = [
     "type",
+    "backup",
     "plan",
     "restore",
     "swap",
@@ -38,7 +39,7 @@ const SUMMARY: [&str; 17] = [
     "failure",
 ];
 
-/// Say how a backup or a restore went: verdict, checks, copies, times, and where the evidence is.
+/// Say how a backup, a restore or a replication went: verdict, checks, copies, times, and where the evidence is.
 #[derive(Debug, Args)]
 pub struct Describe {
     /// The operation, such as prod-db-20261120t060000z-3f9a1c2b7d.

@@ -91,7 +91,7 @@ pub(crate) async fn item(cloud: &Cloud, operation_id: &str) -> Result<Option<Val
 /// Operations of every database, up to [`LOOKED_AT`] of each kind and status.
 pub(crate) async fn of_all(cloud: &Cloud, running: bool) -> Result<Vec<Value>, Error> {
     let mut rows = Vec::new();
-    for kind in [Kind::Backup, Kind::Restore] {
+    for kind in Kind::ALL {
         for phase in Phase::ALL.into_iter().filter(|phase| !running || !phase.is_end()) {
             let values = [(":key", kind.as_str()), (":status", phase.as_str())];
             rows.extend(

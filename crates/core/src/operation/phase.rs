@@ -10,6 +10,8 @@ pub enum Kind {
     Backup,
     /// A database, brought back.
     Restore,
+    /// A backup that is there, copied to further Regions.
+    Replication,
 }
 
 impl Kind {
@@ -18,14 +20,18 @@ impl Kind {
         match self {
             Kind::Backup => "BACKUP",
             Kind::Restore => "RESTORE",
+            Kind::Replication => "REPLICATION",
         }
     }
+
+    /// Every kind.
+    pub const ALL: [Kind; 3] = [Kind::Backup, Kind::Restore, Kind::Replication];
 
     /// Where an operation of this kind begins.
     pub(super) fn first_phase(self) -> Phase {
         match self {
             Kind::Backup => Phase::HealthChecking,
-            Kind::Restore => Phase::Planning,
+            Kind::Restore | Kind::Replication => Phase::Planning,
         }
     }
 }
@@ -120,7 +126,8 @@ impl Phase {
             | (Kind::Restore, Phase::Planning, Phase::Restoring)
             | (Kind::Restore, Phase::Restoring, Phase::Validating)
             | (Kind::Restore, Phase::Validating, Phase::Swapping)
-            | (Kind::Restore, Phase::Swapping, Phase::UndoingSwap) => true,
+            | (Kind::Restore, Phase::Swapping, Phase::UndoingSwap)
+            | (Kind::Replication, Phase::Planning, Phase::Replicating) => true,
             (_, from, Phase::CleaningUp) => !from.is_end() && from != Phase::CleaningUp,
             _ => false,
         }

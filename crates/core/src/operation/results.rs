@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Phase, Request, RestorePlan, RestoreResult, SwapResult};
+use super::{BackupFound, Phase, Request, RestorePlan, RestoreResult, SwapResult};
 use crate::baseline::BaselineResult;
 use crate::error::{ErrorKind, Leftovers};
 use crate::health::{Health, NamedCause};
@@ -268,6 +268,9 @@ pub struct Results {
     /// From the replication, one per target Region.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub replicas: Option<Vec<ReplicaResult>>,
+    /// From the planning of a replication: the backup that is copied.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub backup: Option<BackupFound>,
     /// From the planning of a restore.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub plan: Option<Box<RestorePlan>>,
@@ -305,6 +308,7 @@ impl Results {
             baseline,
             validation,
             replicas,
+            backup,
             plan,
             restore,
             swap,
@@ -316,6 +320,7 @@ impl Results {
         self.baseline = baseline.or(self.baseline.take());
         self.validation = validation.or(self.validation.take());
         self.replicas = replicas.or(self.replicas.take());
+        self.backup = backup.or(self.backup.take());
         self.plan = plan.or(self.plan.take());
         self.restore = restore.or(self.restore.take());
         self.swap = swap.or(self.swap.take());
@@ -325,6 +330,8 @@ impl Results {
 
     /// What copies may have left in their Regions: those that failed, and those that were restored there.
     pub(super) fn copies_left(&self, operation: &OperationId) -> Vec<String> {
+        // Copies are called after the operation that took the backup.
+        let operation = self.backup.as_ref().map_or(operation, |backup| &backup.operation_id);
         let restored = self.replicas.iter().flatten().flat_map(|replica| {
             let leftovers = replica.validation.iter().flat_map(|found| &found.leftovers);
             leftovers.map(|leftover| format!("{leftover} in {}", replica.region))
@@ -349,6 +356,7 @@ impl Results {
         match request {
             Request::Backup(_) => self.end_of_backup(),
             Request::Restore(request) => self.end_of_restore(request),
+            Request::Replication(_) => self.end_of_replication(),
         }
     }
 

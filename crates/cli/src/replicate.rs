@@ -1,0 +1,221 @@
+//! `holdfast replicate`: copies a backup that is there to further Regions, and follows that.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::backup::{Output, create};
+use crate::cloud::Cloud;
+use crate::paint::Paint;
+use crate::request::TargetRegion;
+use crate::screen::Screen;
+use crate::summary::{Status, Summary};
+use crate::{Error, ask, exit};
+
+/// Copy a backup that is there to further Regions: the newest that was found VALID, or one that is named.
+///
+/// A copy that is there already is left as it is. A backup that was refused is not copied.
+#[derive(Debug, Args)]
+pub struct Replicate {
+    /// Whose backup is copied.
+    database: String,
+    /// Copy to this Region, encrypted with this key of that Region; repeat for more. Without =KEY: alias/holdfast. Default: where
+    /// backups of this deployment go.
+    #[arg(long = "to", value_name = "REGION=KEY")]
+    to: Vec<TargetRegion>,
+    /// The operation that took the backup (holdfast points). Default: the newest that was found VALID.
+    #[arg(long, value_name = "OPERATION")]
+    backup: Option<String>,
+    /// Restore this share of the copies in their Regions, and hold them against the backup: from 0 to 1.
+    #[arg(long, value_name = "SHARE")]
+    copy_share: Option<f64>,
+    /// The run: the same database and run are the same replication. Default: now.
+    #[arg(long)]
+    run_id: Option<String>,
+    /// Give up after this many minutes.
+    #[arg(long, value_name = "MINUTES")]
+    deadline_minutes: Option<u32>,
+    /// Do not say first what will be copied, and do not ask.
+    #[arg(long)]
+    yes: bool,
+    /// Start it and return at once.
+    #[arg(long)]
+    no_wait: bool,
+    /// How the outcome is written.
+    #[arg(long, value_enum, default_value = "table")]
+    output: Output,
+    /// The workflow (Output ReplicationStateMachineArn of the stack).
+    #[arg(long, env = "HOLDFAST_REPLICATION_STATE_MACHINE_ARN", value_name = "ARN")]
+    state_machine_arn: String,
+}
+
+/// Runs the verb; the answer is the exit code.
+///
+/// # Errors
+/// `Usage` before anything was started; `Aws` when AWS could not be asked.
+pub async fn run(args: Replicate, table: String) -> Result<u8, Error> {
+    if !args.yes && !std::io::stdin().is_terminal() {
+        return Err(Error::Usage(
+            "a replication says what it will copy and asks, and nobody is there: say --yes".to_owned(),
+        ));
+    }
+    let input = input(&args, &create::now());
+    if !args.yes {
+        eprint!("{}", intended(&args));
+        if !ask::agreed("Copy it?")? {
+            eprintln!("Nothing was copied.");
+            return Ok(exit::FAILED);
+        }
+    }
+    let cloud = Cloud::from_env(table).await;
+    let execution = create::start(&cloud, &args.state_machine_arn, &input).await?;
+    if args.no_wait {
+        return Ok(create::started(&execution, &input, args.output));
+    }
+    let outcome = create::follow(&cloud, &execution, Screen::beside(args.output)).await?;
+    Ok(create::report(&outcome, "replication", &execution, &cloud.table, args.output))
+}
+
+fn input(args: &Replicate, now: &str) -> Value {
+    let mut input = json!({
+        "databaseId": args.database,
+        "runId": args.run_id.as_deref().unwrap_or(now),
+    });
+    if !args.to.is_empty() {
+        let target = |to: &TargetRegion| json!({"region": to.region, "kmsKeyId": to.kms_key_id});
+        input["targetRegions"] = args.to.iter().map(target).collect();
+    }
+    if let Some(backup) = &args.backup {
+        input["backup"] = json!(backup);
+    }
+    if let Some(share) = args.copy_share {
+        input["validation"] = json!({"copyShare": share});
+    }
+    if let Some(minutes) = args.deadline_minutes {
+        input["deadlineMinutes"] = json!(minutes);
+    }
+    input
+}
+
+/// What the person is asked to agree to.
+fn intended(args: &Replicate) -> String {
+    let which = match &args.backup {
+        Some(backup) => format!("The backup of {} that {backup} took", args.database),
+        None => format!("The newest backup of {} that was found VALID", args.database),
+    };
+    let mut text = format!("{which} is copied to");
+    if args.to.is_empty() {
+        text.push_str(" the Regions that backups of this deployment go to");
+    }
+    for (number, to) in args.to.iter().enumerate() {
+        let comma = if number == 0 { "" } else { "," };
+        let _ = write!(text, "{comma} {} (encrypted with {})", to.region, to.kms_key_id);
+    }
+    text.push_str(
+        ".\nRDS bills the transfer between Regions once, and each copy's storage until it is pruned.\n",
+    );
+    text
+}
+
+/// What happened, in one sentence.
+pub(crate) fn headline(summary: &Summary, paint: Paint) -> String {
+    let database = &summary.database_id;
+    let there = |there: bool| {
+        let regions = summary.replicas.iter().filter(move |(_, copy)| copy.is_available() == there);
+        regions.map(|(region, _)| region.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    match summary.status {
+        Status::Succeeded => paint.good(&format!("✔ The backup of {database} is in {}.", there(true))),
+        Status::Partial if there(false).is_empty() => paint.warn(&format!(
+            "▲ The backup of {database} is in {}, but not all that was wanted is known of it.",
+            there(true)
+        )),
+        Status::Partial => paint.warn(&format!(
+            "▲ The backup of {database} is in {}, but not in {}.",
+            there(true),
+            there(false)
+        )),
+        Status::Failed => paint.bad(&format!("✘ No Region got a copy of a backup of {database}.")),
+        Status::Unknown => {
+            paint.bad(&format!("? The replication of {database} ended in a way this version does not know."))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        replicate: Replicate,
+    }
+
+    fn parse(arguments: &[&str]) -> Replicate {
+        let given = ["replicate", "prod-db", "--state-machine-arn", "arn"].iter().chain(arguments);
+        Command::try_parse_from(given).unwrap_or_else(|error| panic!("{error}")).replicate
+    }
+
+    #[test]
+    fn what_is_not_said_is_left_to_the_workflow() {
+        let input = |arguments: &[&str]| input(&parse(arguments), "2026-11-20T06:00:00Z");
+        assert_eq!(input(&[]), json!({"databaseId": "prod-db", "runId": "2026-11-20T06:00:00Z"}));
+        assert_eq!(
+            input(&[
+                "--to",
+                "eu-west-1",
+                "--to",
+                "us-west-2=alias/x",
+                "--backup",
+                "prod-db-r1-0123456789",
+                "--copy-share",
+                "1",
+                "--run-id",
+                "r9",
+                "--deadline-minutes",
+                "60"
+            ]),
+            json!({"databaseId": "prod-db", "runId": "r9", "backup": "prod-db-r1-0123456789",
+                "targetRegions": [{"region": "eu-west-1", "kmsKeyId": "alias/holdfast"},
+                    {"region": "us-west-2", "kmsKeyId": "alias/x"}],
+                "validation": {"copyShare": 1.0}, "deadlineMinutes": 60})
+        );
+    }
+
+    #[test]
+    fn a_person_reads_what_is_copied_where() {
+        let text = intended(&parse(&["--to", "eu-west-1", "--to", "us-west-2=alias/x"]));
+        assert!(text.starts_with(
+            "The newest backup of prod-db that was found VALID is copied to eu-west-1 (encrypted with alias/holdfast), \
+             us-west-2 (encrypted with alias/x).\n"
+        ), "{text}");
+        let text = intended(&parse(&["--backup", "prod-db-r1-0123456789"]));
+        assert!(text.contains("that prod-db-r1-0123456789 took is copied to the Regions"), "{text}");
+    }
+
+    #[test]
+    fn the_headline_names_who_has_a_copy_and_who_has_not() {
+        let said = |status: &str, replicas: Value| {
+            let json = json!({"operationId": "o", "databaseId": "prod-db", "type": "REPLICATION", "status": status,
+                "replicas": replicas});
+            headline(&serde_json::from_value(json).unwrap(), Paint::PLAIN)
+        };
+        let (there, not) = (json!({"status": "AVAILABLE"}), json!({"status": "FAILED"}));
+        assert_eq!(
+            said("SUCCEEDED", json!({"us-west-2": there})),
+            "✔ The backup of prod-db is in us-west-2."
+        );
+        assert_eq!(
+            said("PARTIAL", json!({"us-west-2": there, "eu-west-1": not})),
+            "▲ The backup of prod-db is in us-west-2, but not in eu-west-1."
+        );
+        assert!(said("PARTIAL", json!({"us-west-2": there})).starts_with("▲"));
+        assert_eq!(said("FAILED", json!({})), "✘ No Region got a copy of a backup of prod-db.");
+        assert!(said("DANCING", json!({})).starts_with("?"));
+    }
+}

@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod baseline;
 pub mod blueprint;
+pub mod cost;
 pub mod cron;
 pub mod doctor;
 pub mod error;

@@ -45,14 +45,15 @@ fn conclusion(found: &Found, prices: &PriceTable, paint: Paint) -> String {
     if found.orphans.is_empty() && found.unseen.is_empty() {
         return paint.good("Everything was looked at: nothing costs that nobody needs.");
     }
-    let known: f64 = found.orphans.iter().filter_map(|one| one.monthly).sum();
-    let unknown = found.orphans.iter().filter(|one| one.monthly.is_none()).count() as u64;
+    let known: Vec<f64> = found.orphans.iter().filter_map(|one| one.monthly).collect();
+    let unknown = (found.orphans.len() - known.len()) as u64;
     let mut line = format!("{certain} not needed, {others} for a person to judge");
-    if !found.orphans.is_empty() {
-        let _ = write!(line, ": {} {} a month by {}", money(known), prices.currency, prices.file);
+    if !known.is_empty() {
+        let sum = money(known.iter().sum());
+        let _ = write!(line, ": {sum} {} a month by {}", prices.currency, prices.file);
     }
     if unknown > 0 {
-        let _ = write!(line, ", and {unknown} of which that is not known");
+        let _ = write!(line, "; what {unknown} of them cost is not known");
     }
     if !found.unseen.is_empty() {
         let _ = write!(line, "; {} not looked at", count(found.unseen.len() as u64, "thing"));
@@ -111,8 +112,7 @@ mod tests {
             said.contains("NOT LOOKED AT  us-west-2  instances\n  Holdfast.AccessDenied: no\n"),
             "{said}"
         );
-        let last = "0 not needed, 1 for a person to judge: 0.00 USD a month by the built-in price table, and 1 of which that \
-                    is not known; 1 thing not looked at.\n";
+        let last = "0 not needed, 1 for a person to judge; what 1 of them cost is not known; 1 thing not looked at.\n";
         assert!(said.ends_with(last), "{said}");
         let nothing = text(&Found::default(), &prices, Paint::PLAIN);
         assert_eq!(nothing, "Everything was looked at: nothing costs that nobody needs.\n");

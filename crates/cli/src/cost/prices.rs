@@ -33,6 +33,8 @@ impl Which {
 
 /// An amount of money, to the cent; more digits where there would be nothing to see.
 pub(super) fn money(amount: f64) -> String {
+    // The sum of nothing is -0.
+    let amount = amount + 0.0;
     if amount != 0.0 && amount.abs() < 0.01 { format!("{amount:.4}") } else { format!("{amount:.2}") }
 }
 

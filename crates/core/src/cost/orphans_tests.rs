@@ -166,6 +166,16 @@ fn what_a_swap_kept_and_what_a_restore_left_is_listed_unless_something_goes_on()
 }
 
 #[test]
+fn a_name_that_lost_the_end_of_its_database_is_still_its_own() {
+    let database = format!("a{}z", "b".repeat(60));
+    let old = format!("{}-old-0123456789", &database[..48]);
+    let mut kept = facts(vec![instance(&database, &[]), instance(&old, &[])], vec![]);
+    assert_eq!(listed(&kept), [(old, true)]);
+    kept.busy = Ok(BTreeSet::from([database]));
+    assert_eq!(listed(&kept), []);
+}
+
+#[test]
 fn what_an_instance_costs_is_its_hours_and_its_storage_as_far_as_there_are_prices() {
     let cost = |seen: InstanceSeen| find(&facts(vec![seen], vec![]), &prices()).orphans[0].monthly;
     // 730 h at 0.05 and 100 GiB at 0.2.
@@ -264,6 +274,13 @@ fn what_retention_never_judges_is_for_a_person() {
         ("holdfast-prod-db-eeeeeeeeee".to_owned(), false),
     ];
     assert_eq!(listed(&facts), expected);
+    let mut held = facts.clone();
+    for seen in held.regions.values_mut() {
+        for snapshot in seen.snapshots.iter_mut().flatten() {
+            snapshot.tags.insert(tags::HOLD.into(), "case 4711".into());
+        }
+    }
+    assert_eq!(listed(&held), [], "somebody holds them, whoever made them");
     for record in facts.records.values_mut() {
         *record = Ok(Record::Running);
     }

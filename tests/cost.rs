@@ -230,16 +230,20 @@ async fn what_nobody_needs_is_found_by_name_and_what_is_needed_is_not_listed() {
     assert_eq!(listed(&blind, &db), [(temporary.clone(), true)], "{blind:#}");
 
     // AND without knowing what retention keeps, no backup is called needless
-    let path = holdfast_testkit::project::binary("holdfast").expect("it is built");
-    let output = tokio::process::Command::new(path)
-        .args(["cost", "orphans", "--output", "json"])
-        .env_remove("HOLDFAST_PRUNE_FUNCTION")
-        .output()
-        .await
-        .expect("it runs");
-    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(output.status.code(), Some(3), "{found:#}");
-    let kept = listed(&found, &db);
-    assert!(!kept.contains(&(format!("holdfast-{}", backup(2)), true)), "{kept:?}");
-    assert!(found["unseen"].to_string().contains("HOLDFAST_PRUNE_FUNCTION is not set"), "{found:#}");
+    for function in ["", "no-such-function"] {
+        let path = holdfast_testkit::project::binary("holdfast").expect("it is built");
+        let mut command = tokio::process::Command::new(path);
+        command.args(["cost", "orphans", "--output", "json"]);
+        if function.is_empty() {
+            command.env_remove("HOLDFAST_PRUNE_FUNCTION");
+        } else {
+            command.env("HOLDFAST_PRUNE_FUNCTION", function);
+        }
+        let output = command.output().await.expect("it runs");
+        let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(output.status.code(), Some(3), "{found:#}");
+        let kept = listed(&found, &db);
+        assert!(!kept.contains(&(format!("holdfast-{}", backup(2)), true)), "{kept:?}");
+        assert!(found["unseen"].to_string().contains("the retention of the protection plan"), "{found:#}");
+    }
 }

@@ -368,28 +368,28 @@ impl Finder<'_> {
             return None;
         }
         let there = all.iter().any(|one| is_it(&one.instance.id) && of_swap(&one.instance.id).is_none());
-        let delete = "delete it, with a final snapshot, when nobody reads it any more";
-        let (why, advice) = match (which, there) {
-            (SwapName::Old, true) => (
-                format!("a swap of {database} kept it, no operation goes on, and nothing ever deletes it"),
-                delete,
-            ),
-            (SwapName::New, true) => (
+        let why = match (which, there) {
+            (SwapName::Old, true) => {
+                format!("a swap of {database} kept it, no operation goes on, and nothing ever deletes it")
+            }
+            (SwapName::New, true) => {
                 format!(
                     "it was restored beside {database}, no operation goes on, and it did not take its place"
-                ),
-                delete,
-            ),
-            (SwapName::Old, false) => (
-                format!("it is called like what a swap of {database} keeps, and there is no {database} here"),
-                "it may be all that is left: look before anything else (docs/runbooks/a-database-is-lost.md)",
-            ),
-            (SwapName::New, false) => (
+                )
+            }
+            (SwapName::Old, false) => {
+                format!("it is called like what a swap of {database} keeps, and there is no {database} here")
+            }
+            (SwapName::New, false) => {
                 format!(
                     "it is called like what is restored beside {database}, and there is no {database} here"
-                ),
-                "it may be all that is left: look before anything else (docs/runbooks/a-database-is-lost.md)",
-            ),
+                )
+            }
+        };
+        let advice = if there {
+            "delete it, with a final snapshot, when nobody reads it any more"
+        } else {
+            "it may be all that is left: look before anything else (docs/runbooks/a-database-is-lost.md)"
         };
         Some(Reason { certain: there, why, advice: advice.to_owned() })
     }
@@ -405,7 +405,7 @@ impl Finder<'_> {
         for snapshot in snapshots {
             let backup = Backup::new(snapshot, vec![]);
             let reason = if unkept.contains(snapshot.arn.as_str()) {
-                self.unkept(snapshot, &backup)
+                self.unkept(&backup)
             } else {
                 self.unjudged(snapshot, &backup)
             };
@@ -416,15 +416,14 @@ impl Finder<'_> {
     }
 
     /// A backup that retention decided to delete, in a deployment that deletes nothing.
-    fn unkept(&self, snapshot: &Snapshot, backup: &Backup) -> Option<Reason> {
+    fn unkept(&self, backup: &Backup) -> Option<Reason> {
         let Owner::Operation(operation) = &backup.owner else { return None };
-        match self.record(operation)? {
-            Record::Running => return None,
-            Record::Ended | Record::Missing => {}
+        if *self.record(operation)? == Record::Running {
+            return None;
         }
         let mut why =
             "no rule of retention keeps it, and prune-backups is deployed to delete nothing".to_owned();
-        if snapshot.region != self.facts.home && self.is_without_source(operation) {
+        if self.is_without_source(operation) {
             why.push_str("; the backup that it is a copy of is gone");
         }
         let advice = format!("holdfast prune {} --delete, or deploy PruneBackups=delete", backup.database);

@@ -129,6 +129,11 @@ const HFV: &str = "hfv-prod-db-0123456789";
 #[test]
 fn a_temporary_instance_is_listed_when_it_expired_or_its_operation_ended() {
     assert_eq!(listed(&facts(vec![temporary(OLD)], vec![])), [(HFV.to_owned(), true)]);
+    let mut expired = facts(vec![temporary(OLD)], vec![]);
+    for record in [Record::Missing, Record::Running] {
+        expired.records.insert(id("prod-db-0123456789"), Ok(record));
+        assert_eq!(listed(&expired), [(HFV.to_owned(), true)], "nothing may need it after that time");
+    }
     let mut alive = facts(vec![temporary(LATER)], vec![]);
     assert_eq!(listed(&alive), [(HFV.to_owned(), true)], "its operation has ended");
     alive.records.insert(id("prod-db-0123456789"), Ok(Record::Running));
@@ -208,6 +213,7 @@ fn a_backup_is_listed_when_no_rule_keeps_it_and_nothing_deletes_it() {
     // The copy is the newest in its Region: retention keeps it, source or not.
     assert_eq!(listed(&backups), [("holdfast-prod-db-aaaaaaaaaa".to_owned(), true)]);
     assert_eq!((found[0].region.as_str(), found[0].monthly), ("us-east-1", Some(10.0)));
+    assert!(!found[0].why.contains("gone"), "it is the source: {}", found[0].why);
     let deleting = Facts { pruning: Action::Delete, ..backups.clone() };
     assert_eq!(listed(&deleting), [], "it goes with the next daily run");
     let mut running = backups.clone();

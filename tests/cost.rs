@@ -48,7 +48,7 @@ fn prices() -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_plan_is_estimated_with_and_without_aws() {
     let (example, prices) = (example(), prices());
-    let base = ["plan", &example, "--region", HOME_REGION];
+    let base = ["plan", &example, "--region", HOME_REGION, "--after-months", "12"];
 
     // WHEN every size and every price is said, THEN everything is known, by part
     let (code, found) = json_of(&[&base[..], &["--size-gib", "100", "--prices", &prices]].concat()).await;

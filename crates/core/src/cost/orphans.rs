@@ -16,7 +16,6 @@ use crate::rds::{Instance, Snapshot, SnapshotStatus};
 use crate::retention::{Action, Backup, Owner, Policies, decide_each};
 use crate::tags;
 
-/// What a validation's instance is named like.
 const TEMPORARY: &str = "hfv-";
 /// What Holdfast's snapshots are named like.
 const SNAPSHOT: &str = "holdfast-";
@@ -228,7 +227,6 @@ pub fn find(facts: &Facts, prices: &PriceTable) -> Found {
     finder.found
 }
 
-/// Which of the two names of a swap it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SwapName {
     Old,
@@ -252,7 +250,6 @@ struct Finder<'a> {
     found: Found,
 }
 
-/// Why something is listed.
 struct Reason {
     certain: bool,
     why: String,

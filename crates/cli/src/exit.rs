@@ -76,6 +76,29 @@ pub const STATUS_HELP: &str = "Exit codes:
   2    usage: nothing was looked at
   3    an objective is not held or not known to be, or a score is less than 80; --breakers: one is not closed";
 
+/// The text of `--help` of `cost plan`.
+pub const COST_PLAN_HELP: &str = "Exit codes:
+  0    the month is estimated; what was assumed is said
+  1    AWS could not be asked
+  2    usage: the file or the prices are refused, or a Region has no prices
+  3    a price or a size is not known, each by name: the sum lacks it";
+
+/// The text of `--help` of `cost report`.
+pub const COST_REPORT_HELP: &str = "Each request of Cost Explorer costs 0.01 USD; a report needs one or two, more when there are many databases.
+
+Exit codes:
+  0    what Cost Explorer says is shown
+  1    it could not be asked
+  2    usage: nothing was asked
+  3    nothing is known by this tag, and why: it is not activated, or nothing was billed";
+
+/// The text of `--help` of `cost orphans`.
+pub const COST_ORPHANS_HELP: &str = "Exit codes:
+  0    everything was looked at, and nothing costs that nobody needs
+  1    the home Region could not be looked at
+  2    usage: nothing was looked at
+  3    something was found, or could not be looked at, each by name";
+
 /// The exit code for what a server was found to be.
 pub fn of_verdict(verdict: Verdict) -> u8 {
     match verdict {

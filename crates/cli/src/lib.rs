@@ -10,6 +10,7 @@
 //! validate.rs          holdfast validate          proves a backup again where it lies
 //! verify/              holdfast verify            proves what a server holds, without AWS
 //! plan/                holdfast plan              what is backed up when, and how: shown, compared, applied
+//! cost/                holdfast cost              what protection will cost and did cost, and what costs and nobody needs
 //! doctor/              holdfast doctor            what would fail on the day
 //! retention/           holdfast prune, points     which backups are kept and which are not, and why
 //! look/                what the deployment, its schedules and every Region are like, looked at and never changed
@@ -24,6 +25,7 @@
 pub mod ask;
 pub mod backup;
 pub mod cloud;
+pub mod cost;
 pub mod doctor;
 pub mod error;
 pub mod exit;

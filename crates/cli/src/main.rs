@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use holdfast_cli::{
-    Error, backup, cloud, doctor, exit, ops, plan, replicate, restore, retention, status, validate, verify,
+    Error, backup, cloud, cost, doctor, exit, ops, plan, replicate, restore, retention, status, validate,
+    verify,
 };
 
 /// Disaster recovery for Amazon RDS: backups that prove that they restore.
@@ -56,6 +57,9 @@ enum Noun {
     /// Say in one file what is backed up when and how, and have it so.
     #[command(subcommand, after_help = exit::PLAN_HELP)]
     Plan(plan::Plan),
+    /// What protection will cost, what it did cost, and what costs and nobody needs. Changes nothing.
+    #[command(subcommand)]
+    Cost(cost::Cost),
     #[command(after_help = exit::DOCTOR_HELP)]
     Doctor(doctor::Doctor),
     #[command(after_help = exit::STATUS_HELP)]
@@ -131,6 +135,7 @@ async fn main() -> ExitCode {
         }
         Noun::Man { folder } => manual(&folder),
         Noun::Plan(verb) => plan::run(verb).await,
+        Noun::Cost(verb) => cost::run(verb, cli.state_table).await,
     };
     match done {
         Ok(code) => ExitCode::from(code),

@@ -6,6 +6,7 @@ pub mod answer;
 pub mod baseline;
 pub mod blueprint;
 pub mod breaker;
+pub mod cost;
 pub mod cron;
 pub mod doctor;
 pub mod error;

@@ -161,7 +161,7 @@ async fn apply(args: &Apply) -> Result<u8, Error> {
 }
 
 /// Reads the file, and refuses it with every fault that it has.
-fn load(file: &Path, home: Option<&Region>) -> Result<PlanFile, Error> {
+pub(crate) fn load(file: &Path, home: Option<&Region>) -> Result<PlanFile, Error> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| Error::Usage(format!("{}: {error}", file.display())))?;
     read(&text, home, Timestamp::now()).map_err(|faults| refused(file, &faults))

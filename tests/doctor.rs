@@ -52,7 +52,7 @@ async fn make_groups(rds: &Client, name: &str, family: &str) {
     let group = rds.create_option_group().option_group_name(name).engine_name("postgres");
     let group = group.major_engine_version(family.trim_start_matches("postgres"));
     group.option_group_description("test").send().await.expect("an option group");
-    let group = rds.create_db_subnet_group().db_subnet_group_name(name).subnet_ids("subnet-1");
+    let group = rds.create_db_subnet_group().db_subnet_group_name(name).subnet_ids("subnet-00000001");
     group.db_subnet_group_description("test").send().await.expect("a subnet group");
 }
 
@@ -101,7 +101,10 @@ async fn healthy(world: &World) -> (String, String) {
     let west = world.region(WEST);
     make_groups(&world.home.rds, &world.database, &family).await;
     make_groups(&west.rds, &world.database, &family).await;
+    let group = world.home.ec2.create_security_group().group_name(&world.database).description("test");
+    let group = group.send().await.expect("a security group").group_id.expect("an id");
     let change = world.home.rds.modify_db_instance().db_instance_identifier(&world.database);
+    let change = change.vpc_security_group_ids(group);
     let change = change.db_parameter_group_name(&world.database).option_group_name(&world.database);
     let change = change.db_subnet_group_name(&world.database).deletion_protection(true);
     change.backup_retention_period(3).apply_immediately(true).send().await.expect("a change");
@@ -193,6 +196,9 @@ async fn plant_at_home(world: &World, older: &str) -> String {
     deletion.send().await.expect("pending deletion");
     world.tune(json!({"maxManualSnapshotsIn": {EMPTY: 0}})).await;
     let snapshot = world.snapshot(HOME_REGION, older).await.expect("the older backup");
+    let groups = world.instance(id).await.expect("the database").vpc_security_groups.unwrap_or_default();
+    let group = groups[0].vpc_security_group_id().expect("an id");
+    world.home.ec2.delete_security_group().group_id(group).send().await.expect("gone");
     let forget = rds.remove_tags_from_resource().tag_keys("holdfast:operation");
     forget.resource_name(snapshot.db_snapshot_arn().expect("an ARN")).send().await.expect("forgotten");
     let change = rds.modify_db_instance().db_instance_identifier(id).apply_immediately(true);
@@ -230,6 +236,7 @@ fn planted(id: &str, source: &str, older: &str) -> Vec<(String, String)> {
         ("alias/holdfast".to_owned(), format!("key {EMPTY} FAILS_ON_THE_DAY")),
         ("backup-validation".to_owned(), format!("deployment {EMPTY} FAILS_ON_THE_DAY")),
         (id.clone(), format!("copy {EMPTY} FAILS_ON_THE_DAY")),
+        ("security group ".to_owned(), format!("reference {HOME_REGION} FAILS_ON_THE_DAY")),
         (older, format!("tags {HOME_REGION} WARNING")),
         (id.clone(), format!("automated-backups {HOME_REGION} FAILS_ON_THE_DAY")),
         (id.clone(), format!("deletion-protection {HOME_REGION} WARNING")),
@@ -250,6 +257,8 @@ async fn nothing_fails_of_a_healthy_database_and_each_planted_fault_is_named() {
     assert_eq!((of(&found, "FAILS_ON_THE_DAY"), of(&found, "NOT_CHECKED")), (vec![], vec![]), "{found:#}");
     assert!(code == 0 || code == 3, "{code}: {found:#}");
     assert_eq!(found["targetRegions"], json!([WEST]));
+    // Its security group is there at home, and home's alone.
+    assert_eq!(findings(&found, "security group"), [format!("reference {WEST} WARNING")], "{found:#}");
     let looked: Vec<&str> =
         found["inOrder"].as_array().expect("a list").iter().filter_map(|one| one["check"].as_str()).collect();
     for check in [

@@ -7,6 +7,7 @@ pub mod calls;
 pub mod classify;
 pub mod config;
 pub mod dynamodb;
+pub mod ec2;
 pub mod kms;
 pub mod presign;
 pub mod rds;

@@ -11,6 +11,7 @@ pub mod error;
 pub mod health;
 pub mod ids;
 pub mod login;
+pub mod network;
 pub mod objectives;
 pub mod operation;
 pub mod polling;

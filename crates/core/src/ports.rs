@@ -14,9 +14,11 @@ use crate::operation::Operation;
 use crate::rds::{Creation, Endpoint, Instance, Snapshot};
 use crate::tags::Tags;
 
+mod networks;
 mod restores;
 mod swaps;
 
+pub use networks::Networks;
 pub use restores::{NewDatabase, Referred, RestoreWindow, Restores};
 pub use swaps::{Dns, FoundRecord, RenameAnswer, Renames, SecretVersion, Secrets};
 

@@ -7,6 +7,7 @@ mod documents;
 mod keys;
 mod logins;
 mod looks;
+mod networks;
 mod outages;
 mod rds;
 mod rds_facts;

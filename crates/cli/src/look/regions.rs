@@ -7,6 +7,7 @@ use holdfast_aws::s3::Bucket;
 use holdfast_core::blueprint::{Blueprint, KeptBlueprint};
 use holdfast_core::doctor::{KeyFacts, Live, Quotas, RegionFacts, SharedWith, newest_valid};
 use holdfast_core::ids::{DatabaseId, Region};
+use holdfast_core::network;
 use holdfast_core::operation::Reference;
 use holdfast_core::ports::{Documents, Keys, Rds, Restores};
 use holdfast_core::rds::{Snapshot, SnapshotStatus};
@@ -142,7 +143,8 @@ impl Look {
     ) -> Vec<(Reference, Result<()>)> {
         let Some(blueprint) = blueprint else { return vec![] };
         let mut found = Vec::new();
-        for referred in blueprint.wanted(&RestoreOptions::default(), &Tags::new()).referred() {
+        let wanted = blueprint.wanted(&RestoreOptions::default(), &Tags::new());
+        for referred in wanted.referred() {
             let looked = self.rds.problem_with(region, &referred).await;
             let (problem, looked) = match looked {
                 Ok(problem) => (problem, Ok(())),
@@ -150,6 +152,13 @@ impl Look {
             };
             let (what, name) = (referred.what().to_owned(), referred.name().to_owned());
             found.push((Reference { what, name, problem }, looked));
+        }
+        match network::proven(&self.rds, &self.networks, region, &wanted).await {
+            Ok(groups) => found.extend(groups.into_iter().map(|group| (group, Ok(())))),
+            Err(error) => found.extend(wanted.settings.security_groups.iter().map(|name| {
+                let what = network::SECURITY_GROUP.to_owned();
+                (Reference { what, name: name.clone(), problem: None }, Err(error.clone()))
+            })),
         }
         found
     }

@@ -247,6 +247,28 @@ fn keys_that_cannot_be_used() {
     ]);
 }
 
+/// What was found of the two security groups of the blueprint.
+fn groups(facts: &mut Facts, region: &Region, problems: [Option<&str>; 2]) {
+    let of = at(facts, region);
+    of.blueprint = Ok(Some(blueprint()));
+    for (name, problem) in ["sg-2", "sg-1"].into_iter().zip(problems) {
+        let (what, problem) = (crate::network::SECURITY_GROUP.to_owned(), problem.map(str::to_owned));
+        of.references.push((Reference { what, name: name.to_owned(), problem }, Ok(())));
+    }
+}
+
+#[test]
+fn security_groups_that_can_be_used_are_in_order_wherever_they_are() {
+    for region in [home(), west()] {
+        let mut facts = healthy();
+        groups(&mut facts, &region, [None, None]);
+        let found = examine(&facts);
+        assert_eq!(found.findings, [], "{region}");
+        let there = |one: &&InOrder| one.subject.starts_with("security group ") && one.region == region;
+        assert_eq!(found.in_order.iter().filter(there).count(), 2, "{region}");
+    }
+}
+
 #[test]
 fn what_a_restore_misses() {
     each(&[
@@ -261,11 +283,28 @@ fn what_a_restore_misses() {
             "ReferenceUnresolved: subnet group prod is not there",
         ),
         (
-            |facts| at(facts, &west()).blueprint = Ok(Some(blueprint())),
+            |facts| groups(facts, &west(), [Some("is not there: make it"), Some("is not there: make it")]),
             Check::Reference,
             Warning,
             "security groups sg-2, sg-1",
             "belong to a network of us-east-1",
+        ),
+        // Once one of them can be used there, the other is missing.
+        (
+            |facts| groups(facts, &west(), [None, Some("is not there: make it")]),
+            Check::Reference,
+            Fails,
+            "security group sg-1",
+            "ReferenceUnresolved: security group sg-1 is not there",
+        ),
+        (
+            |facts| {
+                groups(facts, &home(), [None, Some("is in vpc-2 and the instance would be in vpc-1: name")])
+            },
+            Check::Reference,
+            Fails,
+            "security group sg-1",
+            "is in vpc-2 and the instance would be in vpc-1",
         ),
         (
             |facts| {

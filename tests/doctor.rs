@@ -214,6 +214,16 @@ async fn plant_at_home(world: &World, older: &str) -> String {
 /// Plants what is wrong in the target Region.
 async fn plant_in_the_west(world: &World, key: &str) {
     let (id, west) = (&world.database, world.region(WEST));
+    // A policy that lets nobody of this account in, and a statement that denies what copies take, of this database's alone.
+    let foreign = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*",
+        "Principal": {"AWS": "arn:aws:iam::999999999999:root"}}]});
+    west.kms.put_key_policy().key_id(key).policy(foreign.to_string()).send().await.expect("a policy");
+    let stop = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "rds:CopyDBSnapshot",
+        "Resource": format!("arn:aws:rds:*:*:snapshot:holdfast-{id}-*")}]});
+    let iam = world.iam();
+    let role = copying_role(&iam).await;
+    let put = iam.put_role_policy().role_name(role).policy_name(id);
+    put.policy_document(stop.to_string()).send().await.expect("a statement");
     west.kms.disable_key().key_id(key).send().await.expect("disabled");
     west.rds.delete_db_subnet_group().db_subnet_group_name(id).send().await.expect("gone");
     west.rds.delete_db_parameter_group().db_parameter_group_name(id).send().await.expect("gone");
@@ -223,11 +233,20 @@ async fn plant_in_the_west(world: &World, key: &str) {
     taken.master_user_password("Other-secret-1").send().await.expect("somebody else's");
 }
 
+/// The name of the role that copies.
+async fn copying_role(iam: &aws_sdk_iam::Client) -> String {
+    let roles = iam.list_roles().send().await.expect("roles");
+    let mut names = roles.roles().iter().map(|role| role.role_name());
+    names.find(|name| name.contains("ReplicateToRegionFunction")).expect("the role").to_owned()
+}
+
 /// What is found of that: the subject, and check, Region and severity.
 fn planted(id: &str, source: &str, older: &str) -> Vec<(String, String)> {
     let (id, source, older) = (id.to_owned(), source.to_owned(), older.to_owned());
     vec![
         (format!("alias/{id}"), format!("key {WEST} FAILS_ON_THE_DAY")),
+        (format!("alias/{id}"), format!("key-policy {WEST} WARNING")),
+        ("rds:CopyDBSnapshot".to_owned(), format!("role-permission {WEST} FAILS_ON_THE_DAY")),
         (source, format!("key {HOME_REGION} FAILS_ON_THE_DAY")),
         (format!("subnet group {id}"), format!("reference {WEST} FAILS_ON_THE_DAY")),
         (format!("parameter group {id}"), format!("reference {WEST} FAILS_ON_THE_DAY")),
@@ -266,6 +285,9 @@ async fn nothing_fails_of_a_healthy_database_and_each_planted_fault_is_named() {
         "schedule",
         "key",
         "key-permission",
+        "key-policy",
+        "key-grants",
+        "role-permission",
         "backup-proof",
         "copy",
         "drift",

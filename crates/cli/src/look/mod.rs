@@ -4,6 +4,7 @@
 pub mod deployment;
 pub mod permissions;
 pub mod regions;
+pub mod roles;
 pub mod schedules;
 
 use std::collections::BTreeSet;

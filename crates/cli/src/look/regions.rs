@@ -192,9 +192,27 @@ impl Look {
                 Some(arn) => Some(self.permitted(&arn).await),
                 None => None,
             };
-            found.push(KeyFacts { id, used_for, found: key, permitted });
+            let key_arn = key.iter().flatten().map(|key| key.arn.clone()).next();
+            let (policy, grants) = match &key_arn {
+                Some(arn) => {
+                    (Some(self.keys.policy(region, arn).await), Some(self.keys.grants(region, arn).await))
+                }
+                None => (None, None),
+            };
+            let roles = self.users_of_keys(tried);
+            found.push(KeyFacts { id, used_for, found: key, permitted, policy, grants, roles });
         }
         found
+    }
+
+    /// Roles in whose name a key is used: of one for copies, who tries it and who copies; of any other, who validates.
+    /// One that is not known is named elsewhere.
+    fn users_of_keys(&self, of_copies: bool) -> Vec<String> {
+        let states: &[&str] =
+            if of_copies { &["CheckHealth", "ReplicateToRegion"] } else { &["ValidateBackup"] };
+        let role =
+            |state: &&str| self.deployment.states.function(state).ok().map(|function| function.role.clone());
+        states.iter().filter_map(role).filter(|role| !role.is_empty()).collect()
     }
 
     async fn permitted(&self, key_arn: &str) -> Result<bool> {

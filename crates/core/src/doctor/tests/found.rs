@@ -247,6 +247,52 @@ fn keys_that_cannot_be_used() {
     ]);
 }
 
+#[test]
+fn what_roles_and_key_policies_do_not_let_through() {
+    each(&[
+        (
+            |facts| facts.roles = vec![role(Decision::Denied("statement 2 of policy stop denies it".into()))],
+            Check::RolePermission,
+            Fails,
+            "role holdfast-copy, rds:CopyDBSnapshot",
+            "copies to us-west-2 fail: the role of ReplicateToRegion may not rds:CopyDBSnapshot on \
+             arn:aws:rds:us-west-2:1:snapshot:holdfast-prod-db, as IAM simulates it: statement 2 of policy stop denies it",
+        ),
+        (
+            |facts| facts.roles = vec![role(Decision::Depends(vec!["aws:PrincipalTag/x".into()]))],
+            Check::RolePermission,
+            NotChecked,
+            "rds:CopyDBSnapshot",
+            "depends on aws:PrincipalTag/x",
+        ),
+        (
+            |facts| at(facts, &west()).keys[0].policy = Some(Ok(POLICY.replace("::1:", "::2:"))),
+            Check::KeyPolicy,
+            Warning,
+            "alias/holdfast",
+            "copies to us-west-2 fail unless a grant lets them: the key's own policy names neither account 1 nor role \
+             holdfast-copy",
+        ),
+        (
+            |facts| at(facts, &west()).keys[0].grants = Some(Ok(45_000)),
+            Check::KeyGrants,
+            Warning,
+            "alias/holdfast",
+            "45000 of 50000 grants",
+        ),
+        (
+            |facts| at(facts, &west()).keys[0].grants = Some(Ok(50_000)),
+            Check::KeyGrants,
+            Fails,
+            "alias/holdfast",
+            "RDS can have no further grant on the key",
+        ),
+    ]);
+    let mut one_less = healthy();
+    at(&mut one_less, &west()).keys[0].grants = Some(Ok(44_999));
+    assert_eq!(examine(&one_less).findings, []);
+}
+
 /// What was found of the two security groups of the blueprint.
 fn groups(facts: &mut Facts, region: &Region, problems: [Option<&str>; 2]) {
     let of = at(facts, region);

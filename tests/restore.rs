@@ -225,6 +225,26 @@ async fn what_is_not_there_is_named_before_anything_is_made() {
         assert_eq!(refused.error, "Holdfast.ReferenceUnresolved", "{refused:?}");
         assert!(refused.cause.contains(&named), "{} does not name {named}", refused.cause);
     }
+    // AND what the functions wrote of it is found by its id, the refusal among it
+    let id = operation(&world, "ask-2");
+    let (code, said, complaint) = holdfast(&["ops", "logs", id.as_str(), "--output", "json"]).await;
+    assert_eq!(code, 0, "{said}{complaint}");
+    let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of = |function: &str| lines.iter().filter(|line| line["function"] == function).collect::<Vec<_>>();
+    assert!(!of("update-state").is_empty() && !of("workflow").is_empty(), "{said}");
+    let refusal = of("restore-database")
+        .into_iter()
+        .find(|line| line["fields"]["error.name"] == "Holdfast.ReferenceUnresolved");
+    assert!(refusal.is_some_and(|line| line["level"] == "ERROR"), "{said}");
+    let time = |line: &Value| {
+        line["time"].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok()).expect("a time")
+    };
+    assert!(lines.windows(2).all(|pair| time(&pair[0]) <= time(&pair[1])), "{said}");
+    let only = ["ops", "logs", id.as_str(), "--function", "restore-database"];
+    let (code, said, _) = holdfast(&only).await;
+    assert!(code == 0 && said.contains("restore-database") && !said.contains("update-state"), "{said}");
+    let (code, _, complaint) = holdfast(&["ops", "logs", "nothing"]).await;
+    assert!(code == 1 && complaint.contains("nothing"), "{code}: {complaint}");
     // WHEN no backup is that old, or there is no such snapshot, THEN that is said
     for (run, more) in [
         ("ask-3", json!({"at": "2020-01-01T00:00:00Z", "targetId": target})),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
 
-use crate::{Error, cloud::Cloud, history::Event, history::View, screen::Screen};
+use crate::{Error, cloud::Cloud, history::Event, history::View, history::in_words, screen::Screen};
 
 /// How often the execution is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -77,6 +77,37 @@ pub async fn transitions(cloud: &Cloud, execution: &str) -> Result<u64, Error> {
         view.absorb(&Event::from(&event));
     }
     Ok(view.transitions)
+}
+
+/// What failed while an execution went on: each with its time, oldest first.
+///
+/// # Errors
+/// When Step Functions cannot be asked, or has forgotten the execution.
+pub async fn failures(cloud: &Cloud, execution: &str) -> Result<Vec<(jiff::Timestamp, String)>, Error> {
+    let failed = |event: &HistoryEvent| {
+        let time = event.timestamp();
+        let time = jiff::Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).unwrap_or(0)).ok()?;
+        Some((time, failure(event)?))
+    };
+    Ok(events_after(cloud, execution, 0).await?.iter().filter_map(failed).collect())
+}
+
+/// What an event says to have failed.
+fn failure(event: &HistoryEvent) -> Option<String> {
+    let (what, error, cause) = if let Some(failed) = event.task_failed_event_details() {
+        ("a function failed", failed.error(), failed.cause())
+    } else if let Some(late) = event.task_timed_out_event_details() {
+        ("a function ran out of time", late.error(), late.cause())
+    } else if let Some(failed) = event.execution_failed_event_details() {
+        ("the execution failed", failed.error(), failed.cause())
+    } else if let Some(late) = event.execution_timed_out_event_details() {
+        ("the execution ran out of time", late.error(), late.cause())
+    } else {
+        let ended = event.execution_aborted_event_details()?;
+        ("the execution was stopped", ended.error(), ended.cause())
+    };
+    let said = in_words(error.unwrap_or("no name"), cause.unwrap_or_default());
+    Some(format!("{what}: {said}"))
 }
 
 /// The events after `known`, oldest first. Read backwards: a day of polling is tens of thousands of

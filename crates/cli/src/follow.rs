@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
 
-use crate::{Error, cloud::Cloud, history::Event, history::View, history::in_words, screen::Screen};
+use crate::{
+    Error, cloud::Cloud, expected, history::Event, history::News, history::View, history::in_words,
+    screen::Screen,
+};
 
 /// How often the execution is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -37,6 +40,7 @@ pub async fn to_the_end(
     screen: &mut Screen,
 ) -> Result<Ended, Error> {
     let mut known = 0;
+    let mut compared = false;
     loop {
         // Asked first, so that what is read afterwards includes the last event.
         let described = cloud
@@ -52,6 +56,12 @@ pub async fn to_the_end(
                 screen.tell(&news);
             }
         }
+        if *described.status() == ExecutionStatus::Running
+            && let Some(id) = view.operation_id.clone().filter(|_| !compared)
+        {
+            compared = true;
+            compare(cloud, &id, screen).await;
+        }
         screen.states(view.current());
         if *described.status() != ExecutionStatus::Running {
             screen.close();
@@ -64,6 +74,18 @@ pub async fn to_the_end(
             });
         }
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Shows what earlier operations say of this one's time. What cannot be read is said, and nothing is lost by it.
+async fn compare(cloud: &Cloud, operation_id: &str, screen: &mut Screen) {
+    match expected::of(cloud, operation_id).await {
+        Ok(Some(expected)) => screen.expect(expected),
+        Ok(None) => {}
+        Err(error) => {
+            let said = format!("how long earlier ones took could not be read: {error}");
+            screen.tell(&News::Trouble(said));
+        }
     }
 }
 

@@ -26,6 +26,7 @@ pub mod cloud;
 pub mod doctor;
 pub mod error;
 pub mod exit;
+pub mod expected;
 pub mod follow;
 pub mod history;
 pub mod look;

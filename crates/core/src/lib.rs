@@ -8,6 +8,7 @@ pub mod blueprint;
 pub mod cron;
 pub mod doctor;
 pub mod error;
+pub mod expectation;
 pub mod health;
 pub mod ids;
 pub mod login;

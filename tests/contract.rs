@@ -478,9 +478,9 @@ fn settings_that_functions_read_are_settings_that_the_templates_give() {
     }
 }
 
-/// The RDS, KMS, S3, DynamoDB and Step Functions calls that each function's code can make, by binary. The
+/// The RDS, EC2, KMS, S3, DynamoDB and Step Functions calls that each function's code can make, by binary. The
 /// adapters' methods are the words; a whole-stack run with IAM enforced shows that none is missing.
-const CALLS: [(&str, &str); 51] = [
+const CALLS: [(&str, &str); 54] = [
     ("rds.instance(", "rds:DescribeDBInstances"),
     ("rds.temporary_instances(", "rds:DescribeDBInstances"),
     ("rds.snapshot(", "rds:DescribeDBSnapshots"),
@@ -502,6 +502,10 @@ const CALLS: [(&str, &str); 51] = [
     ("rds.problem_with(", "rds:DescribeOptionGroups"),
     ("rds.problem_with(", "rds:DescribeCertificates"),
     ("rds.problem_with(", "rds:DescribeOrderableDBInstanceOptions"),
+    // The VPC of the subnet group, and the security groups in it.
+    ("network::proven(", "rds:DescribeDBSubnetGroups"),
+    ("network::proven(", "ec2:DescribeSecurityGroups"),
+    ("network::proven(", "ec2:DescribeVpcs"),
     ("rds.restore_database(", "rds:RestoreDBInstanceFromDBSnapshot"),
     ("rds.restore_database(", "rds:RestoreDBInstanceToPointInTime"),
     ("rds.settle(", "rds:ModifyDBInstance"),

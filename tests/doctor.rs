@@ -52,7 +52,7 @@ async fn make_groups(rds: &Client, name: &str, family: &str) {
     let group = rds.create_option_group().option_group_name(name).engine_name("postgres");
     let group = group.major_engine_version(family.trim_start_matches("postgres"));
     group.option_group_description("test").send().await.expect("an option group");
-    let group = rds.create_db_subnet_group().db_subnet_group_name(name).subnet_ids("subnet-1");
+    let group = rds.create_db_subnet_group().db_subnet_group_name(name).subnet_ids("subnet-00000001");
     group.db_subnet_group_description("test").send().await.expect("a subnet group");
 }
 
@@ -101,7 +101,10 @@ async fn healthy(world: &World) -> (String, String) {
     let west = world.region(WEST);
     make_groups(&world.home.rds, &world.database, &family).await;
     make_groups(&west.rds, &world.database, &family).await;
+    let group = world.home.ec2.create_security_group().group_name(&world.database).description("test");
+    let group = group.send().await.expect("a security group").group_id.expect("an id");
     let change = world.home.rds.modify_db_instance().db_instance_identifier(&world.database);
+    let change = change.vpc_security_group_ids(group);
     let change = change.db_parameter_group_name(&world.database).option_group_name(&world.database);
     let change = change.db_subnet_group_name(&world.database).deletion_protection(true);
     change.backup_retention_period(3).apply_immediately(true).send().await.expect("a change");
@@ -193,6 +196,9 @@ async fn plant_at_home(world: &World, older: &str) -> String {
     deletion.send().await.expect("pending deletion");
     world.tune(json!({"maxManualSnapshotsIn": {EMPTY: 0}})).await;
     let snapshot = world.snapshot(HOME_REGION, older).await.expect("the older backup");
+    let groups = world.instance(id).await.expect("the database").vpc_security_groups.unwrap_or_default();
+    let group = groups[0].vpc_security_group_id().expect("an id");
+    world.home.ec2.delete_security_group().group_id(group).send().await.expect("gone");
     let forget = rds.remove_tags_from_resource().tag_keys("holdfast:operation");
     forget.resource_name(snapshot.db_snapshot_arn().expect("an ARN")).send().await.expect("forgotten");
     let change = rds.modify_db_instance().db_instance_identifier(id).apply_immediately(true);
@@ -208,6 +214,16 @@ async fn plant_at_home(world: &World, older: &str) -> String {
 /// Plants what is wrong in the target Region.
 async fn plant_in_the_west(world: &World, key: &str) {
     let (id, west) = (&world.database, world.region(WEST));
+    // A policy that lets nobody of this account in, and a statement that denies what copies take, of this database's alone.
+    let foreign = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*",
+        "Principal": {"AWS": "arn:aws:iam::999999999999:root"}}]});
+    west.kms.put_key_policy().key_id(key).policy(foreign.to_string()).send().await.expect("a policy");
+    let stop = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "rds:CopyDBSnapshot",
+        "Resource": format!("arn:aws:rds:*:*:snapshot:holdfast-{id}-*")}]});
+    let iam = world.iam();
+    let role = copying_role(&iam).await;
+    let put = iam.put_role_policy().role_name(role).policy_name(id);
+    put.policy_document(stop.to_string()).send().await.expect("a statement");
     west.kms.disable_key().key_id(key).send().await.expect("disabled");
     west.rds.delete_db_subnet_group().db_subnet_group_name(id).send().await.expect("gone");
     west.rds.delete_db_parameter_group().db_parameter_group_name(id).send().await.expect("gone");
@@ -217,11 +233,20 @@ async fn plant_in_the_west(world: &World, key: &str) {
     taken.master_user_password("Other-secret-1").send().await.expect("somebody else's");
 }
 
+/// The name of the role that copies.
+async fn copying_role(iam: &aws_sdk_iam::Client) -> String {
+    let roles = iam.list_roles().send().await.expect("roles");
+    let mut names = roles.roles().iter().map(|role| role.role_name());
+    names.find(|name| name.contains("ReplicateToRegionFunction")).expect("the role").to_owned()
+}
+
 /// What is found of that: the subject, and check, Region and severity.
 fn planted(id: &str, source: &str, older: &str) -> Vec<(String, String)> {
     let (id, source, older) = (id.to_owned(), source.to_owned(), older.to_owned());
     vec![
         (format!("alias/{id}"), format!("key {WEST} FAILS_ON_THE_DAY")),
+        (format!("alias/{id}"), format!("key-policy {WEST} WARNING")),
+        ("rds:CopyDBSnapshot".to_owned(), format!("role-permission {WEST} FAILS_ON_THE_DAY")),
         (source, format!("key {HOME_REGION} FAILS_ON_THE_DAY")),
         (format!("subnet group {id}"), format!("reference {WEST} FAILS_ON_THE_DAY")),
         (format!("parameter group {id}"), format!("reference {WEST} FAILS_ON_THE_DAY")),
@@ -230,6 +255,7 @@ fn planted(id: &str, source: &str, older: &str) -> Vec<(String, String)> {
         ("alias/holdfast".to_owned(), format!("key {EMPTY} FAILS_ON_THE_DAY")),
         ("backup-validation".to_owned(), format!("deployment {EMPTY} FAILS_ON_THE_DAY")),
         (id.clone(), format!("copy {EMPTY} FAILS_ON_THE_DAY")),
+        ("security group ".to_owned(), format!("reference {HOME_REGION} FAILS_ON_THE_DAY")),
         (older, format!("tags {HOME_REGION} WARNING")),
         (id.clone(), format!("automated-backups {HOME_REGION} FAILS_ON_THE_DAY")),
         (id.clone(), format!("deletion-protection {HOME_REGION} WARNING")),
@@ -250,6 +276,8 @@ async fn nothing_fails_of_a_healthy_database_and_each_planted_fault_is_named() {
     assert_eq!((of(&found, "FAILS_ON_THE_DAY"), of(&found, "NOT_CHECKED")), (vec![], vec![]), "{found:#}");
     assert!(code == 0 || code == 3, "{code}: {found:#}");
     assert_eq!(found["targetRegions"], json!([WEST]));
+    // Its security group is there at home, and home's alone.
+    assert_eq!(findings(&found, "security group"), [format!("reference {WEST} WARNING")], "{found:#}");
     let looked: Vec<&str> =
         found["inOrder"].as_array().expect("a list").iter().filter_map(|one| one["check"].as_str()).collect();
     for check in [
@@ -257,6 +285,9 @@ async fn nothing_fails_of_a_healthy_database_and_each_planted_fault_is_named() {
         "schedule",
         "key",
         "key-permission",
+        "key-policy",
+        "key-grants",
+        "role-permission",
         "backup-proof",
         "copy",
         "drift",

@@ -36,6 +36,13 @@ async fn backup(world: &World, run: &str, login: Value) {
     assert_eq!(ended.output["validation"]["verdict"], "VALID", "{ended:?}");
 }
 
+/// Makes a security group in a network: in the default one without one.
+async fn security_group(world: &World, vpc: Option<&str>) -> String {
+    let create = world.home.ec2.create_security_group().group_name(&world.database).description("test");
+    let made = create.set_vpc_id(vpc.map(str::to_owned)).send().await.expect("a security group");
+    made.group_id().expect("an id").to_owned()
+}
+
 /// Drops the instance as somebody would by mistake: without a final snapshot. Its automated backups are kept.
 async fn drop_database(world: &World, id: &str) {
     let delete = world.home.rds.delete_db_instance().db_instance_identifier(id);
@@ -165,9 +172,12 @@ async fn a_database_comes_back_as_it_was_just_before_a_bad_delete() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there_is_named_before_anything_is_made() {
-    // GIVEN a proven backup
+    // GIVEN a proven backup of a database with a security group of its own
     let world = World::new("back-refs").await;
     let secret = world.reader(true).await;
+    let group = security_group(&world, None).await;
+    let change = world.home.rds.modify_db_instance().db_instance_identifier(&world.database);
+    change.vpc_security_group_ids(&group).send().await.expect("a change");
     backup(&world, "run-1", json!({"secretArn": secret})).await;
     let made = world.effects("RestoreDBInstanceFromDBSnapshot").await;
     let target = json!(format!("{}-copy", world.database));
@@ -175,7 +185,11 @@ async fn what_is_not_there_is_named_before_anything_is_made() {
     // WHEN it is asked whether it could be brought back, THEN it could, and nothing is made
     let ended = world.restore(&input(&world, "ask-1", json!({"verifyOnly": true, "targetId": target}))).await;
     assert_eq!(ended.output["status"], "SUCCEEDED", "{ended:?}");
-    assert!(!ended.output["plan"]["references"].as_array().expect("references").is_empty());
+    let references = ended.output["plan"]["references"].as_array().expect("references");
+    assert!(
+        references.iter().any(|one| one["name"] == json!(group) && one["problem"].is_null()),
+        "{references:?}"
+    );
     // WHEN groups are named that are not there, THEN all of them are told at once, with what to do
     let options =
         json!({"subnetGroup": "nowhere-net", "parameterGroup": "nowhere-pg", "optionGroup": "nowhere-og"});
@@ -190,6 +204,47 @@ async fn what_is_not_there_is_named_before_anything_is_made() {
     ] {
         assert!(refused.cause.contains(named), "{} does not name {named}", refused.cause);
     }
+    // AND security groups are looked up where the restore would be: the one that it had is gone since, and others are not there
+    // or in another network
+    let ec2 = &world.home.ec2;
+    ec2.delete_security_group().group_id(&group).send().await.expect("it goes");
+    let net = ec2.create_vpc().cidr_block("10.99.0.0/16").send().await.expect("another network");
+    let net = net.vpc().and_then(|vpc| vpc.vpc_id()).expect("an id").to_owned();
+    let far = security_group(&world, Some(&net)).await;
+    for (run, options, named) in [
+        ("ask-gone", json!({}), format!("security group {group} is not there")),
+        ("ask-far", json!({"securityGroups": [far]}), format!("security group {far} is in {net}")),
+        (
+            "ask-odd",
+            json!({"securityGroups": ["sg-nowhere"]}),
+            "security group sg-nowhere is not there".to_owned(),
+        ),
+    ] {
+        let more = json!({"targetId": target, "options": options});
+        let refused = world.restore(&input(&world, run, more)).await;
+        assert_eq!(refused.error, "Holdfast.ReferenceUnresolved", "{refused:?}");
+        assert!(refused.cause.contains(&named), "{} does not name {named}", refused.cause);
+    }
+    // AND what the functions wrote of it is found by its id, the refusal among it
+    let id = operation(&world, "ask-2");
+    let (code, said, complaint) = holdfast(&["ops", "logs", id.as_str(), "--output", "json"]).await;
+    assert_eq!(code, 0, "{said}{complaint}");
+    let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of = |function: &str| lines.iter().filter(|line| line["function"] == function).collect::<Vec<_>>();
+    assert!(!of("update-state").is_empty() && !of("workflow").is_empty(), "{said}");
+    let refusal = of("restore-database")
+        .into_iter()
+        .find(|line| line["fields"]["error.name"] == "Holdfast.ReferenceUnresolved");
+    assert!(refusal.is_some_and(|line| line["level"] == "ERROR"), "{said}");
+    let time = |line: &Value| {
+        line["time"].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok()).expect("a time")
+    };
+    assert!(lines.windows(2).all(|pair| time(&pair[0]) <= time(&pair[1])), "{said}");
+    let only = ["ops", "logs", id.as_str(), "--function", "restore-database"];
+    let (code, said, _) = holdfast(&only).await;
+    assert!(code == 0 && said.contains("restore-database") && !said.contains("update-state"), "{said}");
+    let (code, _, complaint) = holdfast(&["ops", "logs", "nothing"]).await;
+    assert!(code == 1 && complaint.contains("nothing"), "{code}: {complaint}");
     // WHEN no backup is that old, or there is no such snapshot, THEN that is said
     for (run, more) in [
         ("ask-3", json!({"at": "2020-01-01T00:00:00Z", "targetId": target})),

@@ -276,6 +276,11 @@ impl World {
             .expect("another tuning");
     }
 
+    /// IAM, as the root of the account.
+    pub fn iam(&self) -> aws_sdk_iam::Client {
+        aws_sdk_iam::Client::new(&config(&self.stack.settings.cloud_endpoint(), HOME_REGION))
+    }
+
     /// Schedules of the home Region.
     pub fn scheduler(&self) -> aws_sdk_scheduler::Client {
         aws_sdk_scheduler::Client::new(&config(&self.stack.settings.cloud_endpoint(), HOME_REGION))

@@ -53,6 +53,37 @@ impl Kms {
     }
 }
 
+/// What only a command looks at.
+impl Kms {
+    /// A key's own policy, as JSON.
+    ///
+    /// # Errors
+    /// What the call met.
+    pub async fn policy(&self, region: &Region, key_arn: &str) -> Result<String> {
+        let action = format!("GetKeyPolicy {key_arn} in {region}");
+        // Every key has one policy, and this is its name (AWS KMS API Reference, GetKeyPolicy).
+        let asked = self.client(region).get_key_policy().key_id(key_arn).policy_name("default").send().await;
+        let answer = asked.map_err(|error| classify(&action, &error))?;
+        let empty = || Error::new(ErrorKind::OutcomeUnknown, format!("{action}: an empty answer"));
+        answer.policy().map(str::to_owned).ok_or_else(empty)
+    }
+
+    /// How many grants a key has.
+    ///
+    /// # Errors
+    /// What a call met: a list that is not whole is none.
+    pub async fn grants(&self, region: &Region, key_arn: &str) -> Result<u32> {
+        let asked = self.client(region).list_grants().key_id(key_arn).limit(100);
+        let mut pages = asked.into_paginator().items().send();
+        let mut count = 0;
+        while let Some(grant) = pages.next().await {
+            grant.map_err(|error| classify(&format!("ListGrants {key_arn} in {region}"), &error))?;
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
 #[async_trait]
 impl Keys for Kms {
     async fn key(&self, region: &Region, id: &str) -> Result<Option<Key>> {

@@ -8,6 +8,7 @@ pub mod circuits;
 pub mod classify;
 pub mod config;
 pub mod dynamodb;
+pub mod ec2;
 pub mod guard;
 pub mod kms;
 pub mod presign;

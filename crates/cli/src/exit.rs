@@ -16,7 +16,7 @@ pub const USAGE: u8 = 2;
 pub const PARTIAL: u8 = 3;
 /// `describe`: the backup is still going on.
 pub const RUNNING: u8 = 4;
-/// `verify`, `validate`: nothing is wrong as far as was seen, but not everything could be looked at, or nobody was let in.
+/// `ops logs`: not every line could be read, or there is none. `verify`, `validate`: nothing is wrong as far as was seen, but not everything could be looked at, or nobody was let in.
 pub const INCONCLUSIVE: u8 = 5;
 /// Ctrl-C: a backup goes on without the command; a verification has stopped.
 pub const DETACHED: u8 = 130;
@@ -98,6 +98,13 @@ pub const COST_ORPHANS_HELP: &str = "Exit codes:
   1    the home Region could not be looked at
   2    usage: nothing was looked at
   3    something was found, or could not be looked at, each by name";
+
+/// The text of `--help` of `ops logs`.
+pub const LOGS_HELP: &str = "Exit codes:
+  0    everything that was written of the operation could be read
+  1    there is no such operation, or its record could not be read
+  2    usage: nothing was looked at
+  5    a log group or the history could not be read, and is named; or there is not one line";
 
 /// The exit code for what a server was found to be.
 pub fn of_verdict(verdict: Verdict) -> u8 {

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
 
-use crate::{Error, cloud::Cloud, history::Event, history::View, screen::Screen};
+use crate::{
+    Error, cloud::Cloud, expected, history::Event, history::News, history::View, history::in_words,
+    screen::Screen,
+};
 
 /// How often the execution is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -37,6 +40,7 @@ pub async fn to_the_end(
     screen: &mut Screen,
 ) -> Result<Ended, Error> {
     let mut known = 0;
+    let mut compared = false;
     loop {
         // Asked first, so that what is read afterwards includes the last event.
         let described = cloud
@@ -51,6 +55,12 @@ pub async fn to_the_end(
             for news in view.absorb(&Event::from(&event)) {
                 screen.tell(&news);
             }
+        }
+        if *described.status() == ExecutionStatus::Running
+            && let Some(id) = view.operation_id.clone().filter(|_| !compared)
+        {
+            compared = true;
+            compare(cloud, &id, screen).await;
         }
         screen.states(view.current());
         if *described.status() != ExecutionStatus::Running {
@@ -67,6 +77,18 @@ pub async fn to_the_end(
     }
 }
 
+/// Shows what earlier operations say of this one's time. What cannot be read is said, and nothing is lost by it.
+async fn compare(cloud: &Cloud, operation_id: &str, screen: &mut Screen) {
+    match expected::of(cloud, operation_id).await {
+        Ok(Some(expected)) => screen.expect(expected),
+        Ok(None) => {}
+        Err(error) => {
+            let said = format!("how long earlier ones took could not be read: {error}");
+            screen.tell(&News::Trouble(said));
+        }
+    }
+}
+
 /// How many states the execution has entered.
 ///
 /// # Errors
@@ -77,6 +99,37 @@ pub async fn transitions(cloud: &Cloud, execution: &str) -> Result<u64, Error> {
         view.absorb(&Event::from(&event));
     }
     Ok(view.transitions)
+}
+
+/// What failed while an execution went on: each with its time, oldest first.
+///
+/// # Errors
+/// When Step Functions cannot be asked, or has forgotten the execution.
+pub async fn failures(cloud: &Cloud, execution: &str) -> Result<Vec<(jiff::Timestamp, String)>, Error> {
+    let failed = |event: &HistoryEvent| {
+        let time = event.timestamp();
+        let time = jiff::Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).unwrap_or(0)).ok()?;
+        Some((time, failure(event)?))
+    };
+    Ok(events_after(cloud, execution, 0).await?.iter().filter_map(failed).collect())
+}
+
+/// What an event says to have failed.
+fn failure(event: &HistoryEvent) -> Option<String> {
+    let (what, error, cause) = if let Some(failed) = event.task_failed_event_details() {
+        ("a function failed", failed.error(), failed.cause())
+    } else if let Some(late) = event.task_timed_out_event_details() {
+        ("a function ran out of time", late.error(), late.cause())
+    } else if let Some(failed) = event.execution_failed_event_details() {
+        ("the execution failed", failed.error(), failed.cause())
+    } else if let Some(late) = event.execution_timed_out_event_details() {
+        ("the execution ran out of time", late.error(), late.cause())
+    } else {
+        let ended = event.execution_aborted_event_details()?;
+        ("the execution was stopped", ended.error(), ended.cause())
+    };
+    let said = in_words(error.unwrap_or("no name"), cause.unwrap_or_default());
+    Some(format!("{what}: {said}"))
 }
 
 /// The events after `known`, oldest first. Read backwards: a day of polling is tens of thousands of

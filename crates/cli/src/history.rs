@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_sfn::types::HistoryEvent;
 use holdfast_core::ids::Region;
+use holdfast_core::operation::Phase;
 use serde_json::Value;
 
 /// What an event means to somebody who follows.
@@ -71,6 +72,8 @@ pub enum News {
     State(String),
     /// A task got further.
     Task(Task),
+    /// The operation entered a phase.
+    Phase(Phase),
     /// A task failed, and may be tried again.
     Trouble(String),
 }
@@ -85,6 +88,7 @@ pub struct View {
     current: BTreeMap<String, usize>,
     tasks: BTreeMap<String, Task>,
     last_state: Option<String>,
+    phase: Option<Phase>,
 }
 
 impl View {
@@ -131,6 +135,11 @@ impl View {
         {
             self.operation_id = Some(id.to_owned());
             news.push(News::Operation(id.to_owned()));
+        }
+        let phase = answer.get("phase").and_then(|phase| serde_json::from_value::<Phase>(phase.clone()).ok());
+        if let Some(phase) = phase.filter(|phase| !phase.is_end() && self.phase != Some(*phase)) {
+            self.phase = Some(phase);
+            news.push(News::Phase(phase));
         }
         if let Some(task) = task(answer, self.operation_id.as_deref())
             && self.tasks.get(&task.label) != Some(&task)
@@ -217,6 +226,17 @@ mod tests {
             vec![News::Operation("op-1".into())]
         );
         assert_eq!(view.absorb(&answer(json!({"operationId": "op-1"}))), vec![]);
+    }
+
+    #[test]
+    fn a_phase_is_told_when_it_begins_and_an_end_is_none() {
+        let mut view = View::default();
+        let at = |phase: &str| answer(json!({"phase": phase}));
+        assert_eq!(view.absorb(&at("VALIDATING")), [News::Phase(Phase::Validating)]);
+        assert_eq!(view.absorb(&at("VALIDATING")), []);
+        assert_eq!(view.absorb(&at("REPLICATING")), [News::Phase(Phase::Replicating)]);
+        assert_eq!(view.absorb(&at("SUCCEEDED")), []);
+        assert_eq!(view.absorb(&at("DANCING")), []);
     }
 
     #[test]

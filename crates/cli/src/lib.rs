@@ -29,6 +29,7 @@ pub mod cost;
 pub mod doctor;
 pub mod error;
 pub mod exit;
+pub mod expected;
 pub mod follow;
 pub mod history;
 pub mod look;

@@ -83,6 +83,8 @@ enum Ops {
     Describe(backup::describe::Describe),
     #[command(after_help = exit::HELP)]
     Wait(ops::wait::Wait),
+    #[command(after_help = exit::LOGS_HELP)]
+    Logs(ops::logs::Logs),
     #[command(after_help = exit::HELP)]
     Resume(ops::reopen::Resume),
     #[command(after_help = exit::HELP)]
@@ -115,6 +117,7 @@ async fn main() -> ExitCode {
         Noun::Ops(Ops::List(args)) => ops::list::run(args, cli.state_table).await,
         Noun::Ops(Ops::Describe(args)) => backup::describe::run(args, cli.state_table).await,
         Noun::Ops(Ops::Wait(args)) => ops::wait::run(args, cli.state_table).await,
+        Noun::Ops(Ops::Logs(args)) => ops::logs::run(args, cli.state_table).await,
         Noun::Ops(Ops::Resume(args)) => ops::reopen::resume(args, cli.state_table).await,
         Noun::Ops(Ops::Cancel(args)) => ops::reopen::cancel(args, cli.state_table).await,
         Noun::Restore(args) => restore::run(*args, cli.state_table).await,

@@ -7,12 +7,14 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
 
-use crate::{backup::Output, history::News, history::Task, render::words};
+use crate::{backup::Output, expected::Expected, history::News, history::Task, render::words};
 
 /// Where what is new is shown.
 pub struct Screen {
     started: Instant,
+    expected: Option<Expected>,
     kind: Kind,
 }
 
@@ -54,11 +56,28 @@ impl Screen {
     }
 
     fn new(kind: Kind) -> Self {
-        Self { started: Instant::now(), kind }
+        Self { started: Instant::now(), expected: None, kind }
+    }
+
+    /// Shows from now on how long it usually takes, and counts its time from its beginning.
+    pub fn expect(&mut self, expected: Expected) {
+        let elapsed = Duration::from_secs_f64(expected.elapsed_seconds(Timestamp::now()));
+        self.started = Instant::now().checked_sub(elapsed).unwrap_or(self.started);
+        match &mut self.kind {
+            Kind::Bars(bars) => bars.head.set_elapsed(elapsed),
+            Kind::Lines(lines) => lines.line(elapsed, &format!("expected: {} in all", expected.whole())),
+        }
+        self.expected = Some(expected);
     }
 
     /// Shows one piece of news.
     pub fn tell(&mut self, news: &News) {
+        if let (News::Phase(phase), Some(expected), Kind::Lines(lines)) =
+            (news, &self.expected, &mut self.kind)
+        {
+            let said = expected.phase(*phase, Timestamp::now());
+            return lines.line(self.started.elapsed(), &format!("{:<20} {said}", words(phase.as_str())));
+        }
         match &mut self.kind {
             Kind::Bars(bars) => bars.tell(news),
             Kind::Lines(lines) => lines.tell(self.started.elapsed(), news),
@@ -68,7 +87,11 @@ impl Screen {
     /// Shows where the execution is now.
     pub fn states<'a>(&mut self, current: impl Iterator<Item = &'a str>) {
         if let Kind::Bars(bars) = &mut self.kind {
-            bars.head.set_message(current.map(words).collect::<Vec<_>>().join(", "));
+            let states = current.map(words).collect::<Vec<_>>().join(", ");
+            bars.head.set_message(match &self.expected {
+                Some(expected) => format!("{}  {states}", expected.now(Timestamp::now())),
+                None => states,
+            });
         }
     }
 
@@ -105,7 +128,8 @@ impl Bars {
                 let _ = self.all.println(format!("  ! {text}"));
             }
             News::Task(task) => self.task(task),
-            News::State(_) => {}
+            // The head line says what is expected of all of it.
+            News::State(_) | News::Phase(_) => {}
         }
     }
 
@@ -158,7 +182,7 @@ impl Lines {
         let text = match news {
             News::Operation(id) => format!("operation {id}"),
             // Told to a terminal as where it is now; in a log the tasks say enough.
-            News::State(_) => return,
+            News::State(_) | News::Phase(_) => return,
             News::Trouble(text) => format!("! {text}"),
             News::Task(task) => {
                 let step = task.percent.map(|percent| percent / 10);
@@ -172,6 +196,10 @@ impl Lines {
                 format!("{:<20} {percent:>5}  {}", task.label, task.message)
             }
         };
+        self.line(elapsed, &text);
+    }
+
+    fn line(&mut self, elapsed: Duration, text: &str) {
         // A closed pipe must not end the backup's report: the outcome is the exit code.
         let _ = writeln!(self.to, "  {:>4}s  {text}", elapsed.as_secs());
         let _ = self.to.flush();
@@ -212,6 +240,27 @@ mod tests {
         assert_eq!(
             text,
             "     0s  us-west-2              0 %  copied 0\n     0s  us-west-2             12 %  copied 12\n     0s  us-west-2            100 %  copied 100\n     0s  ! Holdfast.Throttled\n"
+        );
+    }
+
+    #[test]
+    fn what_is_expected_is_told_at_the_start_and_with_each_phase() {
+        let phase = serde_json::json!({"name": "VALIDATING", "seconds": 130.0});
+        let timings = serde_json::json!({"totalSeconds": 190.0, "phases": [phase]});
+        let past = holdfast_core::expectation::Past::read(&timings).unwrap();
+        let expectation = holdfast_core::expectation::Expectation::of(&[past]).unwrap();
+        let shared = Shared::default();
+        let mut screen = Screen::lines(Box::new(shared.clone()));
+        let phase = News::Phase(holdfast_core::operation::Phase::Validating);
+        // Without a history, nothing is said of time.
+        screen.tell(&phase);
+        let began = Timestamp::now() - jiff::SignedDuration::from_millis(41_200);
+        screen.expect(Expected { began, expectation });
+        screen.tell(&phase);
+        let text = String::from_utf8(shared.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(
+            text,
+            "    41s  expected: about 3 min 10 s (median of 1 run) in all\n    41s  validating           about 2 min 10 s expected; 21 % of about 3 min 10 s have passed\n"
         );
     }
 

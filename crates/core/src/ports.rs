@@ -15,10 +15,12 @@ use crate::rds::{Creation, Endpoint, Instance, Snapshot};
 use crate::tags::Tags;
 
 mod breakers;
+mod networks;
 mod restores;
 mod swaps;
 
 pub use breakers::Breakers;
+pub use networks::Networks;
 pub use restores::{NewDatabase, Referred, RestoreWindow, Restores};
 pub use swaps::{Dns, FoundRecord, RenameAnswer, Renames, SecretVersion, Secrets};
 

@@ -14,6 +14,9 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tracing::Instrument as _;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// Serves invocations until the environment ends.
 ///
@@ -36,37 +39,58 @@ where
     let wired = Aws::from_env().and_then(|aws| Ok((wire(&aws)?, aws.guard())));
     let (wired, handler) = (&wired, &handler);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
-        let started = Instant::now();
-        let operation = event.payload["operationId"].as_str().unwrap_or_default().to_owned();
-        let answer = invoke(wired, handler, event.payload, event.context.deadline()).await;
-        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        match answer {
-            Ok(answer) => {
-                tracing::info!(
-                    function,
-                    operation.id = operation,
-                    duration_ms,
-                    aws.calls = answer["apiCalls"].as_u64(),
-                    progress = answer["progress"]["message"].as_str(),
-                    "answered"
-                );
-                Ok(answer)
-            }
-            Err(error) => {
-                tracing::error!(
-                    function,
-                    operation.id = operation,
-                    duration_ms,
-                    error.name = error.kind.name(),
-                    error.message = error.message,
-                    error.retryable = error.kind.retryable(),
-                    "failed"
-                );
-                Err(Diagnostic { error_type: error.kind.name(), error_message: error.message })
-            }
-        }
+        let deadline = event.context.deadline();
+        let answer = observed(function, wired, handler, event.payload, deadline).await;
+        answer.map_err(|error| Diagnostic { error_type: error.kind.name(), error_message: error.message })
     }))
     .await
+}
+
+/// One invocation, and a line that says how it went. Every line of it carries the function and the operation: its own in
+/// itself, those of the work in their `span`. By them `holdfast ops logs` finds what belongs together.
+async fn observed<P, I, O, H>(
+    function: &'static str,
+    wired: &Result<(P, Guard)>,
+    handler: &H,
+    payload: Value,
+    deadline: SystemTime,
+) -> Result<Value>
+where
+    I: DeserializeOwned,
+    O: Serialize,
+    H: AsyncFn(&P, I) -> Result<O>,
+{
+    let started = Instant::now();
+    let given = payload["operationId"].as_str().map(str::to_owned);
+    // Of the highest level: whatever is logged at all is inside of it.
+    let span =
+        tracing::error_span!("invocation", function, operation.id = given.as_deref().unwrap_or_default());
+    let answer = invoke(wired, handler, payload, deadline).instrument(span).await;
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    match &answer {
+        Ok(answer) => {
+            // Who begins an operation is not told its id and tells it.
+            let operation = given.as_deref().or_else(|| answer["operationId"].as_str()).unwrap_or_default();
+            tracing::info!(
+                function,
+                operation.id = operation,
+                duration_ms,
+                aws.calls = answer["apiCalls"].as_u64(),
+                progress = answer["progress"]["message"].as_str(),
+                "answered"
+            );
+        }
+        Err(error) => tracing::error!(
+            function,
+            operation.id = given.as_deref().unwrap_or_default(),
+            duration_ms,
+            error.name = error.kind.name(),
+            error.message = error.message,
+            error.retryable = error.kind.retryable(),
+            "failed"
+        ),
+    }
+    answer
 }
 
 /// One invocation; its answer says in `apiCalls` how many AWS calls it took.
@@ -99,23 +123,28 @@ where
 
 /// JSON lines on standard output, where CloudWatch Logs reads them. `HOLDFAST_LOG` sets the level.
 fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("HOLDFAST_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("HOLDFAST_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     // A second call (in a test) keeps the first log.
-    let _ = tracing_subscriber::fmt()
+    let _ = tracing::subscriber::set_global_default(log_to(filter, std::io::stdout));
+}
+
+fn log_to<W>(filter: EnvFilter, to: W) -> impl tracing::Subscriber + Send + Sync
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        .with_current_span(false)
+        .with_current_span(true)
         .with_span_list(false)
         .with_target(false)
         .with_env_filter(filter)
-        .try_init();
+        .with_writer(to)
+        .finish()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde::Deserialize;
     use serde_json::json;
 
@@ -141,8 +170,12 @@ mod tests {
             wired,
             &double,
             payload,
-            SystemTime::now() + Duration::from_secs(60),
+            in_a_minute(),
         ))
+    }
+
+    fn in_a_minute() -> SystemTime {
+        SystemTime::now() + std::time::Duration::from_secs(60)
     }
 
     fn wired() -> Result<(Guard, Guard)> {
@@ -152,6 +185,50 @@ mod tests {
 
     fn run(payload: Value) -> Result<Value> {
         answer(&wired(), payload)
+    }
+
+    /// Warns, and then answers with the id of an operation that it begins.
+    async fn warn(_: &Guard, _: Value) -> Result<Value> {
+        tracing::warn!("something odd");
+        Ok(json!({"operationId": "op-begun"}))
+    }
+
+    #[derive(Clone, Default)]
+    struct Shared(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn every_line_carries_its_function_and_its_operation() {
+        for (payload, inside, at_the_end) in
+            [(json!({"operationId": "op-1"}), "op-1", "op-1"), (json!({}), "", "op-begun")]
+        {
+            let shared = Shared::default();
+            let writer = shared.clone();
+            let log = log_to(EnvFilter::new("info"), move || writer.clone());
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            tracing::subscriber::with_default(log, || {
+                let answered = observed("some-function", &wired(), &warn, payload, in_a_minute());
+                runtime.block_on(answered).unwrap();
+            });
+            let text = String::from_utf8(shared.0.lock().unwrap().clone()).unwrap();
+            let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let [work, end] = lines.as_slice() else { panic!("{text}") };
+            assert_eq!(work["message"], "something odd");
+            assert_eq!(work["span"]["function"], "some-function", "{text}");
+            assert_eq!(work["span"]["operation.id"], inside, "{text}");
+            assert_eq!((&end["message"], &end["function"]), (&json!("answered"), &json!("some-function")));
+            assert_eq!(end["operation.id"], at_the_end, "{text}");
+        }
     }
 
     #[test]

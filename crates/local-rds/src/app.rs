@@ -16,6 +16,7 @@ use crate::journal::Journal;
 use crate::kms::Keys;
 use crate::lock;
 use crate::names::{Arn, Kind};
+use crate::network::Networks;
 use crate::settings::{Settings, Tuning};
 use crate::state::{Instance, Snapshot, World};
 
@@ -35,6 +36,7 @@ pub(crate) struct App {
     pub(crate) journal: Journal,
     pub(crate) iam: Option<Iam>,
     pub(crate) keys: Option<Keys>,
+    pub(crate) networks: Option<Networks>,
     pub(crate) tasks: Mutex<JoinSet<()>>,
     /// Set at the end: file copies stop where they are.
     pub(crate) stopping: Arc<AtomicBool>,

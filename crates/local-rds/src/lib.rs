@@ -14,7 +14,7 @@
 //! - `state`: what exists; `lifecycle`: work that goes on in the background
 //! - `engine`: PostgreSQL behind an instance; `server`: its extensions as RDS has them
 //! - `damage`: spoiling a snapshot
-//! - `faults`, `journal`, `kms`, `iam`
+//! - `faults`, `journal`, `kms`, `network`, `iam`
 
 mod actions;
 mod app;
@@ -31,6 +31,7 @@ mod journal;
 mod kms;
 mod lifecycle;
 mod names;
+mod network;
 mod params;
 mod render;
 mod server;
@@ -95,6 +96,7 @@ impl LocalRds {
                 .filter(|_| settings.enforce_iam)
                 .map(|cloud| iam::Iam::new(cloud, &settings.account_id, &settings.home_region)),
             keys: cloud.as_deref().map(kms::Keys::new),
+            networks: cloud.as_deref().map(network::Networks::new),
             tasks: Mutex::default(),
             stopping: Arc::default(),
             binaries,

@@ -50,7 +50,7 @@ pub(crate) fn instance(xml: &mut Xml, found: &Instance) {
             });
         })
         .text("AvailabilityZone", &found.availability_zone)
-        .element("DBSubnetGroup", |xml| subnet_group_of(xml, &found.subnet_group))
+        .element("DBSubnetGroup", |xml| subnet_group_of(xml, found))
         .text("PreferredMaintenanceWindow", &found.options.maintenance_window);
     pending(xml, &found.pending);
     placement(xml, found);
@@ -138,7 +138,7 @@ pub(crate) fn automated_backup(xml: &mut Xml, found: &Instance) {
         .text("Status", backup.status())
         .text("Port", found.port)
         .text("AvailabilityZone", &found.availability_zone)
-        .text("VpcId", "vpc-local")
+        .text("VpcId", &found.vpc)
         .text("InstanceCreateTime", time(found.created))
         .text("MasterUsername", &found.master_user)
         .text("Engine", "postgres")
@@ -159,10 +159,10 @@ pub(crate) fn automated_backup(xml: &mut Xml, found: &Instance) {
         .text("DedicatedLogVolume", false);
 }
 
-fn subnet_group_of(xml: &mut Xml, name: &str) {
-    xml.text("DBSubnetGroupName", name)
-        .text("DBSubnetGroupDescription", name)
-        .text("VpcId", "vpc-local")
+fn subnet_group_of(xml: &mut Xml, found: &Instance) {
+    xml.text("DBSubnetGroupName", &found.subnet_group)
+        .text("DBSubnetGroupDescription", &found.subnet_group)
+        .text("VpcId", &found.vpc)
         .text("SubnetGroupStatus", "Complete")
         .element("Subnets", |_| {});
 }
@@ -177,7 +177,6 @@ pub(crate) fn snapshot(xml: &mut Xml, found: &Snapshot) {
         .text("Status", found.status)
         .text("Port", found.port)
         .text("AvailabilityZone", &found.availability_zone)
-        .text("VpcId", "vpc-local")
         .text("InstanceCreateTime", time(found.instance_created))
         .text("MasterUsername", &found.master_user)
         .text("EngineVersion", &found.engine_version)
@@ -225,7 +224,7 @@ pub(crate) fn option_group(xml: &mut Xml, found: &OptionGroup) {
 pub(crate) fn subnet_group(xml: &mut Xml, found: &SubnetGroup) {
     xml.text("DBSubnetGroupName", &found.arn.id)
         .text("DBSubnetGroupDescription", &found.description)
-        .text("VpcId", "vpc-local")
+        .text("VpcId", &found.vpc)
         .text("SubnetGroupStatus", "Complete")
         .list("Subnets", "Subnet", &found.subnets, |xml, subnet| {
             xml.text("SubnetIdentifier", subnet).text("SubnetStatus", "Active");

@@ -24,6 +24,8 @@ pub struct Clients {
     pub cloudformation: aws_sdk_cloudformation::Client,
     /// DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
+    /// EC2: the networks that instances are in.
+    pub ec2: aws_sdk_ec2::Client,
     /// KMS.
     pub kms: aws_sdk_kms::Client,
     /// RDS, which `holdfast-local-rds` answers.
@@ -44,6 +46,7 @@ impl Clients {
         Self {
             cloudformation: aws_sdk_cloudformation::Client::new(&cloud),
             dynamodb: aws_sdk_dynamodb::Client::new(&cloud),
+            ec2: aws_sdk_ec2::Client::new(&cloud),
             kms: aws_sdk_kms::Client::new(&cloud),
             rds: aws_sdk_rds::Client::new(&rds),
             s3: aws_sdk_s3::Client::from_conf(

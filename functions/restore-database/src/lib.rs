@@ -9,7 +9,7 @@ use holdfast_core::Result;
 use holdfast_core::answer::Answer;
 use holdfast_core::ids::OperationId;
 use holdfast_core::operation::{RestorePlan, RestoreResult};
-use holdfast_core::ports::{Documents, Keys, Rds, Restores};
+use holdfast_core::ports::{Documents, Keys, Networks, Rds, Restores};
 use holdfast_core::request::RestoreRequest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -89,13 +89,15 @@ pub enum Output {
 }
 
 /// What the function works with.
-pub struct Ports<'a, R, K, D> {
+pub struct Ports<'a, R, K, D, N> {
     /// RDS.
     pub rds: &'a R,
     /// KMS.
     pub keys: &'a K,
     /// The metadata bucket.
     pub documents: &'a D,
+    /// Networks.
+    pub networks: &'a N,
     /// Now.
     pub now: Timestamp,
 }
@@ -106,7 +108,7 @@ pub struct Ports<'a, R, K, D> {
 /// `RecoveryPointNotFound`, `OutsideRestoreWindow`, `ReferenceUnresolved`, `NameTaken`, `NoCapacity`, `RestoreFailed`,
 /// `KeyUnusable`, `SnapshotGone`, or what a call met.
 pub async fn handle(
-    ports: &Ports<'_, impl Rds + Restores, impl Keys, impl Documents>,
+    ports: &Ports<'_, impl Rds + Restores, impl Keys, impl Documents, impl Networks>,
     input: Input,
 ) -> Result<Answer<Output>> {
     match input {

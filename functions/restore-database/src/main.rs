@@ -1,6 +1,7 @@
 //! Wires `restore-database`.
 
 use holdfast_aws::config::{Aws, required};
+use holdfast_aws::ec2::Ec2;
 use holdfast_aws::kms::Kms;
 use holdfast_aws::rds::RdsApi;
 use holdfast_aws::s3::Bucket;
@@ -12,6 +13,7 @@ struct Wired {
     rds: RdsApi,
     keys: Kms,
     documents: Bucket,
+    networks: Ec2,
 }
 
 fn wire(aws: &Aws) -> Result<Wired> {
@@ -19,14 +21,20 @@ fn wire(aws: &Aws) -> Result<Wired> {
         rds: RdsApi::new(aws),
         keys: Kms::new(aws, None),
         documents: Bucket::new(aws, required("DR_METADATA_BUCKET")?),
+        networks: Ec2::new(aws),
     })
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::result::Result<(), lambda_runtime::Error> {
     holdfast_lambda::serve("restore-database", wire, async |wired: &Wired, input| {
-        let ports =
-            Ports { rds: &wired.rds, keys: &wired.keys, documents: &wired.documents, now: Timestamp::now() };
+        let ports = Ports {
+            rds: &wired.rds,
+            keys: &wired.keys,
+            documents: &wired.documents,
+            networks: &wired.networks,
+            now: Timestamp::now(),
+        };
         handle(&ports, input).await
     })
     .await

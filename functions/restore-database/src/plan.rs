@@ -4,7 +4,7 @@ use holdfast_core::answer::{Answer, Progress};
 use holdfast_core::blueprint::{Blueprint, KeptBlueprint};
 use holdfast_core::ids::OperationId;
 use holdfast_core::operation::{Lost, RecoveryPoint, RestorePlan, seconds_between};
-use holdfast_core::ports::{Documents, Keys, Rds, Restores};
+use holdfast_core::ports::{Documents, Keys, Networks, Rds, Restores};
 use holdfast_core::rds::require_own;
 use holdfast_core::request::{Login, RestoreRequest};
 use holdfast_core::tags::{self, Tags};
@@ -22,7 +22,7 @@ struct Settings {
 
 /// Finds the recovery point, makes up what the instance is to be like, and proves that all of it can be had.
 pub(crate) async fn step(
-    ports: &Ports<'_, impl Rds + Restores, impl Keys, impl Documents>,
+    ports: &Ports<'_, impl Rds + Restores, impl Keys, impl Documents, impl Networks>,
     operation: &OperationId,
     request: &RestoreRequest,
 ) -> Result<Answer<Output>> {
@@ -66,7 +66,11 @@ pub(crate) async fn step(
     })
 }
 
-fn own_tags<R, K, D>(ports: &Ports<'_, R, K, D>, operation: &OperationId, request: &RestoreRequest) -> Tags {
+fn own_tags<R, K, D, N>(
+    ports: &Ports<'_, R, K, D, N>,
+    operation: &OperationId,
+    request: &RestoreRequest,
+) -> Tags {
     Tags::from([
         (tags::OPERATION.to_owned(), operation.to_string()),
         (tags::DATABASE.to_owned(), request.database_id.to_string()),
@@ -77,7 +81,7 @@ fn own_tags<R, K, D>(ports: &Ports<'_, R, K, D>, operation: &OperationId, reques
 /// What lies beside the backup that is restored; for a point in time, and for what has none beside it, what the source is
 /// now, if there is one; else what lies beside the newest backup that has one.
 async fn settings(
-    ports: &Ports<'_, impl Rds + Restores, impl Keys, impl Documents>,
+    ports: &Ports<'_, impl Rds + Restores, impl Keys, impl Documents, impl Networks>,
     request: &RestoreRequest,
     found: &Found,
 ) -> Result<Settings> {

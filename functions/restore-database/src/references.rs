@@ -2,8 +2,9 @@
 
 use holdfast_core::blueprint::Wanted;
 use holdfast_core::ids::Region;
+use holdfast_core::network;
 use holdfast_core::operation::Reference;
-use holdfast_core::ports::{Keys, Restores};
+use holdfast_core::ports::{Keys, Networks, Restores};
 use holdfast_core::{Error, ErrorKind, Result};
 
 use crate::Ports;
@@ -12,8 +13,8 @@ use crate::Ports;
 ///
 /// # Errors
 /// `ReferenceUnresolved` naming every one that is not there and what to do, or what a call met.
-pub(crate) async fn proven<R: Restores, K: Keys, D>(
-    ports: &Ports<'_, R, K, D>,
+pub(crate) async fn proven<R: Restores, K: Keys, D, N: Networks>(
+    ports: &Ports<'_, R, K, D, N>,
     region: &Region,
     wanted: &Wanted,
 ) -> Result<Vec<Reference>> {
@@ -26,6 +27,7 @@ pub(crate) async fn proven<R: Restores, K: Keys, D>(
             problem,
         });
     }
+    references.extend(network::proven(ports.rds, ports.networks, region, wanted).await?);
     let classes = references.iter().filter(|reference| reference.what == "instance class");
     let offered = classes.clone().any(|reference| reference.problem.is_none());
     // One class that can be had is enough: the others are for when it cannot.

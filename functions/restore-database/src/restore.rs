@@ -37,8 +37,8 @@ impl Job {
 }
 
 /// Does the next thing.
-pub(crate) async fn step<K, D>(
-    ports: &Ports<'_, impl Rds + Restores, K, D>,
+pub(crate) async fn step<K, D, N>(
+    ports: &Ports<'_, impl Rds + Restores, K, D, N>,
     job: &Job,
 ) -> Result<Answer<Output>> {
     let (region, id) = (&job.plan.region, job.plan.target_id.as_str());
@@ -58,7 +58,10 @@ pub(crate) async fn step<K, D>(
 }
 
 /// Starts the restore with the first class that has capacity.
-async fn start<K, D>(ports: &Ports<'_, impl Rds + Restores, K, D>, job: &Job) -> Result<Answer<Output>> {
+async fn start<K, D, N>(
+    ports: &Ports<'_, impl Rds + Restores, K, D, N>,
+    job: &Job,
+) -> Result<Answer<Output>> {
     let plan = &job.plan;
     let mut settings = plan.wanted.settings.clone();
     settings.tags.insert(tags::REQUESTED_AT.to_owned(), ports.now.to_string());
@@ -88,8 +91,8 @@ async fn start<K, D>(ports: &Ports<'_, impl Rds + Restores, K, D>, job: &Job) ->
 }
 
 /// With an instance that is available: ask for what a restore does not take, once; then hold it against what was wanted.
-async fn settle<K, D>(
-    ports: &Ports<'_, impl Rds + Restores, K, D>,
+async fn settle<K, D, N>(
+    ports: &Ports<'_, impl Rds + Restores, K, D, N>,
     job: &Job,
     instance: &Instance,
 ) -> Result<Answer<Output>> {

@@ -74,6 +74,19 @@ impl Restores for RdsApi {
         }
     }
 
+    async fn subnet_group_vpc(&self, region: &Region, name: &str) -> Result<Option<String>> {
+        let action = format!("DescribeDBSubnetGroups {name} in {region}");
+        match self.client(region).describe_db_subnet_groups().db_subnet_group_name(name).send().await {
+            Ok(answer) => {
+                let group = answer.db_subnet_groups().first();
+                let vpc = group.and_then(|group| group.vpc_id()).ok_or_else(|| empty(&action))?;
+                Ok(Some(vpc.to_owned()))
+            }
+            Err(error) if code(&error) == Some("DBSubnetGroupNotFoundFault") => Ok(None),
+            Err(error) => Err(classify(&action, &error)),
+        }
+    }
+
     async fn restore_database(&self, region: &Region, new: &NewDatabase) -> Result<RestoreAnswer> {
         match &new.from {
             RecoveryPoint::Snapshot { id, .. } => self.restore_from_snapshot(region, new, id).await,
@@ -321,6 +334,10 @@ where
             | "InvalidVPCNetworkStateFault"
             | "DBSecurityGroupNotFound",
         ) => ErrorKind::ReferenceUnresolved,
+        // "Invalid security group": it went after the plan had seen it.
+        Some("InvalidParameterValue") if message(error).to_ascii_lowercase().contains("security group") => {
+            ErrorKind::ReferenceUnresolved
+        }
         Some("KMSKeyNotAccessibleFault") => ErrorKind::KeyUnusable,
         _ => return Err(classify(action, error)),
     };

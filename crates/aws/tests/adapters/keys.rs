@@ -95,3 +95,31 @@ async fn a_password_is_derived_from_the_operation_and_told_to_nobody() {
     assert_eq!(error.kind, ErrorKind::Configuration);
     assert!(error.message.contains("HOLDFAST_HMAC_KEY_ID"));
 }
+
+#[tokio::test]
+async fn the_policy_of_a_key_is_read_and_its_grants_are_counted_to_the_end() {
+    let policy = mock!(Client::get_key_policy)
+        .match_requests(|asked| asked.key_id() == Some("arn:k") && asked.policy_name() == Some("default"))
+        .then_http_response(|| response(200, json!({"Policy": "{}", "PolicyName": "default"}).to_string()));
+    assert_eq!(kms(&[&policy]).policy(&west(), "arn:k").await, Ok("{}".to_owned()));
+    let empty = mock!(Client::get_key_policy).then_http_response(|| response(200, "{}"));
+    assert_eq!(kms(&[&empty]).policy(&west(), "arn:k").await.unwrap_err().kind, ErrorKind::OutcomeUnknown);
+
+    let page = |grants: usize, next: Option<&str>| {
+        let grants: Vec<_> =
+            (0..grants).map(|n| json!({"GrantId": n.to_string(), "KeyId": "arn:k"})).collect();
+        response(200, json!({"Grants": grants, "NextMarker": next, "Truncated": next.is_some()}).to_string())
+    };
+    let first = mock!(Client::list_grants)
+        .match_requests(|asked| asked.marker().is_none())
+        .then_http_response(move || page(100, Some("more")));
+    let last = mock!(Client::list_grants)
+        .match_requests(|asked| asked.marker() == Some("more"))
+        .then_http_response(move || page(7, None));
+    assert_eq!(kms(&[&first, &last]).grants(&west(), "arn:k").await, Ok(107));
+    let denied = mock!(Client::list_grants)
+        .match_requests(|asked| asked.marker() == Some("more"))
+        .then_http_response(|| json_error(400, "AccessDeniedException", "no"));
+    let cut = kms(&[&first, &denied]).grants(&west(), "arn:k").await.unwrap_err();
+    assert_eq!(cut.kind, ErrorKind::AccessDenied, "half of a list is none");
+}

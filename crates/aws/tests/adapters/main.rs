@@ -8,6 +8,7 @@ mod documents;
 mod keys;
 mod logins;
 mod looks;
+mod networks;
 mod outages;
 mod rds;
 mod rds_facts;

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::backup::Output;
 use crate::look::Look;
+use crate::look::deployment::States;
 use crate::look::regions::Asked;
 use crate::paint::Paint;
 use crate::{Error, exit};
@@ -27,6 +28,9 @@ pub struct Doctor {
     regions: Vec<String>,
     #[command(flatten)]
     at: Where,
+    /// The state machine that restores (Output RestoreStateMachineArn); without it, nothing is asked of what its roles may.
+    #[arg(long, env = "HOLDFAST_RESTORE_STATE_MACHINE_ARN", value_name = "ARN")]
+    restore_state_machine_arn: Option<String>,
     /// How it is written.
     #[arg(long, value_enum, default_value = "table")]
     output: Output,
@@ -52,9 +56,13 @@ pub async fn run(args: Doctor, table: String) -> Result<u8, Error> {
     let regions = args.regions.iter().map(|region| Region::parse(region)).collect::<Result<Vec<_>, _>>();
     let regions = regions.map_err(|error| Error::Usage(error.message))?;
     let look = Look::begin(args.at.state_machine_arn, args.at.prune_function, table).await?;
+    let restore = match &args.restore_state_machine_arn {
+        Some(machine) => Some(look.states(machine).await),
+        None => None,
+    };
     let mut found = Vec::new();
     for database in look.databases(&args.databases).await? {
-        found.push(examine(&facts(&look, &database, &regions).await));
+        found.push(examine(&facts(&look, &database, &regions, restore.as_ref()).await));
     }
     match args.output {
         Output::Table => print!("{}", table::text(&found, Paint::for_stdout())),
@@ -64,7 +72,7 @@ pub async fn run(args: Doctor, table: String) -> Result<u8, Error> {
 }
 
 /// Looks at one database, in the Regions that are asked for: in all when there are none.
-async fn facts(look: &Look, database: &DatabaseId, only: &[Region]) -> Facts {
+async fn facts(look: &Look, database: &DatabaseId, only: &[Region], restore: Option<&States>) -> Facts {
     let now = Timestamp::now();
     let source = look.source(database).await;
     let (wanted_targets, targets_seen) = look.targets(database).await;
@@ -79,6 +87,8 @@ async fn facts(look: &Look, database: &DatabaseId, only: &[Region]) -> Facts {
     for region in all.filter(|region| only.is_empty() || only.contains(region)) {
         regions.insert(region.clone(), look.region(region, &asked).await);
     }
+    let targets: Vec<Region> = wanted_targets.iter().map(|target| target.region.clone()).collect();
+    let roles = look.roles(database, &targets, restore).await;
     let schedules = look.schedules.as_ref().map_err(holdfast_core::Error::clone).map(|all| {
         let of_it = all.iter().filter(|schedule| schedule.names(database));
         let facts = |schedule: &crate::look::schedules::Schedule| ScheduleFacts {
@@ -102,6 +112,7 @@ async fn facts(look: &Look, database: &DatabaseId, only: &[Region]) -> Facts {
         backup_machine: look.deployment.machine.clone(),
         backup_machine_there: look.deployment.machine_there.clone(),
         functions: look.deployment.functions.clone(),
+        roles,
         schedules,
         regions,
         wanted_targets,

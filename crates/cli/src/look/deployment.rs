@@ -35,6 +35,8 @@ pub struct Deployment {
     pub defaults: Result<Defaults>,
     /// The metadata bucket.
     pub bucket: Result<String>,
+    /// The functions behind the states of the backup workflow.
+    pub states: States,
     /// ARN of the workflow that validates in a Region, `{region}` to be filled in; `None` when it is not deployed.
     validation: Option<String>,
     /// What the daily run does with what no rule keeps, and the rules; not known when its function is not named.
@@ -50,10 +52,69 @@ impl Deployment {
 
 /// A function's configuration, as far as it matters.
 #[derive(Debug, Clone)]
-struct Function {
-    role: String,
+pub struct Function {
+    /// ARN of the role that it runs as.
+    pub role: String,
+    /// Where its lines are kept.
+    pub log_group: String,
     settings: HashMap<String, String>,
     problem: Option<String>,
+}
+
+/// The functions behind the states of a workflow.
+#[derive(Debug, Clone)]
+pub struct States {
+    machine: String,
+    /// Whether the workflow is there.
+    there: Result<bool>,
+    /// The function of a state, by its ARN.
+    arns: BTreeMap<String, String>,
+    /// By ARN.
+    functions: BTreeMap<String, Result<Function>>,
+}
+
+impl States {
+    /// The function behind a state.
+    ///
+    /// # Errors
+    /// What looking for it met.
+    pub fn function(&self, state: &str) -> Result<&Function> {
+        let arn = self.arns.get(state).ok_or_else(|| match &self.there {
+            Err(error) => error.clone(),
+            Ok(_) => unknown(format!("{} has no state {state} with a function", self.machine)),
+        })?;
+        self.functions[arn].as_ref().map_err(Error::clone)
+    }
+
+    /// What a function is told by its environment.
+    ///
+    /// # Errors
+    /// What looking for it met; `Configuration` when it is not told.
+    pub fn setting(&self, state: &str, name: &str) -> Result<String> {
+        let missing = || unknown(format!("the function of {state} has no setting {name}"));
+        self.function(state)?.settings.get(name).cloned().ok_or_else(missing)
+    }
+
+    /// Every function by its name.
+    pub fn functions(&self) -> impl Iterator<Item = (&str, &Result<Function>)> {
+        self.functions.iter().map(|(arn, function)| (arn.rsplit(':').next().unwrap_or(arn), function))
+    }
+}
+
+/// Looks at a state machine, then at each of its functions.
+pub async fn states(config: &SdkConfig, machine: &str) -> States {
+    let sfn = aws_sdk_sfn::Client::new(config);
+    let lambda = aws_sdk_lambda::Client::new(config);
+    let definition = definition(&sfn, machine).await;
+    let mut arns = BTreeMap::new();
+    if let Ok(Some(definition)) = &definition {
+        functions_of(definition, &mut arns);
+    }
+    let mut functions = BTreeMap::new();
+    for arn in arns.values().collect::<BTreeSet<_>>() {
+        functions.insert(arn.clone(), function(&lambda, arn).await);
+    }
+    States { machine: machine.to_owned(), there: definition.map(|found| found.is_some()), arns, functions }
 }
 
 /// Looks at the state machine, then at each of its functions.
@@ -63,41 +124,23 @@ pub(super) async fn look(
     machine: String,
     prune: Option<String>,
 ) -> Deployment {
-    let sfn = aws_sdk_sfn::Client::new(config);
     let lambda = aws_sdk_lambda::Client::new(config);
-    let definition = definition(&sfn, &machine).await;
-    let mut states = BTreeMap::new();
-    if let Ok(Some(definition)) = &definition {
-        functions_of(definition, &mut states);
-    }
-    let (mut found, mut functions) = (BTreeMap::new(), Vec::new());
-    for arn in states.values().collect::<BTreeSet<_>>() {
-        let function = function(&lambda, arn).await;
-        let name = arn.rsplit(':').next().unwrap_or(arn).to_owned();
-        let problem = function.as_ref().map(|function| function.problem.clone()).map_err(Error::clone);
-        functions.push(FunctionFacts { name, problem });
-        found.insert(arn.clone(), function);
-    }
-    let of = |state: &str| -> Result<Function> {
-        let arn = states.get(state).ok_or_else(|| match &definition {
-            Err(error) => error.clone(),
-            Ok(_) => unknown(format!("{machine} has no state {state} with a function")),
-        })?;
-        found[arn].clone()
-    };
-    let setting = |state: &str, name: &str| -> Result<String> {
-        let missing = || unknown(format!("the function of {state} has no setting {name}"));
-        of(state)?.settings.get(name).cloned().ok_or_else(missing)
+    let states = states(config, &machine).await;
+    let facts = |(name, function): (&str, &Result<Function>)| FunctionFacts {
+        name: name.to_owned(),
+        problem: function.as_ref().map(|function| function.problem.clone()).map_err(Error::clone),
     };
     Deployment {
-        machine_there: definition.as_ref().map(Option::is_some).map_err(Error::clone),
-        health_role: of(HEALTH).map(|function| function.role),
-        defaults: setting(HEALTH, "DR_TARGET_REGIONS")
-            .and_then(|regions| defaults(home, &regions, &setting(HEALTH, "DR_KMS_KEY_ID")?)),
-        bucket: setting(HEALTH, "DR_METADATA_BUCKET"),
-        validation: setting(COPY, "HOLDFAST_REGION_VALIDATION_ARN").ok(),
+        machine_there: states.there.clone(),
+        health_role: states.function(HEALTH).map(|function| function.role.clone()),
+        defaults: states
+            .setting(HEALTH, "DR_TARGET_REGIONS")
+            .and_then(|regions| defaults(home, &regions, &states.setting(HEALTH, "DR_KMS_KEY_ID")?)),
+        bucket: states.setting(HEALTH, "DR_METADATA_BUCKET"),
+        validation: states.setting(COPY, "HOLDFAST_REGION_VALIDATION_ARN").ok(),
         pruning: pruning(&lambda, prune).await,
-        functions,
+        functions: states.functions().map(facts).collect(),
+        states,
         machine,
     }
 }
@@ -156,7 +199,8 @@ async fn function(lambda: &aws_sdk_lambda::Client, arn: &str) -> Result<Function
         Ok(answer) => answer,
         Err(error) if code(&error) == Some("ResourceNotFoundException") => {
             let problem = Some("is not there".to_owned());
-            return Ok(Function { role: String::new(), settings: HashMap::new(), problem });
+            let (role, log_group, settings) = (String::new(), String::new(), HashMap::new());
+            return Ok(Function { role, log_group, settings, problem });
         }
         Err(error) => return Err(classify(&format!("GetFunctionConfiguration {arn}"), &error)),
     };
@@ -167,8 +211,12 @@ async fn function(lambda: &aws_sdk_lambda::Client, arn: &str) -> Result<Function
         _ => None,
     };
     let settings = answer.environment().and_then(|environment| environment.variables()).cloned();
+    let configured = answer.logging_config().and_then(|logging| logging.log_group());
+    let name = answer.function_name().unwrap_or_default();
     Ok(Function {
         role: answer.role().unwrap_or_default().to_owned(),
+        // Where nothing is configured (AWS Lambda Developer Guide, "Sending Lambda function logs to CloudWatch Logs").
+        log_group: configured.map_or_else(|| format!("/aws/lambda/{name}"), str::to_owned),
         settings: settings.unwrap_or_default(),
         problem: problem.map(str::to_owned),
     })

@@ -4,12 +4,14 @@
 pub mod deployment;
 pub mod permissions;
 pub mod regions;
+pub mod roles;
 pub mod schedules;
 
 use std::collections::BTreeSet;
 
 use aws_config::SdkConfig;
 use holdfast_aws::config::Aws;
+use holdfast_aws::ec2::Ec2;
 use holdfast_aws::kms::Kms;
 use holdfast_aws::rds::RdsApi;
 use holdfast_aws::s3::Bucket;
@@ -35,6 +37,8 @@ pub struct Look {
     pub home: Region,
     /// RDS as the functions see it.
     pub rds: RdsApi,
+    /// Networks as the functions see them.
+    pub networks: Ec2,
     /// Keys as the functions see them.
     pub keys: Kms,
     /// For documents in the metadata bucket.
@@ -65,6 +69,7 @@ impl Look {
         Ok(Look {
             home: aws.region().clone(),
             rds: RdsApi::new(&aws),
+            networks: Ec2::new(&aws),
             keys: Kms::new(&aws, None),
             cloud: Cloud::new(&config, table),
             deployment,

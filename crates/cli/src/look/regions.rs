@@ -7,6 +7,7 @@ use holdfast_aws::s3::Bucket;
 use holdfast_core::blueprint::{Blueprint, KeptBlueprint};
 use holdfast_core::doctor::{KeyFacts, Live, Quotas, RegionFacts, SharedWith, newest_valid};
 use holdfast_core::ids::{DatabaseId, Region};
+use holdfast_core::network;
 use holdfast_core::operation::Reference;
 use holdfast_core::ports::{Documents, Keys, Rds, Restores};
 use holdfast_core::rds::{Snapshot, SnapshotStatus};
@@ -142,7 +143,8 @@ impl Look {
     ) -> Vec<(Reference, Result<()>)> {
         let Some(blueprint) = blueprint else { return vec![] };
         let mut found = Vec::new();
-        for referred in blueprint.wanted(&RestoreOptions::default(), &Tags::new()).referred() {
+        let wanted = blueprint.wanted(&RestoreOptions::default(), &Tags::new());
+        for referred in wanted.referred() {
             let looked = self.rds.problem_with(region, &referred).await;
             let (problem, looked) = match looked {
                 Ok(problem) => (problem, Ok(())),
@@ -150,6 +152,13 @@ impl Look {
             };
             let (what, name) = (referred.what().to_owned(), referred.name().to_owned());
             found.push((Reference { what, name, problem }, looked));
+        }
+        match network::proven(&self.rds, &self.networks, region, &wanted).await {
+            Ok(groups) => found.extend(groups.into_iter().map(|group| (group, Ok(())))),
+            Err(error) => found.extend(wanted.settings.security_groups.iter().map(|name| {
+                let what = network::SECURITY_GROUP.to_owned();
+                (Reference { what, name: name.clone(), problem: None }, Err(error.clone()))
+            })),
         }
         found
     }
@@ -183,9 +192,27 @@ impl Look {
                 Some(arn) => Some(self.permitted(&arn).await),
                 None => None,
             };
-            found.push(KeyFacts { id, used_for, found: key, permitted });
+            let key_arn = key.iter().flatten().map(|key| key.arn.clone()).next();
+            let (policy, grants) = match &key_arn {
+                Some(arn) => {
+                    (Some(self.keys.policy(region, arn).await), Some(self.keys.grants(region, arn).await))
+                }
+                None => (None, None),
+            };
+            let roles = self.users_of_keys(tried);
+            found.push(KeyFacts { id, used_for, found: key, permitted, policy, grants, roles });
         }
         found
+    }
+
+    /// Roles in whose name a key is used: of one for copies, who tries it and who copies; of any other, who validates.
+    /// One that is not known is named elsewhere.
+    fn users_of_keys(&self, of_copies: bool) -> Vec<String> {
+        let states: &[&str] =
+            if of_copies { &["CheckHealth", "ReplicateToRegion"] } else { &["ValidateBackup"] };
+        let role =
+            |state: &&str| self.deployment.states.function(state).ok().map(|function| function.role.clone());
+        states.iter().filter_map(role).filter(|role| !role.is_empty()).collect()
     }
 
     async fn permitted(&self, key_arn: &str) -> Result<bool> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::RoleFacts;
 use crate::blueprint::Blueprint;
 use crate::error::Result;
 use crate::health::{Key, Quota};
@@ -48,6 +49,12 @@ pub struct KeyFacts {
     pub found: Result<Option<Key>>,
     /// Whether the role that tries it before each backup may; `None` when it has no need to.
     pub permitted: Option<Result<bool>>,
+    /// Its own policy; `None` when there is no key.
+    pub policy: Option<Result<String>>,
+    /// How many grants it has; `None` when there is no key.
+    pub grants: Option<Result<u32>>,
+    /// ARNs of the roles in whose name it is used.
+    pub roles: Vec<String>,
 }
 
 /// Who can restore a snapshot besides this account (`DescribeDBSnapshotAttributes`, attribute `restore`).
@@ -121,6 +128,8 @@ pub struct Facts {
     pub backup_machine_there: Result<bool>,
     /// Its functions.
     pub functions: Vec<FunctionFacts>,
+    /// What the roles of functions have to be allowed, as far as their workflows are known.
+    pub roles: Vec<RoleFacts>,
     /// Schedules that start a state machine for this database.
     pub schedules: Result<Vec<ScheduleFacts>>,
     /// Home and the target Regions, as far as they were asked for.

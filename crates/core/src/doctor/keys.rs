@@ -1,6 +1,6 @@
 //! Keys, and whether Holdfast's role may use them.
 
-use super::{At, Check, Facts, KeyFacts, Notes};
+use super::{At, Check, Facts, KeyFacts, Notes, key_policy};
 use crate::ids::Region;
 
 pub(super) fn examine(facts: &Facts, notes: &mut Notes) {
@@ -8,6 +8,7 @@ pub(super) fn examine(facts: &Facts, notes: &mut Notes) {
         for key in &found.keys {
             state(region, key, notes);
             permission(region, key, notes);
+            key_policy::examine(region, key, notes);
         }
     }
 }

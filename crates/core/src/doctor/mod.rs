@@ -6,6 +6,8 @@
 //! backups.rs    age, proof, copies, quotas, who else can read them, tags
 //! restore.rs    what a restore refers to in each Region, and names that are taken
 //! keys.rs       keys, and whether Holdfast's role may use them
+//! key_policy.rs what a key's own policy and grants say for certain
+//! roles.rs      what each function's role has to be allowed
 //! deployment.rs workflows and functions
 //! ```
 //!
@@ -14,8 +16,10 @@
 mod backups;
 mod deployment;
 mod facts;
+mod key_policy;
 mod keys;
 mod restore;
+mod roles;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -29,6 +33,7 @@ use crate::ids::{DatabaseId, Region};
 
 pub use backups::{backup_limit_seconds, interval_seconds, newest_valid, own};
 pub use facts::{Facts, FunctionFacts, KeyFacts, Live, Quotas, RegionFacts, ScheduleFacts, SharedWith};
+pub use roles::{Decision, Need, RoleFacts, Where, Workflow, needs};
 
 /// What is looked at. The words are part of the interface: docs/doctor.md has a line for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,6 +61,12 @@ pub enum Check {
     Key,
     /// Holdfast's role may use it.
     KeyPermission,
+    /// The key's own policy does not shut Holdfast's roles out.
+    KeyPolicy,
+    /// The key has room for grants.
+    KeyGrants,
+    /// The role of each function may do what it does.
+    RolePermission,
     /// The newest backup is young enough.
     BackupAge,
     /// The newest backup is proven.
@@ -80,7 +91,7 @@ pub enum Check {
 
 impl Check {
     /// Every check.
-    pub const ALL: [Check; 21] = [
+    pub const ALL: [Check; 24] = [
         Check::Source,
         Check::Encryption,
         Check::AutomatedBackups,
@@ -92,6 +103,9 @@ impl Check {
         Check::InstanceQuota,
         Check::Key,
         Check::KeyPermission,
+        Check::KeyPolicy,
+        Check::KeyGrants,
+        Check::RolePermission,
         Check::BackupAge,
         Check::BackupProof,
         Check::Copy,
@@ -118,6 +132,9 @@ impl Check {
             Check::InstanceQuota => "instance-quota",
             Check::Key => "key",
             Check::KeyPermission => "key-permission",
+            Check::KeyPolicy => "key-policy",
+            Check::KeyGrants => "key-grants",
+            Check::RolePermission => "role-permission",
             Check::BackupAge => "backup-age",
             Check::BackupProof => "backup-proof",
             Check::Copy => "copy",
@@ -212,6 +229,7 @@ pub fn examine(facts: &Facts) -> Diagnosis {
     source::schedules(facts, &mut notes);
     backups::examine(facts, &mut notes);
     keys::examine(facts, &mut notes);
+    roles::examine(facts, &mut notes);
     restore::examine(facts, &mut notes);
     deployment::examine(facts, &mut notes);
     let Notes { mut findings, mut in_order } = notes;

@@ -1,14 +1,16 @@
 //! What a restore refers to in each Region, and names that are taken.
 
 use super::{At, Check, Facts, Notes, RegionFacts};
+use crate::error::Result;
 use crate::ids::Region;
+use crate::network::SECURITY_GROUP;
 use crate::operation::Reference;
 use crate::tags;
 
 pub(super) fn examine(facts: &Facts, notes: &mut Notes) {
     for (region, found) in &facts.regions {
         blueprint(facts, region, found, notes);
-        references(region, found, notes);
+        references(facts, region, found, notes);
         of_home_only(facts, region, found, notes);
         names(facts, region, found, notes);
     }
@@ -35,10 +37,14 @@ fn blueprint(facts: &Facts, region: &Region, found: &RegionFacts, notes: &mut No
     }
 }
 
-fn references(region: &Region, found: &RegionFacts, notes: &mut Notes) {
+fn references(facts: &Facts, region: &Region, found: &RegionFacts, notes: &mut Notes) {
     let at = At { check: Check::Reference, region };
+    let others = is_home_group(facts, region, found);
     for (reference, looked) in &found.references {
         let Reference { what, name, problem } = reference;
+        if others && what == SECURITY_GROUP {
+            continue;
+        }
         let subject = format!("{what} {name}");
         match (looked, problem) {
             (Err(error), _) => notes.unknown(at, &subject, error),
@@ -53,6 +59,15 @@ fn references(region: &Region, found: &RegionFacts, notes: &mut Notes) {
     }
 }
 
+/// Whether the security groups of the blueprint are those of home: all of them were looked up in a Region that is not, and
+/// none can be used there. A restore there is always told others; once one of them resolves, each that does not is a fault.
+fn is_home_group(facts: &Facts, region: &Region, found: &RegionFacts) -> bool {
+    let groups = || found.references.iter().filter(|(reference, _)| reference.what == SECURITY_GROUP);
+    let unusable =
+        |(reference, looked): &(Reference, Result<()>)| looked.is_ok() && reference.problem.is_some();
+    region != &facts.home && groups().next().is_some() && groups().all(unusable)
+}
+
 /// What belongs to the Region of the database and to no other: a restore elsewhere has to be told others (docs/restore.md).
 fn of_home_only(facts: &Facts, region: &Region, found: &RegionFacts, notes: &mut Notes) {
     let at = At { check: Check::Reference, region };
@@ -60,12 +75,12 @@ fn of_home_only(facts: &Facts, region: &Region, found: &RegionFacts, notes: &mut
     if region == &facts.home {
         return;
     }
-    if !kept.security_groups.is_empty() {
+    if is_home_group(facts, region, found) {
         notes.warns(
             at,
             &format!("security groups {}", kept.security_groups.join(", ")),
             format!(
-                "they belong to a network of {}: a restore there fails unless it is told others",
+                "none of them can be used there, they belong to a network of {}: a restore there fails unless it is told others",
                 facts.home
             ),
             "have security groups ready there, and name them with --security-group on the day",

@@ -92,6 +92,8 @@ pub trait Restores: Send + Sync {
     async fn restore_window(&self, region: &Region, database: &DatabaseId) -> Result<Option<RestoreWindow>>;
     /// Why something cannot be referred to in `region`; `None` when it can.
     async fn problem_with(&self, region: &Region, referred: &Referred) -> Result<Option<String>>;
+    /// The id of the VPC of a subnet group; `None` when the group is not there.
+    async fn subnet_group_vpc(&self, region: &Region, name: &str) -> Result<Option<String>>;
     /// Starts a restore.
     async fn restore_database(&self, region: &Region, new: &NewDatabase) -> Result<RestoreAnswer>;
     /// Sets, at once, what a restore does not take: Performance Insights, monitoring, windows, growing storage.

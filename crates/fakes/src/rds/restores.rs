@@ -98,6 +98,12 @@ impl Restores for FakeRds {
         struck.answer(locked(&self.state).restored.problems.get(referred.name()).cloned())
     }
 
+    async fn subnet_group_vpc(&self, _region: &Region, name: &str) -> Result<Option<String>> {
+        let struck = self.troubles.strike(Call::SubnetGroupVpc, name)?;
+        let there = !locked(&self.state).restored.problems.contains_key(name);
+        struck.answer(there.then(|| crate::networks::VPC.to_owned()))
+    }
+
     async fn restore_database(&self, region: &Region, new: &NewDatabase) -> Result<RestoreAnswer> {
         let struck = self.troubles.strike(Call::RestoreDatabase, new.id.as_str())?;
         let mut state = locked(&self.state);

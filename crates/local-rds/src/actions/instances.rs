@@ -8,6 +8,7 @@ use super::{Answer, Call, one, snapshots};
 use crate::error::RdsError;
 use crate::lifecycle::instances::{Remains, Source, bring_up};
 use crate::names::{Kind, LONG, SHORT, identifier, resource_id};
+use crate::network::Placed;
 use crate::params::paged;
 use crate::state::{DEFAULT_SUBNET_GROUP, Instance, InstanceStatus, Options, Pending, Region, is_seen};
 use crate::wire::Xml;
@@ -32,7 +33,7 @@ pub(super) async fn create(call: &Call) -> Answer {
         }
         (true, given) => Some(call.usable_key(given).await?),
     };
-    let mut made = blank(call, &id)?;
+    let mut made = blank(call, &id, call.place(params.list("VpcSecurityGroupIds")).await?)?;
     made.options = read(call, Options::default(), insights_key(call).await?)?;
     made.engine_version = engine_version(call)?;
     made.master_user = master;
@@ -48,11 +49,10 @@ pub(super) async fn create(call: &Call) -> Answer {
 }
 
 /// An instance with what create and restore share.
-pub(super) fn blank(call: &Call, id: &str) -> Result<Instance, RdsError> {
+pub(super) fn blank(call: &Call, id: &str, placed: Placed) -> Result<Instance, RdsError> {
     let (app, params) = (&call.app, &call.params);
     check_zone(call)?;
     let serial = resource_id();
-    let security_groups = params.list("VpcSecurityGroupIds");
     Ok(Instance {
         arn: app.arn(&call.region, Kind::Instance, id),
         status: InstanceStatus::Creating,
@@ -69,11 +69,8 @@ pub(super) fn blank(call: &Call, id: &str) -> Result<Instance, RdsError> {
         backup_retention: 0,
         parameter_group: params.owned("DBParameterGroupName").unwrap_or_else(|| app.default_group()),
         parameter_status: "in-sync",
-        security_groups: if security_groups.is_empty() {
-            vec!["sg-default".to_owned()]
-        } else {
-            security_groups
-        },
+        security_groups: placed.security_groups,
+        vpc: placed.vpc,
         // Any name is taken: the stacks of the local cloud make subnet groups elsewhere.
         subnet_group: params.text("DBSubnetGroupName").unwrap_or(DEFAULT_SUBNET_GROUP).to_owned(),
         availability_zone: params.owned("AvailabilityZone").unwrap_or_else(|| format!("{}a", call.region)),

@@ -7,6 +7,7 @@ use super::{Answer, Call, one};
 use crate::error::RdsError;
 use crate::lifecycle::instances::{Change, Power, change, power};
 use crate::names::{SHORT, identifier};
+use crate::network::{self, Placed};
 use crate::state::{Instance, InstanceStatus, Options, Region};
 use crate::{lock, render};
 
@@ -19,6 +20,7 @@ pub(super) async fn modify(call: &Call) -> Answer {
     let key = insights_key(call).await?;
     params.text("DBInstanceClass").map(|class| check_class(&call.app, class)).transpose()?;
     check_zone(call)?;
+    let moved = moved(call, &id).await?;
     let mut world = lock(&call.app.world);
     let region = world.region(&call.region);
     let group = params.owned("DBParameterGroupName");
@@ -33,7 +35,7 @@ pub(super) async fn modify(call: &Call) -> Answer {
     let options = read(call, instance.options.clone(), key)?;
     let performance = (options.iops, options.storage_throughput);
     check_change(call, instance, &options)?;
-    at_once(call, instance, options)?;
+    at_once(call, instance, options, moved)?;
     if let Some(name) = group.filter(|name| *name != instance.parameter_group) {
         instance.parameter_group = name;
         instance.parameter_status = "pending-reboot";
@@ -82,6 +84,21 @@ fn ask(
     Ok(any)
 }
 
+/// Where an instance is that is asked to be in another network or in other security groups.
+async fn moved(call: &Call, id: &str) -> Result<Option<Placed>, RdsError> {
+    let groups = call.params.list("VpcSecurityGroupIds");
+    let now = lock(&call.app.world).region(&call.region).instance(id)?.clone();
+    if call.params.text("DBSubnetGroupName").is_some() {
+        let groups = if groups.is_empty() { now.security_groups } else { groups };
+        return call.place(groups).await.map(Some);
+    }
+    if groups.is_empty() {
+        return Ok(None);
+    }
+    let vpc = now.vpc;
+    network::place(call.app.networks.as_ref(), &call.region, vpc, groups).await.map(Some)
+}
+
 /// Another identifier that is asked for.
 fn renamed(call: &Call, region: &Region, id: &str) -> Result<Option<String>, RdsError> {
     let Some(name) = call.params.text("NewDBInstanceIdentifier") else { return Ok(None) };
@@ -103,7 +120,12 @@ fn check_change(call: &Call, instance: &Instance, options: &Options) -> Result<(
 }
 
 /// What takes no time and leaves the status as it is.
-fn at_once(call: &Call, instance: &mut Instance, options: Options) -> Result<(), RdsError> {
+fn at_once(
+    call: &Call,
+    instance: &mut Instance,
+    options: Options,
+    moved: Option<Placed>,
+) -> Result<(), RdsError> {
     let params = &call.params;
     // The storage's performance is pending until it is changed.
     let (iops, storage_throughput) = (instance.options.iops, instance.options.storage_throughput);
@@ -114,9 +136,9 @@ fn at_once(call: &Call, instance: &mut Instance, options: Options) -> Result<(),
     if let Some(group) = params.owned("OptionGroupName") {
         instance.option_group = group;
     }
-    let groups = params.list("VpcSecurityGroupIds");
-    if !groups.is_empty() {
-        instance.security_groups = groups;
+    if let Some(placed) = moved {
+        instance.vpc = placed.vpc;
+        instance.security_groups = placed.security_groups;
     }
     for (name, field) in [
         ("DeletionProtection", &mut instance.deletion_protection),

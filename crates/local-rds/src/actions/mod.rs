@@ -22,7 +22,9 @@ use crate::error::RdsError;
 use crate::faults::WorkOrders;
 use crate::iam::{Context, Principal};
 use crate::kms;
+use crate::network::{self, Placed};
 use crate::params::Params;
+use crate::state::DEFAULT_SUBNET_GROUP;
 use crate::wire::Xml;
 
 /// One authorised call.
@@ -106,7 +108,7 @@ pub(crate) async fn perform(action: &str, call: &Call) -> Answer {
         "RemoveTagsFromResource" => tags::remove(call),
         "ListTagsForResource" => tags::list(call),
         "DescribeAccountAttributes" => account::attributes(call),
-        "CreateDBSubnetGroup" => subnet_groups::create(call),
+        "CreateDBSubnetGroup" => subnet_groups::create(call).await,
         "DescribeDBSubnetGroups" => subnet_groups::describe(call).await,
         "CreateOptionGroup" => option_groups::create(call),
         "DescribeOptionGroups" => option_groups::describe(call),
@@ -124,6 +126,17 @@ pub(crate) async fn perform(action: &str, call: &Call) -> Answer {
 impl Call {
     fn key(&self, id: &str, serial: &str) -> Key {
         Key { region: self.region.clone(), id: id.to_owned(), serial: serial.to_owned() }
+    }
+
+    /// Where an instance would be: in the network of the subnet group that is named, in these security groups.
+    async fn place(&self, groups: Vec<String>) -> Result<Placed, RdsError> {
+        let networks = self.app.networks.as_ref();
+        let name = self.params.text("DBSubnetGroupName").unwrap_or(DEFAULT_SUBNET_GROUP);
+        let vpc = match subnet_groups::vpc_of(self, &name.to_ascii_lowercase()).await {
+            Some(vpc) => vpc,
+            None => network::vpc(networks, &self.region, &[]).await?,
+        };
+        network::place(networks, &self.region, vpc, groups).await
     }
 
     /// A key that is usable in this Region, and by this caller.

@@ -20,7 +20,7 @@ pub(super) async fn restore(call: &Call) -> Answer {
     let id = identifier("DBInstanceIdentifier", params.required("DBInstanceIdentifier")?, SHORT)?;
     let source = source(call, params.required("DBSnapshotIdentifier")?)?;
     check(call, source.kms_key.as_deref()).await?;
-    let mut made = blank(call, &id)?;
+    let mut made = blank(call, &id, call.place(params.list("VpcSecurityGroupIds")).await?)?;
     if params.text("DBInstanceClass").is_none() {
         made.class = "db.t4g.medium".to_owned();
     }
@@ -88,7 +88,7 @@ pub(super) async fn restore_to_point_in_time(call: &Call) -> Answer {
     let Some(backup) = source.backup.filter(|backup| backup.window.is_some()) else {
         return Err(no_window(&source.arn.id));
     };
-    let mut made = blank(call, &id)?;
+    let mut made = blank(call, &id, call.place(params.list("VpcSecurityGroupIds")).await?)?;
     if params.text("DBInstanceClass").is_none() {
         made.class = source.class;
     }

@@ -1,4 +1,4 @@
-//! Subnet groups, as far as a caller wants to see one. Restores take any name: see the crate's docs.
+//! Subnet groups: their subnets are the local cloud's. Restores take any name: see the crate's docs.
 
 use super::{Answer, Call, one};
 use crate::cloud::client;
@@ -7,15 +7,17 @@ use crate::names::{Kind, LONG, identifier};
 use crate::params::paged;
 use crate::state::{DEFAULT_SUBNET_GROUP, SubnetGroup};
 use crate::wire::Xml;
-use crate::{lock, render};
+use crate::{lock, network, render};
 
-pub(super) fn create(call: &Call) -> Answer {
+pub(super) async fn create(call: &Call) -> Answer {
     let params = &call.params;
     let name = identifier("DBSubnetGroupName", params.required("DBSubnetGroupName")?, LONG)?;
+    let subnets = params.list("SubnetIds");
     let made = SubnetGroup {
         arn: call.app.arn(&call.region, Kind::SubnetGroup, &name),
         description: params.required("DBSubnetGroupDescription")?.to_owned(),
-        subnets: params.list("SubnetIds"),
+        vpc: network::vpc(call.app.networks.as_ref(), &call.region, &subnets).await?,
+        subnets,
         tags: params.tags()?.unwrap_or_default(),
     };
     let mut world = lock(&call.app.world);
@@ -38,7 +40,9 @@ pub(super) async fn describe(call: &Call) -> Answer {
     let page = call.params.page()?;
     let wanted = call.params.text("DBSubnetGroupName").map(str::to_ascii_lowercase);
     let mut groups = lock(&call.app.world).region(&call.region).subnet_groups.clone();
-    groups.entry(DEFAULT_SUBNET_GROUP.to_owned()).or_insert_with(|| default_group(call));
+    if !groups.contains_key(DEFAULT_SUBNET_GROUP) {
+        groups.insert(DEFAULT_SUBNET_GROUP.to_owned(), default_group(call).await?);
+    }
     if let Some(name) = wanted {
         let made = match groups.remove(&name) {
             Some(made) => made,
@@ -54,12 +58,23 @@ pub(super) async fn describe(call: &Call) -> Answer {
 }
 
 /// The one that an instance has when it names none.
-fn default_group(call: &Call) -> SubnetGroup {
-    SubnetGroup {
+async fn default_group(call: &Call) -> Result<SubnetGroup, RdsError> {
+    Ok(SubnetGroup {
+        vpc: network::vpc(call.app.networks.as_ref(), &call.region, &[]).await?,
         arn: call.app.arn(&call.region, Kind::SubnetGroup, DEFAULT_SUBNET_GROUP),
         description: "Created from the RDS Management Console".to_owned(),
         subnets: ["a", "b"].map(|zone| format!("subnet-default-{zone}")).to_vec(),
         tags: Default::default(),
+    })
+}
+
+/// The network of the group of this name; `None` when nobody knows it, and of the default one.
+pub(super) async fn vpc_of(call: &Call, name: &str) -> Option<String> {
+    let own = lock(&call.app.world).region(&call.region).subnet_groups.get(name).cloned();
+    match own {
+        Some(group) => Some(group.vpc),
+        None if name == DEFAULT_SUBNET_GROUP => None,
+        None => elsewhere(call, name).await.map(|group| group.vpc),
     }
 }
 
@@ -80,6 +95,7 @@ async fn elsewhere(call: &Call, name: &str) -> Option<SubnetGroup> {
     Some(SubnetGroup {
         arn: call.app.arn(&call.region, Kind::SubnetGroup, name),
         description: group.db_subnet_group_description().unwrap_or(name).to_owned(),
+        vpc: group.vpc_id()?.to_owned(),
         subnets: subnets.map(str::to_owned).collect(),
         tags: Default::default(),
     })

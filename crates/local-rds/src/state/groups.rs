@@ -28,11 +28,12 @@ pub(crate) struct OptionGroup {
     pub(crate) tags: Tags,
 }
 
-/// A subnet group: only its name counts here.
+/// A subnet group.
 #[derive(Clone, Debug)]
 pub(crate) struct SubnetGroup {
     pub(crate) arn: Arn,
     pub(crate) description: String,
+    pub(crate) vpc: String,
     pub(crate) subnets: Vec<String>,
     pub(crate) tags: Tags,
 }

@@ -35,6 +35,8 @@ pub(crate) struct Instance {
     pub(crate) parameter_status: &'static str,
     pub(crate) security_groups: Vec<String>,
     pub(crate) subnet_group: String,
+    /// The network of its subnet group.
+    pub(crate) vpc: String,
     pub(crate) availability_zone: String,
     pub(crate) multi_az: bool,
     pub(crate) public: bool,

@@ -71,9 +71,21 @@ async fn cloud(headers: HeaderMap, uri: Uri, body: Bytes) -> Response {
             assert!(text.contains("VersionId=v3"), "the default version is the one that counts");
             format!("<PolicyVersion><Document>{}</Document></PolicyVersion>", policy(ATTACHED))
         }
+        "DescribeVpcs" => return ec2(&action, "<vpcSet><item><vpcId>vpc-d</vpcId><isDefault>true</isDefault></item></vpcSet>"),
+        "DescribeSecurityGroups" => {
+            let group = |id: &str, name: &str, vpc: &str| {
+                format!("<item><groupId>{id}</groupId><groupName>{name}</groupName><vpcId>{vpc}</vpcId></item>")
+            };
+            let all = [
+                group("sg-d", "default", "vpc-d"),
+                group("sg-i", "default", "vpc-9"),
+                group("sg-j", "mine", "vpc-9"),
+            ];
+            return ec2(&action, &format!("<securityGroupInfo>{}</securityGroupInfo>", all.concat()));
+        }
         "DescribeDBSubnetGroups" if text.contains("DBSubnetGroupName=isolated") => {
             "<DBSubnetGroups><DBSubnetGroup><DBSubnetGroupName>isolated</DBSubnetGroupName>\
-             <DBSubnetGroupDescription>made by a stack</DBSubnetGroupDescription><Subnets><Subnet>\
+             <DBSubnetGroupDescription>made by a stack</DBSubnetGroupDescription><VpcId>vpc-9</VpcId><Subnets><Subnet>\
              <SubnetIdentifier>subnet-9</SubnetIdentifier></Subnet></Subnets></DBSubnetGroup></DBSubnetGroups>".into()
         }
         "DescribeDBSubnetGroups" => {
@@ -84,6 +96,14 @@ async fn cloud(headers: HeaderMap, uri: Uri, body: Bytes) -> Response {
     };
     format!(
         r#"<{action}Response xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><{action}Result>{inside}</{action}Result></{action}Response>"#
+    )
+    .into_response()
+}
+
+/// An answer of EC2's protocol, which wraps no result.
+fn ec2(action: &str, inside: &str) -> Response {
+    format!(
+        r#"<{action}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>r</requestId>{inside}</{action}Response>"#
     )
     .into_response()
 }
@@ -150,6 +170,7 @@ async fn a_role_does_what_its_policies_allow_and_keys_must_be_usable() {
     keys(&local).await;
     points_in_time(&root, &worker).await;
     subnet_groups(&root).await;
+    security_groups(&root).await;
     delete("holdfast-1").send().await.unwrap();
     local.stop().await;
 }
@@ -208,6 +229,24 @@ async fn points_in_time(root: &Client, worker: &Client) {
     assert_eq!(code(delete.send().await), "AccessDenied");
     worker.describe_certificates().send().await.unwrap();
     worker.describe_orderable_db_instance_options().engine("postgres").send().await.unwrap();
+}
+
+/// Security groups are the cloud's, and an instance has those of its own network.
+async fn security_groups(root: &Client) {
+    let found = root.describe_db_instances().db_instance_identifier("prod-db").send().await.unwrap();
+    let found = &found.db_instances()[0];
+    let groups: Vec<_> =
+        found.vpc_security_groups().iter().filter_map(|group| group.vpc_security_group_id()).collect();
+    assert_eq!((groups, found.db_subnet_group().unwrap().vpc_id()), (vec!["sg-d"], Some("vpc-d")));
+    let change = |group: &str| {
+        root.modify_db_instance().db_instance_identifier("prod-db").vpc_security_group_ids(group)
+    };
+    assert_eq!(code(change("sg-gone").send().await), "InvalidParameterValue");
+    assert_eq!(code(change("sg-j").send().await), "InvalidVPCNetworkStateFault");
+    let moved = change("sg-j").db_subnet_group_name("isolated").send().await.unwrap();
+    let moved = moved.db_instance().unwrap();
+    assert_eq!(moved.db_subnet_group().unwrap().vpc_id(), Some("vpc-9"));
+    assert_eq!(moved.vpc_security_groups()[0].vpc_security_group_id(), Some("sg-j"));
 }
 
 /// What a stack of the cloud made is found there.

@@ -21,6 +21,7 @@ async fn everything_it_refers_to_is_looked_up_and_shown() {
             ("option group", "default:postgres-15"),
             ("certificate authority", "rds-ca-rsa2048-g1"),
             ("instance class", "db.m6g.large"),
+            ("security group", "sg-default"),
             ("KMS key", key.as_str()),
         ]
     );
@@ -36,6 +37,7 @@ async fn everything_that_is_missing_is_named_at_once() {
     for name in missing {
         world.rds.lay_problem(name, "is not there");
     }
+    world.networks.lose(&home(), "sg-default");
     world.keys.set_state(&home(), "PendingDeletion");
     // WHEN it is planned, THEN one refusal names all
     let error = world.plan(json!({})).await.unwrap_err();
@@ -43,6 +45,7 @@ async fn everything_that_is_missing_is_named_at_once() {
     for name in missing {
         assert!(error.message.contains(&format!("{name} is not there")), "{name}: {error}");
     }
+    assert!(error.message.contains("security group sg-default is not there: make it"), "{error}");
     assert!(error.message.contains("KMS key") && error.message.contains("PendingDeletion"), "{error}");
 }
 
@@ -53,7 +56,7 @@ async fn each_that_is_missing_is_enough() {
         world.rds.lay_problem(name, "is not there");
         let error = world.plan(json!({})).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::ReferenceUnresolved);
-        assert!(error.message.ends_with(&format!("{name} is not there")), "{error}");
+        assert!(error.message.contains(&format!("{name} is not there")), "{error}");
     }
 }
 
@@ -69,9 +72,10 @@ async fn one_class_that_is_offered_is_enough() {
         plan.references.iter().filter_map(|reference| reference.problem.as_deref()).collect();
     assert_eq!(problems, ["is not offered"]);
     // AND with an offered class another thing that is missing is still missing
-    world.rds.lay_problem("production", "is not there");
+    world.networks.lose(&home(), "sg-default");
     let error = world.plan(asked.clone()).await.unwrap_err();
-    assert!(error.message.ends_with("in us-east-1: subnet group production is not there"), "{error}");
+    assert!(error.message.contains("in us-east-1: security group sg-default is not there"), "{error}");
+    assert!(!error.message.contains("db.a"), "{error}");
     // GIVEN neither is, THEN that is an error that names both
     world.rds.lay_problem("db.b", "is not offered");
     let error = world.plan(asked).await.unwrap_err();
@@ -103,12 +107,49 @@ async fn without_its_key_nothing_that_is_encrypted_comes_back() {
 }
 
 #[tokio::test]
+async fn security_groups_are_those_of_the_restores_network() {
+    let problems =
+        async |world: &World, options: serde_json::Value| match world.plan(json!({"options": options})).await
+        {
+            Ok(_) => String::new(),
+            Err(error) => {
+                assert_eq!(error.kind, ErrorKind::ReferenceUnresolved);
+                error.message
+            }
+        };
+    // GIVEN a group of another network, and one that is not there, WHEN both are named, THEN each is told
+    let world = World::lost();
+    world.networks.lay(&home(), "sg-far", "vpc-far");
+    let said = problems(&world, json!({"securityGroups": ["sg-default", "sg-far", "sg-gone"]})).await;
+    assert!(
+        said.contains("security group sg-far is in vpc-far and the instance would be in vpc-default"),
+        "{said}"
+    );
+    assert!(said.contains("security group sg-gone is not there"), "{said}");
+    assert!(!said.contains("group sg-default"), "{said}");
+    // AND one that is there and fits is none
+    world.networks.lay(&home(), "sg-near", "vpc-default");
+    assert_eq!(problems(&world, json!({"securityGroups": ["sg-near"]})).await, "");
+    // GIVEN that nothing names a subnet group, THEN the default network counts
+    let world = World::empty();
+    let backup = world.backup("run-1", 0, |_| {});
+    world.keep_blueprint(&backup, |kept| kept.blueprint.subnet_group = None);
+    assert_eq!(problems(&world, json!({})).await, "");
+    world.networks.lose_default();
+    let said = problems(&world, json!({})).await;
+    assert!(said.contains("there is no default VPC"), "{said}");
+}
+
+#[tokio::test]
 async fn a_look_that_fails_is_no_reference_that_is_there() {
-    for call in [Call::ProblemWith, Call::Key, Call::ManualSnapshots] {
+    for call in
+        [Call::ProblemWith, Call::Key, Call::ManualSnapshots, Call::SubnetGroupVpc, Call::SecurityGroups]
+    {
         let world = World::lost();
         let trouble = Trouble::refused(ErrorKind::AccessDenied);
         match call {
             Call::Key => world.keys.troubles.once(call, trouble),
+            Call::SecurityGroups => world.networks.troubles.once(call, trouble),
             _ => world.rds.troubles.once(call, trouble),
         }
         assert_eq!(world.plan(json!({})).await.unwrap_err().kind, ErrorKind::AccessDenied, "{call:?}");

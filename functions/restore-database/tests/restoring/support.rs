@@ -8,7 +8,7 @@ use holdfast_core::rds::{Instance, Snapshot};
 use holdfast_core::request::RestoreRequest;
 use holdfast_core::tags;
 use holdfast_fakes::sample::{at, blueprint, home, instance, snapshot, tags_of};
-use holdfast_fakes::{FakeDocuments, FakeKeys, FakeRds};
+use holdfast_fakes::{FakeDocuments, FakeKeys, FakeNetworks, FakeRds};
 use restore_database::{Ports, handle};
 use serde_json::{Value, json};
 
@@ -26,6 +26,7 @@ pub struct World {
     pub rds: FakeRds,
     pub keys: FakeKeys,
     pub documents: FakeDocuments,
+    pub networks: FakeNetworks,
 }
 
 impl World {
@@ -66,7 +67,13 @@ impl World {
     }
 
     async fn call(&self, payload: Value, seconds: i64) -> Result<Value> {
-        let ports = Ports { rds: &self.rds, keys: &self.keys, documents: &self.documents, now: at(seconds) };
+        let ports = Ports {
+            rds: &self.rds,
+            keys: &self.keys,
+            documents: &self.documents,
+            networks: &self.networks,
+            now: at(seconds),
+        };
         let answer = handle(&ports, serde_json::from_value(payload).unwrap()).await?;
         Ok(serde_json::to_value(answer).unwrap())
     }

@@ -248,6 +248,74 @@ fn keys_that_cannot_be_used() {
 }
 
 #[test]
+fn what_roles_and_key_policies_do_not_let_through() {
+    each(&[
+        (
+            |facts| facts.roles = vec![role(Decision::Denied("statement 2 of policy stop denies it".into()))],
+            Check::RolePermission,
+            Fails,
+            "role holdfast-copy, rds:CopyDBSnapshot",
+            "copies to us-west-2 fail: the role of ReplicateToRegion may not rds:CopyDBSnapshot on \
+             arn:aws:rds:us-west-2:1:snapshot:holdfast-prod-db, as IAM simulates it: statement 2 of policy stop denies it",
+        ),
+        (
+            |facts| facts.roles = vec![role(Decision::Depends(vec!["aws:PrincipalTag/x".into()]))],
+            Check::RolePermission,
+            NotChecked,
+            "rds:CopyDBSnapshot",
+            "depends on aws:PrincipalTag/x",
+        ),
+        (
+            |facts| at(facts, &west()).keys[0].policy = Some(Ok(POLICY.replace("::1:", "::2:"))),
+            Check::KeyPolicy,
+            Warning,
+            "alias/holdfast",
+            "copies to us-west-2 fail unless a grant lets them: the key's own policy names neither account 1 nor role \
+             holdfast-copy",
+        ),
+        (
+            |facts| at(facts, &west()).keys[0].grants = Some(Ok(45_000)),
+            Check::KeyGrants,
+            Warning,
+            "alias/holdfast",
+            "45000 of 50000 grants",
+        ),
+        (
+            |facts| at(facts, &west()).keys[0].grants = Some(Ok(50_000)),
+            Check::KeyGrants,
+            Fails,
+            "alias/holdfast",
+            "RDS can have no further grant on the key",
+        ),
+    ]);
+    let mut one_less = healthy();
+    at(&mut one_less, &west()).keys[0].grants = Some(Ok(44_999));
+    assert_eq!(examine(&one_less).findings, []);
+}
+
+/// What was found of the two security groups of the blueprint.
+fn groups(facts: &mut Facts, region: &Region, problems: [Option<&str>; 2]) {
+    let of = at(facts, region);
+    of.blueprint = Ok(Some(blueprint()));
+    for (name, problem) in ["sg-2", "sg-1"].into_iter().zip(problems) {
+        let (what, problem) = (crate::network::SECURITY_GROUP.to_owned(), problem.map(str::to_owned));
+        of.references.push((Reference { what, name: name.to_owned(), problem }, Ok(())));
+    }
+}
+
+#[test]
+fn security_groups_that_can_be_used_are_in_order_wherever_they_are() {
+    for region in [home(), west()] {
+        let mut facts = healthy();
+        groups(&mut facts, &region, [None, None]);
+        let found = examine(&facts);
+        assert_eq!(found.findings, [], "{region}");
+        let there = |one: &&InOrder| one.subject.starts_with("security group ") && one.region == region;
+        assert_eq!(found.in_order.iter().filter(there).count(), 2, "{region}");
+    }
+}
+
+#[test]
 fn what_a_restore_misses() {
     each(&[
         (
@@ -261,11 +329,28 @@ fn what_a_restore_misses() {
             "ReferenceUnresolved: subnet group prod is not there",
         ),
         (
-            |facts| at(facts, &west()).blueprint = Ok(Some(blueprint())),
+            |facts| groups(facts, &west(), [Some("is not there: make it"), Some("is not there: make it")]),
             Check::Reference,
             Warning,
             "security groups sg-2, sg-1",
             "belong to a network of us-east-1",
+        ),
+        // Once one of them can be used there, the other is missing.
+        (
+            |facts| groups(facts, &west(), [None, Some("is not there: make it")]),
+            Check::Reference,
+            Fails,
+            "security group sg-1",
+            "ReferenceUnresolved: security group sg-1 is not there",
+        ),
+        (
+            |facts| {
+                groups(facts, &home(), [None, Some("is in vpc-2 and the instance would be in vpc-1: name")])
+            },
+            Check::Reference,
+            Fails,
+            "security group sg-1",
+            "is in vpc-2 and the instance would be in vpc-1",
         ),
         (
             |facts| {

@@ -18,6 +18,9 @@ use crate::retention::Forecast;
 use crate::tags::{self, Tags};
 
 const NOW: &str = "2026-11-20T12:00:00Z";
+const ROLE: &str = "arn:aws:iam::1:role/holdfast-copy";
+const POLICY: &str =
+    r#"{"Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::1:root"}, "Action": "kms:*"}]}"#;
 const MACHINE: &str = "arn:aws:states:us-east-1:1:stateMachine:holdfast";
 
 fn region(name: &str) -> Region {
@@ -91,6 +94,9 @@ fn key(state: &str) -> KeyFacts {
         used_for: "copies to us-west-2".into(),
         found: Ok(Some(found)),
         permitted: Some(Ok(true)),
+        policy: Some(Ok(POLICY.into())),
+        grants: Some(Ok(3)),
+        roles: vec![ROLE.into()],
     }
 }
 
@@ -123,6 +129,19 @@ fn kept(region: &Region) -> Blueprint {
     Blueprint { security_groups, ..blueprint() }
 }
 
+/// The role that copies, and what came of asking whether it may.
+fn role(decision: Decision) -> RoleFacts {
+    let need = Need {
+        workflow: Workflow::Backup,
+        state: "ReplicateToRegion",
+        action: "rds:CopyDBSnapshot",
+        resource: "arn:aws:rds:us-west-2:1:snapshot:holdfast-prod-db".into(),
+        region: west(),
+        used_for: "copies to us-west-2".into(),
+    };
+    RoleFacts { need, role: Ok(ROLE.into()), decision: Ok(decision) }
+}
+
 fn schedule() -> ScheduleFacts {
     ScheduleFacts {
         name: "default/prod".into(),
@@ -144,6 +163,7 @@ fn healthy() -> Facts {
         backup_machine: MACHINE.into(),
         backup_machine_there: Ok(true),
         functions: vec![FunctionFacts { name: "health".into(), problem: Ok(None) }],
+        roles: vec![role(Decision::Allowed)],
         schedules: Ok(vec![schedule()]),
         regions: BTreeMap::from([(home(), region_facts(&home())), (west(), region_facts(&west()))]),
     }

@@ -1,0 +1,125 @@
+//! What an operation that is followed may be expected to take, from the records of earlier ones.
+
+use holdfast_core::expectation::{Expectation, Past, RUNS};
+use holdfast_core::operation::Phase;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::Error;
+use crate::cloud::Cloud;
+use crate::ops::list;
+use crate::render::{count, duration};
+
+/// Records of the database that are looked through for ended ones of the same kind.
+const LOOKED_AT: usize = 60;
+
+/// An operation, and how long it usually takes.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// When it was begun.
+    pub began: Timestamp,
+    /// What its history says.
+    pub expectation: Expectation,
+}
+
+/// What the history of an operation's kind and database says; `None` when there is none.
+///
+/// # Errors
+/// When the state table cannot be read.
+pub async fn of(cloud: &Cloud, operation_id: &str) -> Result<Option<Expected>, Error> {
+    let Some(record) = list::item(cloud, operation_id).await? else { return Ok(None) };
+    let Some(began) = record["startedAt"].as_str().and_then(|text| text.parse().ok()) else {
+        return Ok(None);
+    };
+    let database = record["databaseId"].as_str().unwrap_or_default();
+    let rows = list::of_database(cloud, database, LOOKED_AT).await?;
+    let mut past = Vec::new();
+    for row in rows.iter().filter(|row| tells(row, &record)) {
+        let id = row["operationId"].as_str().unwrap_or_default();
+        past.extend(list::item(cloud, id).await?.and_then(|item| Past::read(&item["timings"])));
+        if past.len() == RUNS {
+            break;
+        }
+    }
+    Ok(Expectation::of(&past).map(|expectation| Expected { began, expectation }))
+}
+
+/// Whether an earlier operation says how long this one takes: one that failed ended where it failed.
+fn tells(row: &Value, record: &Value) -> bool {
+    let ended = matches!(row["status"].as_str(), Some("SUCCEEDED" | "PARTIAL"));
+    ended && row["type"] == record["type"] && row["operationId"] != record["operationId"]
+}
+
+impl Expected {
+    /// `of about 3 min 10 s (median of 7 runs), 21 %`, to stand behind the time that has passed.
+    pub fn now(&self, now: Timestamp) -> String {
+        format!("of {}, {} %", self.whole(), self.expectation.percent(self.elapsed_seconds(now)))
+    }
+
+    /// `about 3 min 10 s (median of 7 runs)`.
+    pub fn whole(&self) -> String {
+        let Expectation { runs, total_seconds, .. } = &self.expectation;
+        format!("about {} (median of {})", duration(*total_seconds), count(*runs as u64, "run"))
+    }
+
+    /// What a phase that begins usually takes, and how far the whole is.
+    pub fn phase(&self, phase: Phase, now: Timestamp) -> String {
+        let percent = self.expectation.percent(self.elapsed_seconds(now));
+        let whole = duration(self.expectation.total_seconds);
+        match self.expectation.phase(phase) {
+            Some(seconds) => {
+                format!("about {} expected; {percent} % of about {whole} have passed", duration(seconds))
+            }
+            None => format!("{percent} % of about {whole} have passed"),
+        }
+    }
+
+    /// Seconds since it was begun.
+    pub fn elapsed_seconds(&self, now: Timestamp) -> f64 {
+        now.duration_since(self.began).as_secs_f64().max(0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    pub(crate) fn expected() -> Expected {
+        let phases = json!([{"name": "VALIDATING", "seconds": 130.0}]);
+        let past = Past::read(&json!({"totalSeconds": 190.0, "phases": phases})).unwrap();
+        let expectation = Expectation::of(&[past.clone(), past]).unwrap();
+        Expected { began: "2026-11-20T06:00:00Z".parse().unwrap(), expectation }
+    }
+
+    #[test]
+    fn what_to_expect_is_said_in_words() {
+        let now: Timestamp = "2026-11-20T06:00:41Z".parse().unwrap();
+        assert_eq!(expected().now(now), "of about 3 min 10 s (median of 2 runs), 21 %");
+        assert_eq!(
+            expected().phase(Phase::Validating, now),
+            "about 2 min 10 s expected; 21 % of about 3 min 10 s have passed"
+        );
+        assert_eq!(expected().phase(Phase::Replicating, now), "21 % of about 3 min 10 s have passed");
+    }
+
+    #[test]
+    fn only_others_of_the_same_kind_that_got_to_their_end_tell() {
+        let row =
+            |id: &str, kind: &str, status: &str| json!({"operationId": id, "type": kind, "status": status});
+        let this = row("op-1", "BACKUP", "VALIDATING");
+        assert!(
+            tells(&row("op-2", "BACKUP", "SUCCEEDED"), &this)
+                && tells(&row("op-2", "BACKUP", "PARTIAL"), &this)
+        );
+        for other in [
+            row("op-1", "BACKUP", "SUCCEEDED"),
+            row("op-2", "RESTORE", "SUCCEEDED"),
+            row("op-2", "BACKUP", "FAILED"),
+            row("op-2", "BACKUP", "VALIDATING"),
+        ] {
+            assert!(!tells(&other, &this), "{other}");
+        }
+    }
+}

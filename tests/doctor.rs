@@ -14,6 +14,28 @@ const WEST: &str = "us-west-2";
 /// A Region that no other test has anything in.
 const EMPTY: &str = "ap-southeast-2";
 
+/// Checks that have something to look at in a healthy database.
+const LOOKED_AT: [&str; 18] = [
+    "source",
+    "schedule",
+    "key",
+    "key-permission",
+    "key-policy",
+    "key-grants",
+    "role-permission",
+    "backup-proof",
+    "copy",
+    "drift",
+    "reference",
+    "blueprint",
+    "name",
+    "sharing",
+    "tags",
+    "deployment",
+    "instance-quota",
+    "automated-backups",
+];
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a verb as a user would: its exit code, what it printed, and what it complained about.
@@ -280,26 +302,7 @@ async fn nothing_fails_of_a_healthy_database_and_each_planted_fault_is_named() {
     assert_eq!(findings(&found, "security group"), [format!("reference {WEST} WARNING")], "{found:#}");
     let looked: Vec<&str> =
         found["inOrder"].as_array().expect("a list").iter().filter_map(|one| one["check"].as_str()).collect();
-    for check in [
-        "source",
-        "schedule",
-        "key",
-        "key-permission",
-        "key-policy",
-        "key-grants",
-        "role-permission",
-        "backup-proof",
-        "copy",
-        "drift",
-        "reference",
-        "blueprint",
-        "name",
-        "sharing",
-        "tags",
-        "deployment",
-        "instance-quota",
-        "automated-backups",
-    ] {
+    for check in LOOKED_AT {
         assert!(looked.contains(&check), "{check}: {found:#}");
     }
 

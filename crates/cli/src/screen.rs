@@ -61,7 +61,9 @@ impl Screen {
 
     /// Shows from now on how long it usually takes, and counts its time from its beginning.
     pub fn expect(&mut self, expected: Expected) {
-        let elapsed = Duration::from_secs_f64(expected.elapsed_seconds(Timestamp::now()));
+        let since_it_began = Duration::from_secs_f64(expected.elapsed_seconds(Timestamp::now()));
+        // The command may have been started before its record was: time does not go back.
+        let elapsed = since_it_began.max(self.started.elapsed());
         self.started = Instant::now().checked_sub(elapsed).unwrap_or(self.started);
         match &mut self.kind {
             Kind::Bars(bars) => bars.head.set_elapsed(elapsed),

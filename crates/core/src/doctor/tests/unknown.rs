@@ -59,15 +59,8 @@ fn what_could_not_be_looked_at_is_said_by_name() {
 }
 
 #[test]
-fn what_could_not_be_looked_at_in_a_region_is_said_by_name() {
+fn what_could_not_be_looked_at_of_keys_and_roles_is_said_by_name() {
     each(&[
-        (
-            |facts| at(facts, &west()).validation = Some(("arn:validation".into(), Err(denied()))),
-            Check::Deployment,
-            NotChecked,
-            "arn:validation",
-            "not known",
-        ),
         (
             |facts| at(facts, &west()).keys[0].found = Err(denied()),
             Check::Key,
@@ -108,6 +101,19 @@ fn what_could_not_be_looked_at_in_a_region_is_said_by_name() {
             Check::RolePermission,
             NotChecked,
             "the role behind ReplicateToRegion",
+            "not known",
+        ),
+    ]);
+}
+
+#[test]
+fn what_could_not_be_looked_at_in_a_region_is_said_by_name() {
+    each(&[
+        (
+            |facts| at(facts, &west()).validation = Some(("arn:validation".into(), Err(denied()))),
+            Check::Deployment,
+            NotChecked,
+            "arn:validation",
             "not known",
         ),
         (

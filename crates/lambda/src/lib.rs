@@ -217,7 +217,8 @@ mod tests {
             let log = log_to(EnvFilter::new("info"), move || writer.clone());
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
             tracing::subscriber::with_default(log, || {
-                let answered = observed("some-function", &wired(), &warn, payload, in_a_minute());
+                let wired = wired();
+                let answered = observed("some-function", &wired, &warn, payload, in_a_minute());
                 runtime.block_on(answered).unwrap();
             });
             let text = String::from_utf8(shared.0.lock().unwrap().clone()).unwrap();

@@ -7,7 +7,7 @@ use aws_sdk_scheduler::types::{FlexibleTimeWindow, FlexibleTimeWindowMode, Sched
 use holdfast_testkit::clients::HOME_REGION;
 use holdfast_testkit::project::binary;
 use holdfast_tests::World;
-use holdfast_tests::world::until;
+use holdfast_tests::world::{holdfast_without, until};
 use serde_json::{Value, json};
 
 const WEST: &str = "us-west-2";
@@ -416,4 +416,27 @@ async fn what_cannot_be_asked_is_an_error_that_says_what_to_do() {
     let (code, _, said) = holdfast(&["doctor", "prod-db", "--region", "west"]).await;
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("is not a Region code"), "{said}");
+}
+
+/// In CloudShell nobody has set anything: the outputs of the stack say where everything is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_binary_alone_finds_what_is_deployed() {
+    let ours = |name: &String| name.starts_with("HOLDFAST_") || name.starts_with("DR_");
+    let settings: Vec<String> = std::env::vars().map(|(name, _)| name).filter(ours).collect();
+    assert!(settings.iter().any(|name| name == "HOLDFAST_RESTORE_STATE_MACHINE_ARN"), "{settings:?}");
+    let alone = async |arguments: &[&str]| holdfast_without(&settings, arguments).await;
+    // A workflow that was found ran, and says that there is no such backup.
+    let (code, said, complaint) =
+        alone(&["restore", "nobody-at-all", "--verify-only", "--output", "json"]).await;
+    assert_eq!(code, 1, "{complaint}");
+    assert!(said.contains("Holdfast.RecoveryPointNotFound"), "{said}\n{complaint}");
+    let (code, said, complaint) = alone(&["points", "nobody-at-all"]).await;
+    assert_eq!(code, 0, "{said}{complaint}");
+    // A stack that is not there is named; what was forgotten is told without asking anybody.
+    let (code, _, complaint) = alone(&["points", "nobody-at-all", "--stack", "nowhere"]).await;
+    assert_eq!(code, 2, "{complaint}");
+    assert!(complaint.contains("there is no stack nowhere in us-east-1"), "{complaint}");
+    let (code, _, complaint) = alone(&["restore"]).await;
+    assert_eq!(code, 2, "{complaint}");
+    assert!(complaint.contains("<DATABASE>") && !complaint.contains("--state-machine-arn"), "{complaint}");
 }

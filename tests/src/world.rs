@@ -590,13 +590,22 @@ pub async fn python(script: &str, arguments: &[&str]) -> String {
 
 /// Runs the `holdfast` command as a person would, against the stack; its exit code, what it printed, what it complained of.
 pub async fn holdfast(arguments: &[&str]) -> (i32, String, String) {
-    let output =
-        tokio::process::Command::new(holdfast_testkit::project::binary("holdfast").expect("it is built"))
-            .args(arguments)
-            .stdin(std::process::Stdio::null())
-            .output()
-            .await
-            .expect("the holdfast command");
+    holdfast_without(&[], arguments).await
+}
+
+/// The same where nobody has set these variables.
+pub async fn holdfast_without(variables: &[String], arguments: &[&str]) -> (i32, String, String) {
+    let mut command =
+        tokio::process::Command::new(holdfast_testkit::project::binary("holdfast").expect("it is built"));
+    for variable in variables {
+        command.env_remove(variable);
+    }
+    let output = command
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .await
+        .expect("the holdfast command");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
 }

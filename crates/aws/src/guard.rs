@@ -169,7 +169,6 @@ fn outcome(context: &FinalizerInterceptorContextRef<'_>, components: &RuntimeCom
             kind: ErrorKind::ThrottlingError, ..
         }) => Some(Outcome::Answered),
         _ if status >= 500 => Some(Outcome::Failed(format!("HTTP {status}"))),
-        _ if error.is_response_error() => Some(Outcome::Failed("an answer that breaks off".to_owned())),
         _ => Some(Outcome::Answered),
     }
 }

@@ -50,6 +50,14 @@ fn tells(row: &Value, record: &Value) -> bool {
     ended && row["type"] == record["type"] && row["operationId"] != record["operationId"]
 }
 
+/// A median of a few runs knows no tenths of a second.
+fn about(seconds: f64) -> String {
+    if (1.0..59.5).contains(&seconds) {
+        return format!("about {seconds:.0} s");
+    }
+    format!("about {}", duration(seconds))
+}
+
 impl Expected {
     /// `of about 3 min 10 s (median of 7 runs), 21 %`, to stand behind the time that has passed.
     pub fn now(&self, now: Timestamp) -> String {
@@ -59,18 +67,18 @@ impl Expected {
     /// `about 3 min 10 s (median of 7 runs)`.
     pub fn whole(&self) -> String {
         let Expectation { runs, total_seconds, .. } = &self.expectation;
-        format!("about {} (median of {})", duration(*total_seconds), count(*runs as u64, "run"))
+        format!("{} (median of {})", about(*total_seconds), count(*runs as u64, "run"))
     }
 
     /// What a phase that begins usually takes, and how far the whole is.
     pub fn phase(&self, phase: Phase, now: Timestamp) -> String {
         let percent = self.expectation.percent(self.elapsed_seconds(now));
-        let whole = duration(self.expectation.total_seconds);
+        let whole = about(self.expectation.total_seconds);
         match self.expectation.phase(phase) {
             Some(seconds) => {
-                format!("about {} expected; {percent} % of about {whole} have passed", duration(seconds))
+                format!("{} expected; {percent} % of {whole} have passed", about(seconds))
             }
-            None => format!("{percent} % of about {whole} have passed"),
+            None => format!("{percent} % of {whole} have passed"),
         }
     }
 
@@ -91,6 +99,12 @@ mod tests {
         let past = Past::read(&json!({"totalSeconds": 190.0, "phases": phases})).unwrap();
         let expectation = Expectation::of(&[past.clone(), past]).unwrap();
         Expected { began: "2026-11-20T06:00:00Z".parse().unwrap(), expectation }
+    }
+
+    #[test]
+    fn what_is_only_about_so_long_has_no_tenths() {
+        let said: Vec<String> = [0.25, 12.34, 59.4, 59.6, 190.0].into_iter().map(about).collect();
+        assert_eq!(said, ["about 250 ms", "about 12 s", "about 59 s", "about 59.6 s", "about 3 min 10 s"]);
     }
 
     #[test]

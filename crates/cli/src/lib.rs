@@ -13,6 +13,7 @@
 //! cost/                holdfast cost              what protection will cost and did cost, and what costs and nobody needs
 //! doctor/              holdfast doctor            what would fail on the day
 //! retention/           holdfast prune, points     which backups are kept and which are not, and why
+//! deployed.rs          where Holdfast is deployed, where nobody says it: the outputs of the stack
 //! look/                what the deployment, its schedules and every Region are like, looked at and never changed
 //! request.rs           flags and file into the input of the state machine
 //! history.rs           the execution's events into what a person wants to know
@@ -26,6 +27,7 @@ pub mod ask;
 pub mod backup;
 pub mod cloud;
 pub mod cost;
+pub mod deployed;
 pub mod doctor;
 pub mod error;
 pub mod exit;

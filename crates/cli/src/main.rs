@@ -3,10 +3,10 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use holdfast_cli::{
-    Error, backup, cloud, cost, doctor, exit, ops, plan, replicate, restore, retention, status, validate,
-    verify,
+    Error, backup, cloud, cost, deployed, doctor, exit, ops, plan, replicate, restore, retention, status,
+    validate, verify,
 };
 
 /// Disaster recovery for Amazon RDS: backups that prove that they restore.
@@ -18,6 +18,9 @@ struct Cli {
     /// The state table; `verify` has no use for it.
     #[arg(long, global = true, env = "DR_STATE_TABLE_NAME", default_value = cloud::DEFAULT_TABLE, value_name = "NAME")]
     state_table: String,
+    /// The CloudFormation stack whose outputs say what neither flags nor variables do.
+    #[arg(long, global = true, env = "HOLDFAST_STACK", default_value = "holdfast", value_name = "NAME")]
+    stack: String,
     #[command(subcommand)]
     noun: Noun,
 }
@@ -99,16 +102,40 @@ fn manual(folder: &std::path::Path) -> Result<u8, Error> {
     Ok(exit::SUCCEEDED)
 }
 
+/// What was typed, with the settings of the deployment where it needs them and nobody said them.
+async fn parse() -> Result<Cli, ExitCode> {
+    let missing = match Cli::try_parse() {
+        Err(error) if error.kind() == clap::error::ErrorKind::MissingRequiredArgument => error,
+        parsed => return parsed.map_err(refused),
+    };
+    let again = |command: clap::Command| {
+        command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)).map_err(refused)
+    };
+    // What the person forgot is told before anybody is asked.
+    let stack = again(deployed::without_settings(Cli::command()))?.stack;
+    match deployed::outputs(&stack).await {
+        Ok(outputs) => again(deployed::known(Cli::command(), &outputs)),
+        Err(error) => {
+            eprintln!("{}\nholdfast: {error}", missing.render());
+            Err(ExitCode::from(exit::of_error(&error)))
+        }
+    }
+}
+
+fn refused(error: clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Help and version.
+        error.exit();
+    }
+    eprint!("{}", verify::without_passwords(&error.render().to_string()));
+    ExitCode::from(exit::USAGE)
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse().await {
         Ok(cli) => cli,
-        Err(error) if error.use_stderr() => {
-            eprint!("{}", verify::without_passwords(&error.render().to_string()));
-            return ExitCode::from(exit::USAGE);
-        }
-        // Help and version.
-        Err(error) => error.exit(),
+        Err(code) => return code,
     };
     let done = match cli.noun {
         Noun::Backup(Backup::Create(args)) => backup::create::run(args, cli.state_table).await,

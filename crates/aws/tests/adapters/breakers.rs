@@ -16,13 +16,13 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use holdfast_aws::circuits::Circuits;
 use holdfast_aws::config::Aws;
-use holdfast_aws::dynamodb::BreakerTable;
+use holdfast_aws::dynamodb::{BreakerTable, StateTable};
 use holdfast_aws::kms::Kms;
 use holdfast_aws::rds::RdsApi;
 use holdfast_core::breaker::{Breaker, Settings, State, failed};
-use holdfast_core::ports::{Breakers, Keys, Rds};
+use holdfast_core::ports::{Breakers, Keys, Rds, Store};
 use holdfast_core::{Error, ErrorKind, Result};
-use holdfast_fakes::sample::home;
+use holdfast_fakes::sample::{home, operation};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
@@ -259,7 +259,10 @@ async fn one_service_region_and_action_says_nothing_of_another() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_an_answer_even_when_it_is_no() {
     // Throttled, refused or not found: the service is well, and the breaker of each stays closed.
-    for answer in [throttling as fn() -> HttpResponse, denied, not_found, || response(200, "<nonsense")] {
+    let slower = || xml_error(503, "RequestLimitExceeded", "Request limit exceeded");
+    for answer in
+        [throttling as fn() -> HttpResponse, slower, denied, not_found, || response(200, "<nonsense")]
+    {
         let (service, table) = (Service::answering(answer), Arc::new(Table::default()));
         let aws = service.execution(&table);
         for _ in 0..10 {
@@ -276,6 +279,22 @@ async fn an_answer_is_an_answer_even_when_it_is_no() {
         service.turn(not_found);
         look(&aws).await.unwrap();
     }
+    assert_eq!(table.states(), BTreeMap::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_table_that_breakers_are_kept_in_has_none() {
+    // GIVEN a DynamoDB that is down, WHEN a record is asked for, again and again
+    let (service, table) =
+        (Service::answering(|| json_error(500, "InternalServerError", "m")), Arc::default());
+    let aws = service.execution(&table);
+    let records = StateTable::new(&aws, "states".into());
+    // THEN each time it is asked, and says so itself
+    for _ in 0..10 {
+        let error = records.get(&operation()).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::OutcomeUnknown, "{error}");
+    }
+    assert!(service.calls() >= 10);
     assert_eq!(table.states(), BTreeMap::new());
 }
 

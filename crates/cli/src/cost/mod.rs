@@ -6,6 +6,7 @@ pub mod plan;
 mod plan_ask;
 mod plan_table;
 mod prices;
+pub mod prices_ask;
 pub mod report;
 mod report_table;
 
@@ -25,8 +26,8 @@ pub enum Cost {
     /// List what costs and nobody needs: temporary instances, what swaps kept, snapshots that no rule keeps.
     #[command(after_help = exit::COST_ORPHANS_HELP)]
     Orphans(orphans::OrphansArgs),
-    /// Print the table of list prices: change a copy of it, and name that with --prices.
-    Prices,
+    /// Print the table of list prices, or ask AWS for today's: keep it in a file, and name that with --prices.
+    Prices(prices_ask::PricesArgs),
 }
 
 /// Runs the verb; the answer is the exit code.
@@ -38,9 +39,6 @@ pub async fn run(verb: Cost, table: String) -> Result<u8, Error> {
         Cost::Plan(args) => plan::run(&args, table).await,
         Cost::Report(args) => report::run(&args).await,
         Cost::Orphans(args) => orphans::run(args, table).await,
-        Cost::Prices => {
-            print!("{}", prices::EMBEDDED);
-            Ok(exit::SUCCEEDED)
-        }
+        Cost::Prices(args) => prices_ask::run(&args).await,
     }
 }

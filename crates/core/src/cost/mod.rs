@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! prices.rs    the table: read strictly, a price that is not in it is not known
+//! offers.rs    prices from the AWS Price List: what to ask for, and which answer is meant
 //! held.rs      how many backups are held, by letting retention decide over a simulated time
 //! estimate.rs  quantities, prices and what was assumed, part by part
 //! bill.rs      what one instance or snapshot costs
@@ -13,6 +14,7 @@
 mod bill;
 mod estimate;
 mod held;
+pub mod offers;
 mod orphans;
 mod prices;
 

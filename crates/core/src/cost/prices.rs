@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::ids::Region;
 
 /// The only version of the table that is read.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// One list price.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,7 @@ pub struct Price {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TransferPrices {
     /// To a Region that is not named.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub to_others: Option<Price>,
     /// To these Regions.
     #[serde(default, deserialize_with = "no_key_twice")]
@@ -40,8 +41,10 @@ pub struct TransferPrices {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RegionPrices {
     /// Backup storage of RDS beyond what is free, by GiB and month.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot_storage: Option<Price>,
     /// General purpose SSD of an instance in one zone, by GiB and month.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub instance_storage: Option<Price>,
     /// PostgreSQL in one zone, on demand, by class and hour.
     #[serde(default, deserialize_with = "no_key_twice")]
@@ -50,14 +53,19 @@ pub struct RegionPrices {
     #[serde(default)]
     pub transfer: TransferPrices,
     /// A customer managed KMS key, by month.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<Price>,
     /// An interface endpoint in one zone, by hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint_hour: Option<Price>,
     /// Invocations of functions, by million.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub function_requests: Option<Price>,
     /// Run time of functions on arm64, by GB-second.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub function_gb_second: Option<Price>,
     /// State transitions of standard workflows, by thousand.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub transitions: Option<Price>,
 }
 

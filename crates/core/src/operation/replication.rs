@@ -130,6 +130,10 @@ mod tests {
         ] {
             assert_eq!(ended(replicas.clone(), failure).phase, phase, "{replicas:?}");
         }
+        // A proof that left its instance behind: every copy is there, and something that should not be.
+        let mut proven = replica(Available, Some(Verdict::Valid));
+        proven.validation.as_mut().unwrap().leftovers = vec!["hfv-x".into()];
+        assert_eq!(ended(vec![proven], None).phase, Phase::Partial);
         // A copy that did not end well may still be there, under the name of the backup.
         let left =
             ended(vec![replica(Available, None), replica(Failed, None)], None).results.leftovers.unwrap();

@@ -85,6 +85,8 @@ pub(super) async fn restore_to_point_in_time(call: &Call) -> Answer {
     lifecycle::backups::reach_now(&call.app, &key).await;
     let source = automated_backups::source(lock(&call.app.world).region(&call.region), &named)?;
     let until = within_window(&source, wanted)?;
+    // Since then a look at the instance may have let the window reach further, without a commit: this one is after `until`.
+    lifecycle::backups::reach_now(&call.app, &key).await;
     let Some(backup) = source.backup.filter(|backup| backup.window.is_some()) else {
         return Err(no_window(&source.arn.id));
     };

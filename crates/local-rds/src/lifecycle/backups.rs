@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::remove_files;
 use crate::app::{App, Key};
 use crate::engine::{self, EngineError};
-use crate::state::{AutomatedBackup, InstanceStatus, is_seen};
+use crate::state::{AutomatedBackup, Instance, InstanceStatus, is_seen};
 use crate::{lock, names};
 
 /// How long a segment may take to its archive.
@@ -99,10 +99,18 @@ fn last_byte(position: &str) -> Option<String> {
     Some(format!("{:X}/{:X}", before >> 32, before & 0xffff_ffff))
 }
 
+fn serves(instance: &Instance) -> bool {
+    matches!(instance.status, InstanceStatus::Available | InstanceStatus::BackingUp)
+}
+
 async fn reach(app: &App, key: &Key, marker: Marker) {
     match seal(app, key, marker).await {
         Ok(now) => {
             app.with_instance(key, |instance| {
+                // On its way out it has written its last marker, and reaches no further than that.
+                if marker == Marker::Leave && !serves(instance) {
+                    return;
+                }
                 if let Some((_, latest)) = instance.backup.as_mut().and_then(|backup| backup.window.as_mut())
                 {
                     *latest = now.max(*latest);
@@ -116,7 +124,7 @@ async fn reach(app: &App, key: &Key, marker: Marker) {
 /// Lets the window of an instance reach until now, and a recovery to any time in it end. When its server does
 /// not answer, the window stays as it is.
 pub(crate) async fn reach_now(app: &App, key: &Key) {
-    let has_window = |instance: &mut crate::state::Instance| {
+    let has_window = |instance: &mut Instance| {
         let window = instance.backup.as_ref().and_then(|backup| backup.window);
         window.is_some()
     };
@@ -132,7 +140,7 @@ pub(crate) fn follow(app: &Arc<App>, region: &str, looked_at: impl Fn(&str) -> b
     let patience = tuning.scaled(tuning.restorable_seconds);
     let mut keys = Vec::new();
     for (id, instance) in &mut lock(&app.world).region(region).instances {
-        let serves = matches!(instance.status, InstanceStatus::Available | InstanceStatus::BackingUp);
+        let serves = serves(instance);
         let key = Key { region: region.to_owned(), id: id.clone(), serial: instance.resource_id.clone() };
         let Some(backup) = instance.backup.as_mut().filter(|backup| backup.window.is_some()) else {
             continue;

@@ -202,7 +202,9 @@ async fn rows_are_shown_only_when_asked_for_and_only_a_few() {
 
     // A hundred megabytes are counted where they are.
     let wide = "SELECT repeat('x', 100000000), n FROM generate_series(1, 3) AS n";
-    let shown = server.verify_with(&options(assertion(Expectation::ZeroRows, wide, false))).await;
+    let patient = options(assertion(Expectation::ZeroRows, wide, false));
+    let patient = Options { statement_timeout: Duration::from_secs(60), ..patient };
+    let shown = server.verify_with(&patient).await;
     shown.expect("assertion: a", "shop", Failed, "a", "3 rows where none may be");
 }
 

@@ -1,0 +1,125 @@
+//! Where Holdfast is deployed, for a shell in which nobody has set that: the outputs of its stack.
+//!
+//! Every verb takes what it needs from flags and environment variables. What those do not say is looked up once, in the
+//! outputs of the CloudFormation stack, so that the binary alone is enough.
+
+use std::collections::BTreeMap;
+
+use clap::Command;
+
+use crate::{Error, cloud};
+
+/// The variable of each setting, and the output of `template.yaml` that has its value.
+const SETTINGS: [(&str, &str); 9] = [
+    ("HOLDFAST_BACKUP_STATE_MACHINE_ARN", "BackupStateMachineArn"),
+    ("HOLDFAST_VALIDATION_STATE_MACHINE_ARN", "BackupValidationStateMachineArn"),
+    ("HOLDFAST_RESTORE_STATE_MACHINE_ARN", "RestoreStateMachineArn"),
+    ("HOLDFAST_REPLICATION_STATE_MACHINE_ARN", "ReplicationStateMachineArn"),
+    ("HOLDFAST_PRUNE_FUNCTION", "PruneFunctionName"),
+    ("HOLDFAST_SCHEDULE_GROUP", "ScheduleGroupName"),
+    ("HOLDFAST_SCHEDULE_ROLE_ARN", "ScheduleRoleArn"),
+    ("HOLDFAST_SCHEDULE_DEAD_LETTERS_ARN", "ScheduleDeadLettersArn"),
+    ("DR_METADATA_BUCKET", "MetadataBucketName"),
+];
+
+/// `command`, in which each setting that `outputs` has is what it is when neither flag nor variable say it.
+pub fn known(command: Command, outputs: &BTreeMap<String, String>) -> Command {
+    fill(command, &|output| outputs.get(output).cloned())
+}
+
+/// `command`, which asks for no setting: what it still refuses is for whoever typed it.
+pub fn without_settings(command: Command) -> Command {
+    fill(command, &|output| Some(output.to_owned()))
+}
+
+fn fill(command: Command, value: &dyn Fn(&str) -> Option<String>) -> Command {
+    let verbs: Vec<String> = command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+    let command = command.mut_args(|argument| {
+        let variable = argument.get_env().and_then(std::ffi::OsStr::to_str).map(str::to_owned);
+        let output = SETTINGS.iter().find(|(name, _)| Some(*name) == variable.as_deref());
+        match output.and_then(|(_, output)| value(output)) {
+            // The process ends with the verb: a few words stay until then.
+            Some(value) => argument.required(false).default_value(&*value.leak()),
+            None => argument,
+        }
+    });
+    verbs.into_iter().fold(command, |command, verb| command.mut_subcommand(verb, |verb| fill(verb, value)))
+}
+
+/// The outputs of the stack of this name, in the configured Region.
+///
+/// # Errors
+/// `Usage` when there is no such stack; `Aws` when CloudFormation cannot be asked.
+pub async fn outputs(stack: &str) -> Result<BTreeMap<String, String>, Error> {
+    let config = cloud::configuration().await;
+    let region = config.region().map_or_else(|| "no Region".to_owned(), ToString::to_string);
+    let answer =
+        aws_sdk_cloudformation::Client::new(&config).describe_stacks().stack_name(stack).send().await;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) if is_missing(&error) => {
+            return Err(Error::Usage(format!(
+                "nothing says where Holdfast is deployed, and there is no stack {stack} in {region}: name it with --stack, \
+                 or set what --help says"
+            )));
+        }
+        Err(error) => return Err(Error::aws("DescribeStacks", &error)),
+    };
+    let outputs = answer.stacks().first().map(|stack| stack.outputs()).unwrap_or_default();
+    let pair = |output: &aws_sdk_cloudformation::types::Output| {
+        Some((output.output_key()?.to_owned(), output.output_value()?.to_owned()))
+    };
+    Ok(outputs.iter().filter_map(pair).collect())
+}
+
+/// `ValidationError` with this sentence is how CloudFormation says that there is none (API Reference, DescribeStacks).
+fn is_missing(error: &impl aws_sdk_cloudformation::error::ProvideErrorMetadata) -> bool {
+    error.code() == Some("ValidationError")
+        && error.message().is_some_and(|message| message.contains("does not exist"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Arg, ArgMatches};
+
+    use super::*;
+
+    fn command() -> Command {
+        let machine = Arg::new("machine").long("machine").env("HOLDFAST_TEST_UNSET").required(true);
+        let setting = Arg::new("function").long("function").env("HOLDFAST_PRUNE_FUNCTION").required(true);
+        Command::new("holdfast").subcommand(
+            Command::new("ops").subcommand(
+                Command::new("prune")
+                    .arg(setting)
+                    .arg(Arg::new("database").required(true))
+                    .arg(machine.required(false)),
+            ),
+        )
+    }
+
+    fn function(matches: &ArgMatches) -> Option<String> {
+        let (_, ops) = matches.subcommand()?;
+        ops.subcommand()?.1.get_one::<String>("function").cloned()
+    }
+
+    #[test]
+    fn a_setting_is_what_the_stack_says_unless_a_flag_says_another() {
+        let outputs = BTreeMap::from([("PruneFunctionName".to_owned(), "prune-1".to_owned())]);
+        let parse = |more: &[&str]| {
+            let given = ["holdfast", "ops", "prune", "prod-db"].iter().chain(more);
+            known(command(), &outputs).try_get_matches_from(given).map(|matches| function(&matches))
+        };
+        assert_eq!(parse(&[]).unwrap().as_deref(), Some("prune-1"));
+        assert_eq!(parse(&["--function", "mine"]).unwrap().as_deref(), Some("mine"));
+        let nothing = known(command(), &BTreeMap::new());
+        assert!(nothing.try_get_matches_from(["holdfast", "ops", "prune", "prod-db"]).is_err());
+    }
+
+    #[test]
+    fn what_a_person_forgot_is_told_without_the_settings() {
+        let refused =
+            without_settings(command()).try_get_matches_from(["holdfast", "ops", "prune"]).unwrap_err();
+        let said = refused.to_string();
+        assert!(said.contains("<database>") && !said.contains("--function"), "{said}");
+    }
+}

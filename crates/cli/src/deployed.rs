@@ -24,26 +24,28 @@ const SETTINGS: [(&str, &str); 9] = [
 
 /// `command`, in which each setting that `outputs` has is what it is when neither flag nor variable say it.
 pub fn known(command: Command, outputs: &BTreeMap<String, String>) -> Command {
-    fill(command, &|output| outputs.get(output).cloned())
+    fill(command, &SETTINGS, &|output| outputs.get(output).cloned())
 }
 
 /// `command`, which asks for no setting: what it still refuses is for whoever typed it.
 pub fn without_settings(command: Command) -> Command {
-    fill(command, &|output| Some(output.to_owned()))
+    fill(command, &SETTINGS, &|output| Some(output.to_owned()))
 }
 
-fn fill(command: Command, value: &dyn Fn(&str) -> Option<String>) -> Command {
+fn fill(command: Command, settings: &[(&str, &str)], value: &dyn Fn(&str) -> Option<String>) -> Command {
     let verbs: Vec<String> = command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
     let command = command.mut_args(|argument| {
         let variable = argument.get_env().and_then(std::ffi::OsStr::to_str).map(str::to_owned);
-        let output = SETTINGS.iter().find(|(name, _)| Some(*name) == variable.as_deref());
+        let output = settings.iter().find(|(name, _)| Some(*name) == variable.as_deref());
         match output.and_then(|(_, output)| value(output)) {
             // The process ends with the verb: a few words stay until then.
             Some(value) => argument.required(false).default_value(&*value.leak()),
             None => argument,
         }
     });
-    verbs.into_iter().fold(command, |command, verb| command.mut_subcommand(verb, |verb| fill(verb, value)))
+    verbs
+        .into_iter()
+        .fold(command, |command, verb| command.mut_subcommand(verb, |verb| fill(verb, settings, value)))
 }
 
 /// The outputs of the stack of this name, in the configured Region.
@@ -84,17 +86,13 @@ mod tests {
 
     use super::*;
 
+    /// A variable that no shell has.
+    const OWN: [(&str, &str); 1] = [("HOLDFAST_OF_THIS_TEST", "PruneFunctionName")];
+
     fn command() -> Command {
-        let machine = Arg::new("machine").long("machine").env("HOLDFAST_TEST_UNSET").required(true);
-        let setting = Arg::new("function").long("function").env("HOLDFAST_PRUNE_FUNCTION").required(true);
-        Command::new("holdfast").subcommand(
-            Command::new("ops").subcommand(
-                Command::new("prune")
-                    .arg(setting)
-                    .arg(Arg::new("database").required(true))
-                    .arg(machine.required(false)),
-            ),
-        )
+        let setting = Arg::new("function").long("function").env(OWN[0].0).required(true);
+        let prune = Command::new("prune").arg(setting).arg(Arg::new("database").required(true));
+        Command::new("holdfast").subcommand(Command::new("ops").subcommand(prune))
     }
 
     fn function(matches: &ArgMatches) -> Option<String> {
@@ -104,22 +102,20 @@ mod tests {
 
     #[test]
     fn a_setting_is_what_the_stack_says_unless_a_flag_says_another() {
-        let outputs = BTreeMap::from([("PruneFunctionName".to_owned(), "prune-1".to_owned())]);
-        let parse = |more: &[&str]| {
+        let parse = |known: Option<&str>, more: &[&str]| {
+            let filled = fill(command(), &OWN, &|_| known.map(str::to_owned));
             let given = ["holdfast", "ops", "prune", "prod-db"].iter().chain(more);
-            known(command(), &outputs).try_get_matches_from(given).map(|matches| function(&matches))
+            filled.try_get_matches_from(given).map(|matches| function(&matches))
         };
-        assert_eq!(parse(&[]).unwrap().as_deref(), Some("prune-1"));
-        assert_eq!(parse(&["--function", "mine"]).unwrap().as_deref(), Some("mine"));
-        let nothing = known(command(), &BTreeMap::new());
-        assert!(nothing.try_get_matches_from(["holdfast", "ops", "prune", "prod-db"]).is_err());
+        assert_eq!(parse(Some("prune-1"), &[]).unwrap().as_deref(), Some("prune-1"));
+        assert_eq!(parse(Some("prune-1"), &["--function", "mine"]).unwrap().as_deref(), Some("mine"));
+        assert!(parse(None, &[]).is_err());
     }
 
     #[test]
     fn what_a_person_forgot_is_told_without_the_settings() {
-        let refused =
-            without_settings(command()).try_get_matches_from(["holdfast", "ops", "prune"]).unwrap_err();
-        let said = refused.to_string();
-        assert!(said.contains("<database>") && !said.contains("--function"), "{said}");
+        let filled = fill(command(), &OWN, &|output| Some(output.to_owned()));
+        let said = filled.try_get_matches_from(["holdfast", "ops", "prune"]).unwrap_err().to_string();
+        assert!(said.contains("\n  <database>") && !said.contains("\n  --function"), "{said}");
     }
 }

@@ -160,7 +160,7 @@ fn outcome(context: &FinalizerInterceptorContextRef<'_>, components: &RuntimeCom
     if let Some(connector) = error.as_connector_error() {
         let why =
             std::error::Error::source(connector).map_or_else(|| connector.to_string(), ToString::to_string);
-        return (!connector.is_user()).then(|| Outcome::Failed(why));
+        return (!connector.is_user()).then_some(Outcome::Failed(why));
     }
     let status = context.response().map(|response| response.status().as_u16())?;
     match run_classifiers_on_ctx(components.retry_classifiers(), context.inner()) {

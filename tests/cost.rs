@@ -205,7 +205,7 @@ async fn what_nobody_needs_is_found_by_name_and_what_is_needed_is_not_listed() {
         (format!("holdfast-{}", backup(2)), true),
         (format!("holdfast-{}", backup(3)), true),
         (lost, false),
-        (old.clone(), true),
+        (old.clone(), false),
     ];
     let mut expected = expected.to_vec();
     expected.sort();

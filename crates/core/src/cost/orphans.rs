@@ -384,11 +384,12 @@ impl Finder<'_> {
             }
         };
         let advice = if there {
-            "delete it, with a final snapshot, when nobody reads it any more"
+            "look whether it holds what the database lacks; when nobody needs it, delete it with a final snapshot"
         } else {
             "it may be all that is left: look before anything else (docs/runbooks/a-database-is-lost.md)"
         };
-        Some(Reason { certain: there, why, advice: advice.to_owned() })
+        // What is in it may be in nothing else, whatever its name says: only somebody who looks can know.
+        Some(Reason { certain: false, why, advice: advice.to_owned() })
     }
 
     fn snapshots(&mut self, region: &Region, snapshots: &[Snapshot]) {

@@ -21,6 +21,8 @@ pub struct Flags {
     pub no_validation: bool,
     /// Share of the copies that is restored in its Region and held against the backup.
     pub copy_share: Option<f64>,
+    /// How the source is logged in to.
+    pub login: Option<Value>,
     /// When to give up.
     pub deadline_minutes: Option<u32>,
 }
@@ -32,6 +34,15 @@ pub struct TargetRegion {
     pub region: String,
     /// Key id, ARN or alias, in that Region.
     pub kms_key_id: String,
+}
+
+/// The ways to log in, as an input names them: a flag replaces whichever the file names.
+const LOGINS: [&str; 2] = ["secretArn", "iamUser"];
+
+/// How a database is logged in to, as an input says it; `None` when nobody said.
+pub fn login(secret: Option<&str>, user: Option<&str>) -> Option<Value> {
+    let secret = secret.map(|arn| json!({"secretArn": arn}));
+    secret.or_else(|| user.map(|user| json!({"iamUser": user})))
 }
 
 /// The key that `infra/region.yaml` makes in a target Region.
@@ -94,6 +105,11 @@ pub fn build(file: Option<&str>, flags: &Flags, now: &str) -> Result<Value, Erro
     if flags.no_validation {
         member(&mut input, "validation")?.insert("enabled".to_owned(), json!(false));
     }
+    if let Some(Value::Object(login)) = &flags.login {
+        let baseline = member(&mut input, "baseline")?;
+        baseline.retain(|name, _| !LOGINS.contains(&name.as_str()));
+        baseline.extend(login.clone());
+    }
     if let Some(share) = flags.copy_share {
         member(&mut input, "validation")?.insert("copyShare".to_owned(), json!(share));
     }
@@ -147,6 +163,7 @@ mod tests {
     #[test]
     fn flags_win_over_the_file_and_the_rest_of_it_stays() {
         let file = r#"{"databaseId": "other", "runId": "r1", "tags": {"a": "1", "b": "2"},
+                       "baseline": {"depth": "catalog", "secretArn": "arn:other"},
                        "validation": {"instanceClass": "db.t4g.large"}, "surprise": true}"#;
         let flags = Flags {
             tags: vec![("b".to_owned(), "3".to_owned())],
@@ -155,12 +172,14 @@ mod tests {
             deadline_minutes: Some(60),
             tier: Some("weekly".to_owned()),
             copy_share: Some(0.5),
+            login: login(None, Some("holdfast_reader")),
             ..flags()
         };
         assert_eq!(
             build(Some(file), &flags, "now").unwrap(),
             json!({"databaseId": "prod-db", "runId": "r1", "tier": "weekly", "deadlineMinutes": 60,
                    "tags": {"a": "1", "b": "3"}, "surprise": true,
+                   "baseline": {"depth": "catalog", "iamUser": "holdfast_reader"},
                    "validation": {"instanceClass": "db.t4g.large", "enabled": false, "copyShare": 0.5},
                    "targetRegions": [{"region": "us-west-2", "kmsKeyId": "alias/holdfast"},
                                      {"region": "eu-west-1", "kmsKeyId": "alias/mine"}]})

@@ -21,6 +21,7 @@ pub mod polling;
 pub mod ports;
 pub mod protection;
 pub mod rds;
+pub mod regions;
 pub mod request;
 pub mod retention;
 pub mod status;

@@ -22,7 +22,7 @@ pub use baseline::{BaselineRequest, Login};
 pub use reopen::Reopen;
 pub use replication::ReplicationRequest;
 pub use restore::{PerformanceInsights, RestoreFrom, RestoreOptions, RestoreRequest};
-pub use swap::{AfterSwap, HttpCheck, Record, SmokeChecks, Swap, aside};
+pub use swap::{AfterSwap, HttpCheck, Record, SmokeChecks, Swap, aside, is_aside};
 pub use validation::Validation;
 use validation::{RawValidation, validation};
 

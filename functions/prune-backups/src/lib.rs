@@ -17,7 +17,7 @@ use holdfast_core::protection::{self, ProtectionPlan};
 use holdfast_core::retention::{
     Action, Backup, Deletion, DeletionResult, Forecast, Plan, Policies, Policy, Problem, forecast,
 };
-use holdfast_core::{Error, Result};
+use holdfast_core::{Error, Result, regions};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -40,7 +40,8 @@ pub struct Input {
     /// Only these databases.
     #[serde(default)]
     pub databases: Vec<String>,
-    /// Only these Regions, else the home Region, the target Regions of the deployment and those of the protection plan.
+    /// Only these Regions, else the home Region, the target Regions of the deployment, those of the protection plan, and
+    /// every other that a backup was copied to.
     #[serde(default)]
     pub regions: Vec<String>,
     /// Other numbers than the deployed ones, and than those of the protection plan.
@@ -95,14 +96,19 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(input: &Input, settings: &Settings, applied: Option<&ProtectionPlan>) -> Result<Self> {
+    fn read(
+        input: &Input,
+        settings: &Settings,
+        applied: Option<&ProtectionPlan>,
+        noted: &[Region],
+    ) -> Result<Self> {
         let databases = input.databases.iter().map(|id| Ok(DatabaseId::parse(id)?.to_string()));
         let mut regions =
             input.regions.iter().map(|region| Region::parse(region)).collect::<Result<Vec<Region>>>()?;
         regions.sort();
         regions.dedup();
         let mut known = settings.regions.clone();
-        for region in applied.into_iter().flat_map(ProtectionPlan::regions) {
+        for region in applied.into_iter().flat_map(ProtectionPlan::regions).chain(noted) {
             if !known.contains(region) {
                 known.push(region.clone());
             }
@@ -149,7 +155,8 @@ impl Asked {
 pub async fn handle(ports: &Ports<'_, impl Rds, impl Store, impl Documents>, input: Input) -> Result<Output> {
     let applied: Option<ProtectionPlan> = ports.documents.get(protection::KEY).await?;
     let applied = applied.map(ProtectionPlan::checked).transpose()?;
-    let asked = Asked::read(&input, ports.settings, applied.as_ref())?;
+    let noted = regions::noted(ports.documents).await?;
+    let asked = Asked::read(&input, ports.settings, applied.as_ref(), &noted)?;
     let facts = Facts { rds: ports.rds, store: ports.store, now: ports.now, policies: &asked.policies };
     let seen = facts.look(&asked.regions, &asked.known).await;
     let about: Vec<Backup> =

@@ -14,7 +14,7 @@ use holdfast_core::rds::Snapshot;
 use holdfast_core::request::{BackupRequest, TargetRegion};
 use holdfast_core::tags::{self, Tags};
 use holdfast_core::validation::Verdict;
-use holdfast_core::{Error, ErrorKind, Result};
+use holdfast_core::{Error, ErrorKind, Result, regions};
 use serde::{Deserialize, Serialize};
 
 pub mod plan;
@@ -99,7 +99,7 @@ pub async fn handle(
     if let Some(carry) = &input.carry {
         return proof::follow(ports, &input, carry).await;
     }
-    match copy(ports.rds, &input).await? {
+    match copy(ports.rds, ports.documents, &input).await? {
         Copied::NotYet(answer) => Ok(answer),
         Copied::There(replica) => proof::begin(ports, &input, replica).await,
     }
@@ -113,7 +113,7 @@ enum Copied {
     There(ReplicaResult),
 }
 
-async fn copy(rds: &impl Rds, input: &Input) -> Result<Copied> {
+async fn copy(rds: &impl Rds, documents: &impl Documents, input: &Input) -> Result<Copied> {
     if !matches!(input.verdict, Verdict::Valid | Verdict::NotRun) {
         return Err(Error::new(
             ErrorKind::ValidationFailed,
@@ -141,6 +141,8 @@ async fn copy(rds: &impl Rds, input: &Input) -> Result<Copied> {
         kms_key_id: input.target.kms_key_id.clone(),
         tags: copy_tags(input),
     };
+    // Before there is one: a copy that nobody looks for would be kept, and paid for, for ever.
+    regions::note(documents, to).await?;
     match rds.copy_snapshot(&new).await? {
         CopyAnswer::Created(made) => Ok(not_yet(input, Some(made.percent), format!("copying to {to}"))),
         CopyAnswer::AlreadyThere => match rds.snapshot(to, &id).await? {

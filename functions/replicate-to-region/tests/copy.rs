@@ -10,7 +10,7 @@ use holdfast_core::rds::SnapshotStatus;
 use holdfast_core::request::TargetRegion;
 use holdfast_core::tags::{self, Tags};
 use holdfast_core::validation::Verdict;
-use holdfast_core::{ErrorKind, Result};
+use holdfast_core::{ErrorKind, Result, regions};
 use holdfast_fakes::rds::Fate;
 use holdfast_fakes::sample::{home, operation, region, request, snapshot, snapshot_result, tags_of};
 use holdfast_fakes::{Call, FakeDocuments, FakeRds, FakeRegionStack, Trouble};
@@ -28,8 +28,8 @@ fn rds() -> FakeRds {
     rds
 }
 
-async fn ask(rds: &FakeRds, verdict: Verdict, poll: u32) -> Result<Answer<Output>> {
-    let input = Input {
+fn input(verdict: Verdict, poll: u32) -> Input {
+    Input {
         operation_id: operation(),
         request: request(json!({})),
         snapshot: snapshot_result(),
@@ -38,11 +38,14 @@ async fn ask(rds: &FakeRds, verdict: Verdict, poll: u32) -> Result<Answer<Output
         poll,
         elapsed_seconds: 12.5 * f64::from(poll),
         carry: None,
-    };
+    }
+}
+
+async fn ask(rds: &FakeRds, verdict: Verdict, poll: u32) -> Result<Answer<Output>> {
     let documents = FakeDocuments::default();
     documents.lay(&operation().manifest_key(), json!({"a": "manifest"}));
     let ports = Ports { rds, documents: &documents, regions: &FakeRegionStack::default() };
-    handle(&ports, input).await
+    handle(&ports, input(verdict, poll)).await
 }
 
 fn waits(answer: &Result<Answer<Output>>) -> bool {
@@ -75,6 +78,22 @@ async fn one_copy_however_often_it_is_asked_for() {
     assert_eq!((replica.snapshot_arn, replica.kms_key_id), (Some(copy.arn), copy.kms_key_id));
     assert_eq!(replica.seconds, Some(37.5));
     assert_eq!(replica.error, None);
+}
+
+#[tokio::test]
+async fn where_a_copy_goes_is_on_record_before_there_is_one() {
+    // GIVEN a bucket that refuses, WHEN a copy is asked for
+    let (rds, documents) = (rds(), FakeDocuments::default());
+    documents.troubles.once(Call::PutDocument, Trouble::refused(ErrorKind::AccessDenied));
+    let input = || input(Verdict::Valid, 1);
+    let ports = Ports { rds: &rds, documents: &documents, regions: &FakeRegionStack::default() };
+    assert_eq!(handle(&ports, input()).await.unwrap_err().kind, ErrorKind::AccessDenied);
+    // THEN there is no copy that nobody would look for
+    assert!(rds.snapshots_in(&west()).is_empty());
+    // AND once it takes the note, there are both
+    handle(&ports, input()).await.unwrap();
+    assert_eq!(regions::noted(&documents).await.unwrap(), [west()]);
+    assert_eq!(rds.snapshots_in(&west()), [operation().snapshot_id()]);
 }
 
 #[tokio::test]

@@ -32,7 +32,10 @@ pub(crate) async fn step(
             |error| {
                 Error::new(
                     error.kind,
-                    format!("{}: a restore never overwrites; name another targetId", error.message),
+                    format!(
+                        "{}: a restore never overwrites; name another targetId (--target), or have it swapped in (--swap)",
+                        error.message
+                    ),
                 )
             },
         )?;
@@ -48,6 +51,8 @@ pub(crate) async fn step(
         wanted.settings.kms_key_id.clone_from(&snapshot.kms_key_id);
     }
     let references = references::proven(ports, region, &wanted).await?;
+    let login = request.login.clone().or(settings.login);
+    let unproven = unproven(request, login.as_ref())?;
     let lost = found.point.time().map(|since| Lost { since, seconds: seconds_between(since, ports.now) });
     let plan = RestorePlan {
         region: region.clone(),
@@ -57,13 +62,39 @@ pub(crate) async fn step(
         wanted,
         blueprint_of: settings.of,
         references,
-        login: request.login.clone().or(settings.login),
+        login,
+        unproven,
         swap: None,
     };
     Ok(Answer::Final {
         progress: Progress::new("plan", Some(100), plan.describe()),
         result: Output::Planned { plan: Box::new(plan) },
     })
+}
+
+/// How a login is named, for whoever types and for whoever writes the input.
+const NAME_A_LOGIN: &str =
+    "name one: holdfast restore --login-secret ARN or --login-user USER (login in the input)";
+
+/// Why what comes back could not be proven; `None` when it can be, or nobody wants that.
+///
+/// # Errors
+/// `ReferenceUnresolved` when it was to be swapped in: only what is proven is, and that would be known an hour from now.
+fn unproven(request: &RestoreRequest, login: Option<&Login>) -> Result<Option<String>> {
+    if login.is_some() || !request.validation.enabled {
+        return Ok(None);
+    }
+    let why = format!("the backups of {} were taken without a login, and none is named", request.database_id);
+    if request.swap.is_some() {
+        return Err(Error::new(
+            ErrorKind::ReferenceUnresolved,
+            format!(
+                "login: {why}: what comes back could not be proven, and would not be swapped in; {NAME_A_LOGIN}, or have it \
+                 swapped in unproven (--no-validation; validation.enabled false)"
+            ),
+        ));
+    }
+    Ok(Some(format!("{why}; {NAME_A_LOGIN}")))
 }
 
 fn own_tags<R, K, D, N>(

@@ -106,7 +106,8 @@ async fn in_time(
         return Err(Error::new(
             ErrorKind::OutsideRestoreWindow,
             format!(
-                "restoreTime: {time} is outside of what can be restored of {database} in {region}: from {} to {}",
+                "restoreTime: {time} is outside of what can be restored of {database} in {region}: from {} to {} (holdfast \
+                 pitr {database}; what was before a swap is in the log of the instance that it set aside)",
                 window.earliest, window.latest
             ),
         ));

@@ -278,8 +278,8 @@ async fn server(
     endpoint: &Endpoint,
 ) -> Result<std::result::Result<Server, String>> {
     let Some(login) = &plan.login else {
-        return Ok(Err("nobody said how to log in: name login in the input (secretArn or iamUser), or baseline in the input \
-                       of its backups"
+        return Ok(Err("nobody said how to log in: name it when you restore (holdfast restore --login-secret ARN or --login-user \
+                       USER; login in the input), or when you back up (the same of holdfast backup create; baseline in the input)"
             .to_owned()));
     };
     match credentials(logins, login, &plan.wanted.settings.master_username, endpoint).await {

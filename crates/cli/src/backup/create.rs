@@ -14,7 +14,7 @@ use crate::{
     history::{self, View},
     paint::Paint,
     render::{self, Around},
-    request::{self, Flags, TargetRegion},
+    request::{self, Flags, TargetRegion, login},
     screen::Screen,
     summary::Summary,
 };
@@ -45,6 +45,14 @@ pub struct Create {
     /// Restore this share of the copies in their Regions as well, and hold them against the backup: from 0 to 1.
     #[arg(long, value_name = "SHARE")]
     copy_share: Option<f64>,
+    /// Log in with this secret to read the database around its snapshot, so that the backup is held against it. What is
+    /// restored from the backup is logged in to in the same way: without a login no restore can be proven or swapped in,
+    /// unless it names one.
+    #[arg(long, value_name = "ARN", group = "login")]
+    login_secret: Option<String>,
+    /// The same as this user, by IAM authentication.
+    #[arg(long, value_name = "USER", group = "login")]
+    login_user: Option<String>,
     /// Give up after this many minutes.
     #[arg(long, value_name = "MINUTES")]
     deadline_minutes: Option<u32>,
@@ -118,6 +126,7 @@ fn input(args: &Create) -> Result<Value, Error> {
         tags: args.tags.clone(),
         no_validation: args.no_validation,
         copy_share: args.copy_share,
+        login: login(args.login_secret.as_deref(), args.login_user.as_deref()),
         deadline_minutes: args.deadline_minutes,
     };
     request::build(file.as_deref(), &flags, &now())

@@ -126,7 +126,7 @@ async fn policies(look: &Look, prune_function: Option<&str>) -> Looked<Policies>
     })
 }
 
-/// The home Region, and wherever the deployment, the plan, a schedule or a newest backup has copies go.
+/// The home Region, wherever the deployment, the plan, a schedule or a newest backup has copies go, and wherever copies went.
 async fn regions(look: &Look) -> (BTreeSet<Region>, Vec<Unseen>) {
     let mut all = BTreeSet::from([look.home.clone()]);
     let mut unseen = Vec::new();
@@ -141,12 +141,16 @@ async fn regions(look: &Look) -> (BTreeSet<Region>, Vec<Unseen>) {
         Ok(plan) => all.extend(plan.iter().flat_map(|plan| plan.regions().cloned())),
         Err(error) => miss("the target Regions of the protection plan", (&error).into()),
     }
+    match look.noted().await {
+        Ok(noted) => all.extend(noted),
+        Err(error) => miss("the Regions that copies were made in", (&error).into()),
+    }
     if let Err(error) = &look.schedules {
         miss("schedules", error.into());
     }
     match look.databases(&[]).await {
         Ok(databases) => {
-            for database in databases {
+            for database in databases.all {
                 let (targets, seen) = look.targets(&database).await;
                 all.extend(targets.into_iter().map(|target| target.region));
                 if let Err(error) = seen {

@@ -61,8 +61,10 @@ pub async fn run(args: Doctor, table: String) -> Result<u8, Error> {
         None => None,
     };
     let mut found = Vec::new();
-    for database in look.databases(&args.databases).await? {
-        found.push(examine(&facts(&look, &database, &regions, restore.as_ref()).await));
+    let databases = look.databases(&args.databases).await?;
+    databases.say_left_out();
+    for database in &databases.all {
+        found.push(examine(&facts(&look, database, &regions, restore.as_ref()).await));
     }
     match args.output {
         Output::Table => print!("{}", table::text(&found, Paint::for_stdout())),

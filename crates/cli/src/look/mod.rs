@@ -16,7 +16,7 @@ use holdfast_aws::kms::Kms;
 use holdfast_aws::rds::RdsApi;
 use holdfast_aws::s3::Bucket;
 use holdfast_core::ids::{DatabaseId, Region};
-use holdfast_core::ports::Documents as _;
+use holdfast_core::ports::{Documents as _, Rds as _};
 use holdfast_core::protection::{self, ProtectionPlan};
 use holdfast_core::request::TargetRegion;
 use holdfast_core::{Error as Named, ErrorKind, Result as Looked};
@@ -51,6 +51,37 @@ pub struct Look {
     pub schedules: Looked<Vec<Schedule>>,
 }
 
+/// The databases that something is said of.
+#[derive(Debug)]
+pub struct Databases {
+    /// In order of their names.
+    pub all: Vec<DatabaseId>,
+    /// Those that only a failed operation names.
+    pub left_out: Vec<DatabaseId>,
+}
+
+impl Databases {
+    /// Says which are left out, beside the answer.
+    pub fn say_left_out(&self) {
+        for database in &self.left_out {
+            eprintln!(
+                "Left out: {database}. Only operations that failed name it; no instance and no snapshot is of that name."
+            );
+        }
+    }
+}
+
+/// The databases of these operations: those that one of them came to something with, and those that only failed.
+fn known(rows: &[Value]) -> (BTreeSet<DatabaseId>, Vec<DatabaseId>) {
+    let of = |failed: bool| {
+        let rows = rows.iter().filter(move |row| (row["status"] == "FAILED") == failed);
+        rows.filter_map(|row| DatabaseId::parse(row["databaseId"].as_str()?).ok())
+    };
+    let all: BTreeSet<DatabaseId> = of(false).collect();
+    let failed: BTreeSet<DatabaseId> = of(true).filter(|database| !all.contains(database)).collect();
+    (all, failed.into_iter().collect())
+}
+
 /// The configuration's client for another Region.
 fn in_region(config: &SdkConfig, region: &Region) -> SdkConfig {
     config.to_builder().region(aws_config::Region::new(region.as_str().to_owned())).build()
@@ -79,26 +110,45 @@ impl Look {
         })
     }
 
-    /// The databases that were asked for; else all that have operations or that a schedule names.
+    /// The databases that were asked for; else all that have operations or that a schedule names. One that exists in a
+    /// failed operation only was a misspelt name: it is left out, and said to be.
     ///
     /// # Errors
     /// `Usage` when a name is none, or when there is no database; what reading the state table met.
-    pub async fn databases(&self, asked: &[String]) -> Result<Vec<DatabaseId>, Error> {
+    pub async fn databases(&self, asked: &[String]) -> Result<Databases, Error> {
         let parse = |name: &str| DatabaseId::parse(name);
         if !asked.is_empty() {
             let all: Looked<Vec<DatabaseId>> = asked.iter().map(|name| parse(name)).collect();
-            return all.map_err(|error| Error::Usage(error.message));
+            let all = all.map_err(|error| Error::Usage(error.message))?;
+            return Ok(Databases { all, left_out: vec![] });
         }
         let rows = list::of_all(&self.cloud, false).await?;
-        let recorded = rows.iter().filter_map(|row| row["databaseId"].as_str());
         let scheduled = self.schedules.iter().flatten().filter_map(|schedule| schedule.database.as_deref());
-        let all: BTreeSet<DatabaseId> =
-            recorded.chain(scheduled).filter_map(|name| parse(name).ok()).collect();
+        let (mut all, mut left_out) = known(&rows);
+        all.extend(scheduled.filter_map(|name| parse(name).ok()));
+        left_out.retain(|name| !all.contains(name));
+        if !left_out.is_empty() {
+            match self.there().await {
+                Ok(there) => {
+                    left_out.retain(|name| !there.contains(name.as_str()) || !all.insert(name.clone()))
+                }
+                // Whether they exist is not known: they are not left out.
+                Err(_) => all.extend(std::mem::take(&mut left_out)),
+            }
+        }
         if all.is_empty() {
             let why = format!("table {} has no operation and no schedule names a database", self.cloud.table);
             return Err(Error::Usage(format!("{why}: name one")));
         }
-        Ok(all.into_iter().collect())
+        Ok(Databases { all: all.into_iter().collect(), left_out })
+    }
+
+    /// The databases that there are at home, and those that there is a manual snapshot of.
+    async fn there(&self) -> Looked<BTreeSet<String>> {
+        let instances = self.rds.instances(&self.home).await?;
+        let snapshots = self.rds.manual_snapshots(&self.home).await?;
+        let of_snapshots = snapshots.iter().map(|snapshot| snapshot.database().to_owned());
+        Ok(instances.into_iter().map(|instance| instance.id).chain(of_snapshots).collect())
     }
 
     /// Where the next backup of a database is copied to: as its schedule says, else as its newest backup was asked to,
@@ -138,9 +188,42 @@ impl Look {
         plan.map(ProtectionPlan::checked).transpose()
     }
 
+    /// Every Region that ever was about to have a copy, wherever the deployment and the plan copy to now.
+    ///
+    /// # Errors
+    /// What the metadata bucket answers.
+    pub async fn noted(&self) -> Looked<Vec<Region>> {
+        let bucket = Bucket::new(&self.aws, self.deployment.bucket.clone()?);
+        holdfast_core::regions::noted(&bucket).await
+    }
+
     /// What a schedule asks for.
     fn request(&self, schedule: &Schedule) -> Looked<holdfast_core::request::BackupRequest> {
         let defaults = self.deployment.defaults.as_ref().map_err(Named::clone)?;
         schedule.request(defaults)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::known;
+
+    #[test]
+    fn a_name_that_only_failed_is_told_from_one_that_came_to_something() {
+        let row = |database: &str, status: &str| json!({"databaseId": database, "status": status});
+        let rows = [
+            row("prod-db", "FAILED"),
+            row("prod-db", "SUCCEEDED"),
+            row("prod-dbb", "FAILED"),
+            row("new-db", "VALIDATING"),
+            row("half-db", "PARTIAL"),
+            row("no name", "FAILED"),
+        ];
+        let (all, failed) = known(&rows);
+        let names = |found: Vec<&str>| found.join(" ");
+        assert_eq!(names(all.iter().map(|one| one.as_str()).collect()), "half-db new-db prod-db");
+        assert_eq!(names(failed.iter().map(|one| one.as_str()).collect()), "prod-dbb");
     }
 }

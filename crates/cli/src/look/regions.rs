@@ -55,6 +55,7 @@ impl Look {
         let blueprint = self.blueprint(newest.as_ref()).await;
         let at_home = region == &self.home;
         let live = asked.live.filter(|_| at_home).map(|live| &live.blueprint);
+        let kept = blueprint.as_ref().ok().and_then(Option::as_ref);
         let is_ours = |instance: &holdfast_core::rds::Instance| instance.id.starts_with(TEMPORARY);
         RegionFacts {
             shared: self.shared(region, &snapshots).await,
@@ -64,9 +65,7 @@ impl Look {
                 all.retain(is_ours);
                 all
             }),
-            references: self
-                .references(region, blueprint.as_ref().ok().and_then(Option::as_ref).or(live))
-                .await,
+            references: self.references(region, kept.map(|kept| &kept.blueprint).or(live)).await,
             keys: self.keys_of(region, asked, newest.as_ref()).await,
             validation: self.validation(region).await,
             blueprint,
@@ -123,16 +122,19 @@ impl Look {
     }
 
     /// What the newest proven backup was made with: the one that a restore goes by, the engine that of the snapshot.
-    async fn blueprint(&self, newest: Option<&Snapshot>) -> Result<Option<Blueprint>> {
+    async fn blueprint(&self, newest: Option<&Snapshot>) -> Result<Option<KeptBlueprint>> {
         let Some(newest) = newest else { return Ok(None) };
         let Owner::Operation(operation) = Backup::new(newest, vec![]).owner else { return Ok(None) };
         let bucket = self.deployment.bucket.as_ref().map_err(Error::clone)?;
         let bucket = Bucket::new(&self.aws, bucket.clone());
         let kept: Option<KeptBlueprint> = bucket.get(&operation.blueprint_key()).await?;
-        Ok(kept.map(|kept| Blueprint {
-            engine: newest.engine.clone(),
-            engine_version: newest.engine_version.clone(),
-            ..kept.blueprint
+        Ok(kept.map(|kept| KeptBlueprint {
+            blueprint: Blueprint {
+                engine: newest.engine.clone(),
+                engine_version: newest.engine_version.clone(),
+                ..kept.blueprint
+            },
+            login: kept.login,
         }))
     }
 

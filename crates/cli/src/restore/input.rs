@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Restore;
 use crate::Error;
-use crate::request::{member, object};
+use crate::request::{login, member, object};
 
 /// The ways to name a recovery point: a flag replaces whichever the file names.
 const POINTS: [&str; 4] = ["snapshotId", "at", "restoreTime", "latestRestorable"];
@@ -33,11 +33,7 @@ pub(super) fn build(args: &Restore, now: &str) -> Result<Value, Error> {
     if point.iter().any(|(_, named)| named.is_some()) {
         input.retain(|name, _| !POINTS.contains(&name.as_str()));
     }
-    let login = match (&args.how.login_secret, &args.how.login_user) {
-        (Some(arn), _) => Some(json!({"secretArn": arn})),
-        (None, Some(user)) => Some(json!({"iamUser": user})),
-        (None, None) => None,
-    };
+    let login = login(args.how.login_secret.as_deref(), args.how.login_user.as_deref());
     let others = [
         ("runId", args.how.run_id.as_ref().map(|run| json!(run))),
         ("targetId", args.how.target.as_ref().map(|target| json!(target))),

@@ -42,7 +42,11 @@ pub(crate) fn headline(summary: &Summary, paint: Paint) -> String {
     }
     let verdict = summary.validation.as_ref().map_or(Verdict::NotRun, |validation| validation.verdict);
     let Some(restored) = &summary.restore else {
+        let unproven = summary.plan.as_ref().is_some_and(|plan| plan.unproven.is_some());
         return match summary.status {
+            Status::Succeeded if unproven => paint.warn(&format!(
+                "▲ {database} can be brought back, but whether it is right could not be proven. Nothing was made."
+            )),
             Status::Succeeded => paint.good(&format!(
                 "✔ {database} can be brought back: everything it needs is there. Nothing was made."
             )),
@@ -51,7 +55,12 @@ pub(crate) fn headline(summary: &Summary, paint: Paint) -> String {
     };
     let swap_planned = summary.plan.as_ref().is_some_and(|plan| plan.swap.is_some());
     if summary.swap.is_none() && swap_planned && summary.status == Status::Partial {
-        return paint.warn(&format!("▲ {} is there and was not swapped in.", restored.instance_id));
+        let why = match (&restored.differences[..], verdict) {
+            ([], Verdict::Valid | Verdict::NotRun) => "see its record",
+            ([], _) => "what it holds is not proven",
+            _ => "it is not as it was asked for",
+        };
+        return paint.warn(&format!("▲ {} is there and was not swapped in: {why}.", restored.instance_id));
     }
     let target = summary.swap.as_ref().map_or(&restored.instance_id, |swap| &swap.instance_id);
     match (summary.status, verdict) {
@@ -97,9 +106,16 @@ fn planned(text: &mut String, plan: &RestorePlan, made: bool) {
     row(text, "Made", &format!("{} in {}: {classes}, {zones}", named(&plan.target_id), plan.region));
     row(text, "Settings", &format!("as {} had them", plan.blueprint_of));
     let there = plan.references.iter().filter(|reference| reference.problem.is_none());
-    let names: Vec<String> =
-        there.map(|reference| format!("{} {}", reference.what, reference.name)).collect();
-    row(text, "Needs", &format!("{}: there", names.join(", ")));
+    for (nth, reference) in there.enumerate() {
+        row(
+            text,
+            if nth == 0 { "Needs" } else { "" },
+            &format!("{} {}: there", reference.what, reference.name),
+        );
+    }
+    if let Some(why) = plan.unproven.as_ref().filter(|_| !made) {
+        row(text, "Proof", &format!("none: {why}"));
+    }
     if let Some(swap) = &plan.swap {
         row(text, "Swap", &to_swap(swap, named));
     }
@@ -216,7 +232,8 @@ mod tests {
   Lost        what was written after 2026-11-20 06:00:04Z (2 h 00 min before this was planned)
   Made        prod-db in us-east-1: db.m6g.large, Multi-AZ
   Settings    as prod-db-r0-0123456789 had them
-  Needs       subnet group prod, KMS key k: there
+  Needs       subnet group prod: there
+              KMS key k: there
   Endpoint    prod-db.example:5432  (db.m6g.large, there after 7 min 00 s)
   Verdict     VALID  1 database (shop), 3 tables, 12 rows read
 
@@ -274,6 +291,15 @@ mod tests {
             (
                 json!({"validation": {"verdict": "NOT_RUN"}}),
                 "✔ prod-db is back. What it holds was not looked at.",
+            ),
+            (
+                json!({"restore": null, "validation": null, "plan": {"unproven": "no login"}}),
+                "▲ prod-db can be brought back, but whether it is right could not be proven. Nothing was made.",
+            ),
+            (
+                json!({"status": "PARTIAL", "validation": {"verdict": "INCONCLUSIVE"},
+                       "plan": {"swap": {"after": "keep"}}}),
+                "▲ prod-db is there and was not swapped in: what it holds is not proven.",
             ),
             (json!({"status": "PARTIAL"}), "▲ prod-db is back, but not quite as it was asked for."),
             (

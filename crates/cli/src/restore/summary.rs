@@ -20,6 +20,8 @@ pub struct RestorePlan {
     pub blueprint_of: String,
     /// Everything it refers to.
     pub references: Vec<Reference>,
+    /// Why what comes back could not be proven, where that was known beforehand.
+    pub unproven: Option<String>,
     /// What is there before a swap, when one was asked for.
     pub swap: Option<SwapPlan>,
 }

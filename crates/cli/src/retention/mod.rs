@@ -16,7 +16,7 @@ use crate::cloud::Cloud;
 /// Where the function is, and what it is asked about.
 #[derive(Debug, Args)]
 pub struct Where {
-    /// Only this Region; repeat for more. Default: the home Region and the target Regions of the deployment.
+    /// Only this Region; repeat for more. Default: the home Region, and every Region that backups are or were copied to.
     #[arg(long = "region", value_name = "REGION")]
     regions: Vec<String>,
     /// The function (Output PruneFunctionName of the stack).

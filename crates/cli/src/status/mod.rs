@@ -3,7 +3,7 @@
 mod breakers;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Args, ValueEnum};
 use holdfast_core::doctor::interval_seconds;
@@ -103,8 +103,10 @@ pub async fn run(args: StatusArgs, table: String) -> Result<u8, Error> {
     let look = Look::begin(args.at.state_machine_arn, args.at.prune_function, table).await?;
     let held = Held::look(&look, args.importance).await?;
     let mut all = Vec::new();
-    for database in look.databases(&args.databases).await? {
-        all.push(assess(&facts(&look, &database, &held).await));
+    let databases = look.databases(&args.databases).await?;
+    databases.say_left_out();
+    for database in &databases.all {
+        all.push(assess(&facts(&look, database, &held).await));
     }
     match args.output {
         Output::Table => print!("{}", table::text(&all, Timestamp::now(), Paint::for_stdout())),
@@ -126,10 +128,17 @@ fn code(all: &[Status]) -> u8 {
 
 async fn facts(look: &Look, database: &DatabaseId, held: &Held) -> Facts {
     let (importance, objectives) = held.of(database);
-    let (targets, targets_seen) = look.targets(database).await;
+    let (targets, mut targets_seen) = look.targets(database).await;
     let targets: Vec<Region> = targets.into_iter().map(|target| target.region).collect();
+    // Copies lie where they were made, wherever the next ones go.
+    let mut regions: BTreeSet<Region> = targets.iter().cloned().collect();
+    match look.noted().await {
+        Ok(noted) => regions.extend(noted),
+        Err(error) => targets_seen = targets_seen.and(Err(error)),
+    }
+    regions.insert(look.home.clone());
     let (mut snapshots, mut shared) = (BTreeMap::new(), BTreeMap::new());
-    for region in std::iter::once(&look.home).chain(&targets) {
+    for region in &regions {
         let (seen, others) = look.backups(region, database).await;
         snapshots.insert(region.clone(), seen);
         shared.insert(region.clone(), others);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::RoleFacts;
-use crate::blueprint::Blueprint;
+use crate::blueprint::{Blueprint, KeptBlueprint};
 use crate::error::Result;
 use crate::health::{Key, Quota};
 use crate::ids::{DatabaseId, Region};
@@ -97,8 +97,9 @@ pub struct RegionFacts {
     pub namesake: Result<Option<Instance>>,
     /// Instances whose names begin like those of validations.
     pub temporary: Result<Vec<Instance>>,
-    /// What the newest proven backup there was made with; `None` when nothing is kept of that, or there is no such backup.
-    pub blueprint: Result<Option<Blueprint>>,
+    /// What the newest proven backup there was made with, and how it logged in; `None` when nothing is kept of that, or
+    /// there is no such backup.
+    pub blueprint: Result<Option<KeptBlueprint>>,
     /// What a restore there refers to.
     pub references: Vec<(Reference, Result<()>)>,
     /// Every key that matters there.

@@ -75,6 +75,8 @@ pub enum Check {
     Copy,
     /// What the database was made with is kept.
     Blueprint,
+    /// How to log in to what comes back is known.
+    Login,
     /// Something that a restore refers to.
     Reference,
     /// The name under which it would come back.
@@ -91,7 +93,7 @@ pub enum Check {
 
 impl Check {
     /// Every check.
-    pub const ALL: [Check; 24] = [
+    pub const ALL: [Check; 25] = [
         Check::Source,
         Check::Encryption,
         Check::AutomatedBackups,
@@ -110,6 +112,7 @@ impl Check {
         Check::BackupProof,
         Check::Copy,
         Check::Blueprint,
+        Check::Login,
         Check::Reference,
         Check::Name,
         Check::TemporaryName,
@@ -139,6 +142,7 @@ impl Check {
             Check::BackupProof => "backup-proof",
             Check::Copy => "copy",
             Check::Blueprint => "blueprint",
+            Check::Login => "login",
             Check::Reference => "reference",
             Check::Name => "name",
             Check::TemporaryName => "temporary-name",

@@ -1,15 +1,18 @@
 //! What a restore refers to in each Region, and names that are taken.
 
 use super::{At, Check, Facts, Notes, RegionFacts};
+use crate::blueprint::KeptBlueprint;
 use crate::error::Result;
 use crate::ids::Region;
 use crate::network::SECURITY_GROUP;
 use crate::operation::Reference;
+use crate::request::Login;
 use crate::tags;
 
 pub(super) fn examine(facts: &Facts, notes: &mut Notes) {
     for (region, found) in &facts.regions {
         blueprint(facts, region, found, notes);
+        login(facts, region, found, notes);
         references(facts, region, found, notes);
         of_home_only(facts, region, found, notes);
         names(facts, region, found, notes);
@@ -21,7 +24,9 @@ fn blueprint(facts: &Facts, region: &Region, found: &RegionFacts, notes: &mut No
     let subject = facts.database.as_str();
     match &found.blueprint {
         Err(error) => notes.unknown(at, subject, error),
-        Ok(Some(kept)) => notes.good(at, subject, format!("{}, {}", kept.class, kept.engine_version)),
+        Ok(Some(KeptBlueprint { blueprint: kept, .. })) => {
+            notes.good(at, subject, format!("{}, {}", kept.class, kept.engine_version));
+        }
         Ok(None) if region == &facts.home && matches!(facts.source, Ok(Some(_))) => notes.warns(
             at,
             subject,
@@ -33,6 +38,24 @@ fn blueprint(facts: &Facts, region: &Region, found: &RegionFacts, notes: &mut No
             subject,
             "a restore there fails: nothing says what it was made with",
             "take a backup that is proven and copied there",
+        ),
+    }
+}
+
+/// Whether what comes back can be proven. That there is no blueprint, or that it cannot be read, is the check `blueprint`.
+fn login(facts: &Facts, region: &Region, found: &RegionFacts, notes: &mut Notes) {
+    let at = At { check: Check::Login, region };
+    let Ok(Some(kept)) = &found.blueprint else { return };
+    let subject = facts.database.as_str();
+    match &kept.login {
+        Some(Login::IamUser(user)) => notes.good(at, subject, format!("as {user}, by IAM authentication")),
+        Some(Login::SecretArn(arn)) => notes.good(at, subject, format!("with secret {arn}")),
+        None => notes.warns(
+            at,
+            subject,
+            "its newest proven backup was taken without a login: what a restore brings back cannot be proven, and is not swapped in",
+            "back up with a login (holdfast backup create --login-secret ARN or --login-user USER; baseline in holdfast.yaml), or name \
+             one on the day (holdfast restore with the same flags)",
         ),
     }
 }
@@ -71,7 +94,7 @@ fn is_home_group(facts: &Facts, region: &Region, found: &RegionFacts) -> bool {
 /// What belongs to the Region of the database and to no other: a restore elsewhere has to be told others (docs/restore.md).
 fn of_home_only(facts: &Facts, region: &Region, found: &RegionFacts, notes: &mut Notes) {
     let at = At { check: Check::Reference, region };
-    let Ok(Some(kept)) = &found.blueprint else { return };
+    let Ok(Some(KeptBlueprint { blueprint: kept, .. })) = &found.blueprint else { return };
     if region == &facts.home {
         return;
     }

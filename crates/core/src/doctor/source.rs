@@ -85,7 +85,7 @@ fn drift(facts: &Facts, live: &Live, notes: &mut Notes) {
     let at = At { check: Check::Drift, region: &facts.home };
     let subject = facts.database.as_str();
     let kept = match facts.regions.get(&facts.home).map(|region| &region.blueprint) {
-        Some(Ok(Some(kept))) => kept,
+        Some(Ok(Some(kept))) => &kept.blueprint,
         // That there is none, or that it cannot be read, is the check `blueprint`.
         Some(Ok(None) | Err(_)) | None => return,
     };

@@ -95,6 +95,9 @@ pub struct RestorePlan {
     /// How it is logged in to for its validation.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub login: Option<Login>,
+    /// Why what comes back could not be proven, when that can be said before anything is made.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unproven: Option<String>,
     /// What is there before the swap, when one was asked for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub swap: Option<SwapPlan>,
@@ -241,6 +244,7 @@ pub(super) mod tests {
             blueprint_of: "the source".into(),
             references: vec![],
             login: None,
+            unproven: None,
             swap: None,
         };
         let restore = RestoreResult {

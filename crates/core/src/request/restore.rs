@@ -337,6 +337,20 @@ mod tests {
         assert_eq!(parse(&with(json!({"swap": false}))).unwrap().swap, None);
         // A name of 63 characters, the longest, still has names beside it.
         let long = "a".repeat(63);
+        let id = |text: &str| DatabaseId::parse(text).unwrap();
+        // What is set aside is known by its name, cut or not, and nothing else is.
+        for database in ["prod-db", &long] {
+            let aside = swap::aside(&id(database), &operation).unwrap();
+            assert!(swap::is_aside(&id(database), &aside), "{aside}");
+        }
+        for other in [
+            "prod-db-old-012345678",
+            "prod-db-new-0123456789",
+            "prod-db-old-holidays22",
+            "prod-old-0123456789",
+        ] {
+            assert!(!swap::is_aside(&id("prod-db"), &id(other)), "{other}");
+        }
         let beside = parse(&json!({"databaseId": long, "swap": true})).unwrap().target_id;
         assert_eq!(beside.as_str().len(), 63);
         let full = json!({"oldInstance": "stop", "record": {"hostedZoneId": "/hostedzone/Z1AB", "name": "Db.Example.com."},

@@ -214,6 +214,15 @@ pub fn aside(database: &DatabaseId, operation: &OperationId) -> Result<DatabaseI
     derived(database, "old", operation)
 }
 
+/// Whether an instance is called as a swap of `database` calls the one that it sets aside.
+pub fn is_aside(database: &DatabaseId, instance: &DatabaseId) -> bool {
+    let Some((stem, digits)) = instance.as_str().rsplit_once("-old-") else { return false };
+    let of_an_operation = digits.len() == 10 && digits.chars().all(|digit| digit.is_ascii_hexdigit());
+    // The stem is cut to the length that RDS allows.
+    let cut = instance.as_str().len() >= 62 && database.as_str().starts_with(stem);
+    of_an_operation && (stem == database.as_str() || cut)
+}
+
 /// At most 63 characters, as RDS allows: the digits make it this operation's own.
 fn derived(database: &DatabaseId, word: &str, operation: &OperationId) -> Result<DatabaseId> {
     let digits = operation.as_str().rsplit('-').next().unwrap_or_default();

@@ -169,7 +169,11 @@ fn backups(facts: &Facts) -> Backups {
     let here: Vec<Backup> = own(facts.at_home());
     let times = || here.iter().filter_map(|backup| backup.taken_at);
     let day = SignedDuration::from_hours(24);
-    let elsewhere = || facts.targets.iter().filter_map(|region| facts.snapshots.get(region)?.as_ref().ok());
+    // In whatever Region: the next copies may go to others than these did.
+    let elsewhere = || {
+        let regions = facts.snapshots.iter().filter(|(region, _)| **region != facts.home);
+        regions.filter_map(|(_, seen)| seen.as_ref().ok())
+    };
     Backups {
         total: here.len(),
         last_24_hours: times().filter(|taken_at| facts.now.duration_since(*taken_at) <= day).count(),

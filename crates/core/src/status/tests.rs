@@ -117,6 +117,20 @@ fn denied() -> Error {
 }
 
 #[test]
+fn a_copy_in_a_region_that_nothing_is_copied_to_any_more_counts_as_one() {
+    let ireland = Region::parse("eu-west-1").unwrap();
+    let status = with(|facts| {
+        let mut lone = of(facts, &west())[0].clone();
+        lone.region = ireland.clone();
+        lone.arn = lone.arn.replace("us-west-2", "eu-west-1");
+        lone.encrypted = false;
+        facts.snapshots.insert(ireland.clone(), Ok(vec![lone]));
+    });
+    assert_eq!((status.backups.cross_region, status.backups.encrypted), (4, 6));
+    assert_eq!(status.replication.len(), 1, "nothing is expected to be as new there");
+}
+
+#[test]
 fn a_database_that_holds_everything_has_all_points() {
     let status = assess(&healthy());
     let backups = Backups {

@@ -2,6 +2,7 @@
 
 use holdfast_core::ErrorKind;
 use holdfast_core::protection::KEY;
+use holdfast_core::regions;
 use holdfast_core::retention::Policy;
 use holdfast_core::tags;
 use holdfast_fakes::sample::{home, region};
@@ -92,6 +93,26 @@ async fn copies_in_a_region_that_only_the_plan_names_are_pruned_as_well() {
     world.documents.lay(KEY, applied(keeping(1), &["eu-west-1"]));
     world.prune().await;
     assert_eq!(world.left(&ireland, 4), [0]);
+}
+
+#[tokio::test]
+async fn copies_in_a_region_that_they_once_went_to_are_pruned_as_well() {
+    // GIVEN copies in a Region that neither the deployment nor a plan names
+    let world = World::of_days(4);
+    let ireland = region("eu-west-1");
+    for days in 0..4 {
+        world.rds.lay_snapshot(backup(&ireland, days));
+    }
+    // WHEN it is on record that copies went there, THEN they go by the rules of the deployment
+    regions::note(&world.documents, &ireland).await.unwrap();
+    world.documents.lay("regions/readme.txt", json!("somebody's"));
+    let plan = world.prune().await;
+    assert_eq!(world.left(&ireland, 4), world.left(&home(), 4));
+    assert!(world.left(&ireland, 4).len() < 4 && plan.problems.is_empty(), "{:?}", plan.problems);
+    // AND when that cannot be read, nothing is deleted by half of the facts
+    world.documents.troubles.once(Call::ListDocuments, Trouble::refused(ErrorKind::AccessDenied));
+    let error = world.run(json!({"action": "delete"})).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::AccessDenied);
 }
 
 #[tokio::test]

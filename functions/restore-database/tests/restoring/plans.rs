@@ -170,8 +170,29 @@ async fn the_request_says_how_to_log_in_and_else_the_backup_does() {
     assert_eq!(world.plan(json!({})).await.unwrap().login, Some(Login::SecretArn(SECRET.into())));
     let plan = world.plan(json!({"login": {"iamUser": "auditor"}})).await.unwrap();
     assert_eq!(plan.login, Some(Login::IamUser("auditor".into())));
+    assert_eq!(plan.unproven, None);
     // AND when nobody said, nobody did
     assert_eq!(World::lost().plan(json!({})).await.unwrap().login, None);
+}
+
+#[tokio::test]
+async fn what_could_not_be_proven_is_said_before_anything_is_made_and_not_swapped_in() {
+    // GIVEN a backup that knows no login
+    let world = World::lost();
+    let why = world.plan(json!({})).await.unwrap().unproven.unwrap();
+    assert!(why.contains("taken without a login") && why.contains("--login-secret"), "{why}");
+    // WHEN it is to be swapped in, THEN that is refused, as it would be an hour later
+    let error = world.plan(json!({"swap": true})).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::ReferenceUnresolved);
+    assert!(error.message.starts_with("login: ") && error.message.contains("--login-secret"), "{error}");
+    // BUT with a login, or where nobody wants a proof, there is nothing to say
+    for more in [json!({"login": {"iamUser": "auditor"}}), json!({"validation": {"enabled": false}})] {
+        for swap in [false, true] {
+            let mut asked = more.clone();
+            asked["swap"] = json!(swap);
+            assert_eq!(world.plan(asked).await.unwrap().unproven, None);
+        }
+    }
 }
 
 #[tokio::test]

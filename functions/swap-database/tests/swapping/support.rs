@@ -98,6 +98,7 @@ impl World {
             blueprint_of: "the source".into(),
             references: vec![],
             login: None,
+            unproven: None,
             swap: self.plan.clone(),
         }
     }

@@ -53,7 +53,10 @@ async fn when_nobody_said_how_nothing_is_proven() {
     // GIVEN neither the request nor the backup says how to log in
     let world = World { login: None, ..World::restored() };
     // WHEN it is verified, THEN the sentence says what to name, nobody tried, and it is kept
-    unproven(&world.verdict().await, "nobody said how to log in: name login in the input");
+    unproven(
+        &world.verdict().await,
+        "nobody said how to log in: name it when you restore (holdfast restore --login-secret",
+    );
     assert!(world.server.get(|server| server.logins.is_empty()));
     assert_eq!(world.kept().unwrap()["verdict"], "INCONCLUSIVE");
 }

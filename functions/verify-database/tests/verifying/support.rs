@@ -109,6 +109,7 @@ impl World {
             blueprint_of: backup().to_string(),
             references: vec![],
             login: self.login.clone(),
+            unproven: None,
             swap: None,
         }
     }

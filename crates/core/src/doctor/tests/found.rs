@@ -296,7 +296,7 @@ fn what_roles_and_key_policies_do_not_let_through() {
 /// What was found of the two security groups of the blueprint.
 fn groups(facts: &mut Facts, region: &Region, problems: [Option<&str>; 2]) {
     let of = at(facts, region);
-    of.blueprint = Ok(Some(blueprint()));
+    of.blueprint = Ok(Some(KeptBlueprint { blueprint: blueprint(), ..kept(region) }));
     for (name, problem) in ["sg-2", "sg-1"].into_iter().zip(problems) {
         let (what, problem) = (crate::network::SECURITY_GROUP.to_owned(), problem.map(str::to_owned));
         of.references.push((Reference { what, name: name.to_owned(), problem }, Ok(())));
@@ -362,8 +362,8 @@ fn what_a_restore_misses() {
             |facts| {
                 let key = Some("arn:aws:kms:us-east-1:1:key/2".to_owned());
                 let insights = PerformanceInsights { enabled: true, kms_key_id: key, retention_days: None };
-                let kept = Blueprint { performance_insights: Some(insights), ..kept(&west()) };
-                at(facts, &west()).blueprint = Ok(Some(kept));
+                let kept = at(facts, &west()).blueprint.as_mut().unwrap().as_mut().unwrap();
+                kept.blueprint.performance_insights = Some(insights);
             },
             Check::Reference,
             Warning,
@@ -383,6 +383,13 @@ fn what_a_restore_misses() {
             Warning,
             "prod-db",
             "kept with no proven backup",
+        ),
+        (
+            |facts| at(facts, &home()).blueprint.as_mut().unwrap().as_mut().unwrap().login = None,
+            Check::Login,
+            Warning,
+            "prod-db",
+            "cannot be proven, and is not swapped in",
         ),
         (
             |facts| at(facts, &west()).namesake = Ok(Some(instance())),

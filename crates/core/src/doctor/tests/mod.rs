@@ -7,13 +7,13 @@ mod unknown;
 
 use super::*;
 use crate::ErrorKind;
-use crate::blueprint::Blueprint;
 use crate::blueprint::tests::blueprint;
+use crate::blueprint::{Blueprint, KeptBlueprint};
 use crate::health::{Key, Quota};
 use crate::ids::RunId;
 use crate::operation::Reference;
 use crate::rds::{Instance, Snapshot, SnapshotStatus};
-use crate::request::{PerformanceInsights, TargetRegion};
+use crate::request::{Login, PerformanceInsights, TargetRegion};
 use crate::retention::Forecast;
 use crate::tags::{self, Tags};
 
@@ -124,9 +124,10 @@ fn region_facts(region: &Region) -> RegionFacts {
 }
 
 /// What is kept of the database; elsewhere without what belongs to home only.
-fn kept(region: &Region) -> Blueprint {
+fn kept(region: &Region) -> KeptBlueprint {
     let security_groups = if *region == home() { blueprint().security_groups } else { vec![] };
-    Blueprint { security_groups, ..blueprint() }
+    let blueprint = Blueprint { security_groups, ..blueprint() };
+    KeptBlueprint { blueprint, login: Some(Login::IamUser("holdfast_reader".into())) }
 }
 
 /// The role that copies, and what came of asking whether it may.

@@ -1,5 +1,6 @@
 //! One backup, told to a newcomer: made, proven and copied, or, with damage ordered, refused.
 
+use std::path::Path;
 use std::time::Instant;
 
 use holdfast_cli::{
@@ -21,7 +22,8 @@ use crate::{
     Error, Result, Settings, Stack,
     clients::{self, HOME_REGION},
     deploy::{Outputs, TARGET_REGIONS},
-    http, seed,
+    http,
+    seed::{self, Seeded},
 };
 
 /// What can be done to the demo's snapshot, each with the check that must name it.
@@ -91,7 +93,7 @@ pub async fn run(damage: Option<Damage>) -> Result<u8> {
         if damage.is_some() { "a damaged snapshot is refused" } else { "a backup that proves itself" };
     println!("{}\n", paint.bold(&format!("Holdfast demo: {title}")));
 
-    let (stack, outputs, reader_secret) = stage(paint).await?;
+    let (stack, outputs, seeded) = stage(paint).await?;
     let run_id = now();
     let operation = operation_id(&run_id)?;
     if let Some(damage) = damage {
@@ -105,9 +107,12 @@ pub async fn run(damage: Option<Damage>) -> Result<u8> {
     let targets = TARGET_REGIONS.join(" and ");
     step(paint, "Backup", &format!("{} (run {run_id}), with copies to {targets}", seed::DATABASE));
     println!();
-    let execution =
-        backup::create::start(&cloud, &outputs.backup_state_machine_arn, &input(&run_id, &reader_secret)?)
-            .await?;
+    let execution = backup::create::start(
+        &cloud,
+        &outputs.backup_state_machine_arn,
+        &input(&run_id, &seeded.reader_secret)?,
+    )
+    .await?;
     let outcome = follow(&cloud, &execution, Screen::for_stdout()).await?;
     report(&outcome, "backup", &execution, &outputs.state_table, Output::Table);
     println!();
@@ -116,11 +121,15 @@ pub async fn run(damage: Option<Damage>) -> Result<u8> {
     }
     let kept = kept_promise(&outcome, damage);
     closing(paint, kept, damage.is_some(), operation.as_str(), &stack.settings);
+    if kept && damage.is_none() {
+        next(&seeded, &stack.settings);
+    }
+    println!("  Stop it:  {}", stack.settings.make("down"));
     Ok(u8::from(!kept))
 }
 
 /// The local cloud, the database, the templates: only what is not there yet.
-async fn stage(paint: Paint) -> Result<(Stack, Outputs, String)> {
+async fn stage(paint: Paint) -> Result<(Stack, Outputs, Seeded)> {
     let settings = Settings::lasting()?;
     let begun = Instant::now();
     let (stack, how) = match Stack::attach(&settings).await {
@@ -145,7 +154,7 @@ async fn stage(paint: Paint) -> Result<(Stack, Outputs, String)> {
     let outputs = stack.deploy().await?;
     stack.write_env(&outputs)?;
     step(paint, "Deployment", &format!("template.yaml and infra/region.yaml, in {}", since(begun)));
-    Ok((stack, outputs, seeded.reader_secret))
+    Ok((stack, outputs, seeded))
 }
 
 fn step(paint: Paint, name: &str, text: &str) {
@@ -241,21 +250,44 @@ fn closing(paint: Paint, kept: bool, damaged: bool, operation: &str, settings: &
     println!("    set -a; . .local/env; set +a");
     println!("    target/debug/holdfast backup describe {operation}");
     println!("    target/debug/holdfast backup report {operation} --html report.html");
-    if kept && !damaged {
-        println!(
-            "  Bring the database back, beside the one that is there, and see what there is to go back to:"
-        );
-        println!("    target/debug/holdfast restore {0} --target {0}-2", seed::DATABASE);
-        println!("    target/debug/holdfast restore {0} --latest --target {0}-now", seed::DATABASE);
-        println!("    target/debug/holdfast points {}", seed::DATABASE);
-        println!(
-            "  Or give what comes back the database's own place; then look how the database stands, and what would fail:"
-        );
-        println!("    target/debug/holdfast restore {} --latest --swap", seed::DATABASE);
-        println!("    target/debug/holdfast status {}", seed::DATABASE);
-        println!("    target/debug/holdfast doctor {}", seed::DATABASE);
-    }
-    println!("  Stop it:  {}", settings.make("down"));
+}
+
+/// What to try next, in the order of a bad day.
+fn next(seeded: &Seeded, settings: &Settings) {
+    let database = seed::DATABASE;
+    println!("  Log in, and delete something (docs/local.md has more):");
+    println!("    {}", psql(seeded, settings));
+    println!("  Bring the database back, beside the one that is there, and see what there is to go back to:");
+    println!("    target/debug/holdfast restore {database} --target {database}-2");
+    println!("    target/debug/holdfast pitr {database}");
+    println!("    target/debug/holdfast points {database}");
+    println!(
+        "  Or give what comes back the database's own place; then look how the database stands, and what would fail:"
+    );
+    println!("    target/debug/holdfast restore {database} --latest --swap");
+    println!("    target/debug/holdfast status {database}");
+    println!("    target/debug/holdfast doctor {database}");
+    println!("  Another backup, with the login that proves what is restored from it:");
+    println!("    target/debug/holdfast backup create {database} --login-secret {}", seeded.reader_secret);
+}
+
+/// How a person logs in: the password and the certificate authority lie in the stack's folder.
+fn psql(seeded: &Seeded, settings: &Settings) -> String {
+    let (host, port) = seeded.endpoint.split_once(':').unwrap_or((&seeded.endpoint, "5432"));
+    let (password, ca) = (settings.dir().join(format!("{}.password", seed::DATABASE)), settings.ca_file());
+    format!(
+        "PGPASSWORD=$(cat '{}') psql \"host={host} port={port} user={} dbname={} sslmode=verify-full sslrootcert='{}'\"",
+        near(&password),
+        seed::MASTER_USER,
+        seed::USER_DATABASES[0].0,
+        near(&ca),
+    )
+}
+
+/// A path as it is typed from here.
+fn near(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).display().to_string()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Compared;
 use super::account::{Account, Written};
 use crate::Error;
+use crate::render::count;
 
 /// What was done, and what was not.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -45,7 +46,7 @@ pub(super) async fn apply(account: &impl Account, compared: &Compared) -> Result
         }
     }
     let mut all = Done::default();
-    all.done.push(format!("settings of {} databases stored", settings.databases.len()));
+    all.done.push(format!("settings of {} stored", count(settings.databases.len() as u64, "database")));
     for change in &compared.changes.schedules {
         let name = change.name();
         let (verb, made) = match change {

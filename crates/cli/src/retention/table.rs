@@ -103,7 +103,8 @@ fn forecast(quota: &Forecast, paint: Paint) -> String {
     let mut line = format!("{region}: {used} manual snapshots of {max} allowed");
     match (quota.full_at, quota.in_a_year) {
         (Some(at), _) => {
-            let _ = write!(line, ", full on {}", at.strftime("%Y-%m-%d"));
+            let _ =
+                write!(line, ", full on {} at {:.0} a day", at.strftime("%Y-%m-%d"), quota.per_day.ceil());
         }
         (None, Some(later)) => {
             let _ = write!(line, ", about {later} in a year");
@@ -138,9 +139,13 @@ pub(super) fn points(database: &str, points: &[&Entry], plan: &Plan, paint: Pain
         let _ = writeln!(text, "{}", paint.bad(&format!("No backup of {database} is proven.")));
     }
     for entry in points {
-        let until = entry.until.map_or_else(String::new, |until| format!(" (until {})", minute(Some(until))));
+        let reasons = reasons(entry);
+        let until = entry.until.map(|until| format!("until {}", minute(Some(until))));
+        // A reason that ends at a time says so itself.
+        let until = until.filter(|until| !reasons.contains(until.as_str()));
+        let until = until.map_or_else(String::new, |until| format!(" ({until})"));
         let (at, verdict) = (minute(entry.taken_at), verdict(&entry.verdict, paint));
-        let _ = writeln!(text, "{at}  {:<14}  {verdict}  {}{until}", entry.region.as_str(), reasons(entry));
+        let _ = writeln!(text, "{at}  {:<14}  {verdict}  {reasons}{until}", entry.region.as_str());
         let _ = writeln!(text, "  {}", paint.dim(&entry.snapshot_id));
     }
     for problem in &plan.problems {

@@ -91,7 +91,7 @@ pub(super) fn score(
                     (held, _) => objective(held, "the measured time to be back"),
                 },
                 PartName::Encrypted => encrypted(facts, backups),
-                PartName::NotPublic => not_public(facts),
+                PartName::NotPublic => not_public(facts, backups),
                 PartName::Retention => retention(facts, backups),
             };
             Part { name, weight, held, why }
@@ -155,6 +155,7 @@ fn encrypted(facts: &Facts, backups: &Backups) -> (Option<bool>, String) {
         );
     }
     match &facts.encrypted {
+        Ok(None) if all == 0 => (None, "there is neither the database nor a backup".to_owned()),
         Ok(Some(false)) => (Some(false), "the database is not encrypted".to_owned()),
         Ok(Some(true) | None) if facts.snapshots.values().all(Result::is_ok) => {
             (Some(true), "everything is encrypted".to_owned())
@@ -163,7 +164,7 @@ fn encrypted(facts: &Facts, backups: &Backups) -> (Option<bool>, String) {
     }
 }
 
-fn not_public(facts: &Facts) -> (Option<bool>, String) {
+fn not_public(facts: &Facts, backups: &Backups) -> (Option<bool>, String) {
     let all = || facts.shared.values().flatten();
     let public = |accounts: &Vec<String>| accounts.iter().any(|account| account == "all");
     if let Some(one) = all().find(|one| one.accounts.as_ref().is_ok_and(public)) {
@@ -172,6 +173,9 @@ fn not_public(facts: &Facts) -> (Option<bool>, String) {
     let seen = all().all(|one| one.accounts.is_ok()) && facts.snapshots.values().all(Result::is_ok);
     if !seen {
         return (None, "not every snapshot could be looked at".to_owned());
+    }
+    if backups.total + backups.cross_region == 0 {
+        return (None, "there is no backup".to_owned());
     }
     (Some(true), "no backup or copy is public".to_owned())
 }

@@ -40,6 +40,8 @@ pub struct Seeded {
     pub version: String,
     /// Rows in all user databases.
     pub rows: u64,
+    /// Host and port, separated by a colon.
+    pub endpoint: String,
     /// ARN of the secret with which its rows can be read.
     pub reader_secret: String,
     /// Whether it was there already.
@@ -57,7 +59,8 @@ pub async fn seed(stack: &Stack) -> Result<Seeded> {
     let there = find(&clients).await?;
     if let (Some(rows), Some(instance)) = (rows, &there) {
         let reader_secret = reader::secret(&clients).await?;
-        return Ok(Seeded { version: version(instance), rows, reader_secret, was_there: true });
+        let (version, endpoint) = (version(instance), endpoint(instance));
+        return Ok(Seeded { version, rows, endpoint, reader_secret, was_there: true });
     }
     if there.is_some() {
         return Err(Error::new(format!(
@@ -70,7 +73,8 @@ pub async fn seed(stack: &Stack) -> Result<Seeded> {
     let rows = fill(stack, &instance, &password).await?;
     let reader_secret = reader::admit(stack, &clients).await?;
     fs::write(&done, rows.to_string()).map_err(|cause| Error::file(&done, cause))?;
-    Ok(Seeded { version: version(&instance), rows, reader_secret, was_there: false })
+    let (version, endpoint) = (version(&instance), endpoint(&instance));
+    Ok(Seeded { version, rows, endpoint, reader_secret, was_there: false })
 }
 
 async fn create(clients: &Clients, password: &str) -> Result<()> {
@@ -236,6 +240,12 @@ fn password_of(stack: &Stack, whose: &str) -> Result<String> {
         .and_then(|mut file| file.write_all(password.as_bytes()))
         .map_err(|cause| Error::file(&path, cause))?;
     Ok(password)
+}
+
+fn endpoint(instance: &DbInstance) -> String {
+    let endpoint = instance.endpoint();
+    let host = endpoint.and_then(|endpoint| endpoint.address()).unwrap_or("127.0.0.1");
+    format!("{host}:{}", endpoint.and_then(|endpoint| endpoint.port()).unwrap_or(5432))
 }
 
 fn version(instance: &DbInstance) -> String {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::Error;
+use crate::backup::describe;
 use crate::cloud::Cloud;
 use crate::ops::list;
 use crate::render::{count, duration};
@@ -28,6 +29,10 @@ pub struct Expected {
 /// When the state table cannot be read.
 pub async fn of(cloud: &Cloud, operation_id: &str) -> Result<Option<Expected>, Error> {
     let Some(record) = list::item(cloud, operation_id).await? else { return Ok(None) };
+    if describe::has_ended(record["status"].as_str().unwrap_or_default()) {
+        // Its execution is of another thing, such as a validation of its backup.
+        return Ok(None);
+    }
     let Some(began) = record["startedAt"].as_str().and_then(|text| text.parse().ok()) else {
         return Ok(None);
     };

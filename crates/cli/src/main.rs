@@ -90,7 +90,7 @@ enum Ops {
     Logs(ops::logs::Logs),
     #[command(after_help = exit::HELP)]
     Resume(ops::reopen::Resume),
-    #[command(after_help = exit::HELP)]
+    #[command(after_help = exit::CANCEL_HELP)]
     Cancel(ops::reopen::Cancel),
 }
 

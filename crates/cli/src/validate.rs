@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::backup::{Output, create};
 use crate::cloud::{self, Cloud};
+use crate::follow::Past;
 use crate::history::View;
 use crate::paint::Paint;
 use crate::render::{checks, verdict_line};
@@ -65,7 +66,7 @@ pub async fn run(args: Validate, table: String) -> Result<u8, Error> {
     }
     let (mut view, mut screen) = (View::default(), Screen::beside(args.output));
     let ended = tokio::select! {
-        ended = follow::to_the_end(&cloud, &execution, &mut view, &mut screen) => ended?,
+        ended = follow::to_the_end(&cloud, &execution, &mut view, &mut screen, Past::NotKept) => ended?,
         _ = tokio::signal::ctrl_c() => {
             screen.close();
             eprintln!("\nDetached; the validation goes on: {execution}");

@@ -6,12 +6,14 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use clap::Args;
 use serde_json::Value;
 
-use super::{Output, describe};
+use super::Output;
 use crate::{
     Error,
     cloud::Cloud,
-    exit, follow,
+    exit,
+    follow::{self, Past},
     history::{self, View},
+    ops::execution::{self, Execution, Looked, State},
     paint::Paint,
     render::{self, Around},
     request::{self, Flags, TargetRegion},
@@ -78,6 +80,8 @@ pub enum Outcome {
         /// Its cause.
         cause: String,
     },
+        /// The operation, when it had begun.
+        left: Option<Box<Left>>,
     /// Ctrl-C.
     Detached {
         /// The operation, if it was known by then.
@@ -86,6 +90,17 @@ pub enum Outcome {
 }
 
 /// Runs the verb; the answer is the exit code.
+/// An operation that has not ended, though the execution that was followed has.
+#[derive(Debug)]
+pub struct Left {
+    /// Its id.
+    pub operation_id: String,
+    /// Its phase.
+    pub status: String,
+    /// The execution that its record names now.
+    pub execution: Execution,
+}
+
 ///
 /// # Errors
 /// `Usage` before anything was started; `Aws` when AWS could not be asked.
@@ -160,7 +175,7 @@ pub fn started(execution: &str, input: &Value, output: Output) -> u8 {
 pub async fn follow(cloud: &Cloud, execution: &str, mut screen: Screen) -> Result<Outcome, Error> {
     let mut view = View::default();
     let ended = tokio::select! {
-        ended = follow::to_the_end(cloud, execution, &mut view, &mut screen) => Some(ended?),
+        ended = follow::to_the_end(cloud, execution, &mut view, &mut screen, Past::InRecords) => Some(ended?),
         _ = tokio::signal::ctrl_c() => None,
     };
     let Some(ended) = ended else {
@@ -168,10 +183,17 @@ pub async fn follow(cloud: &Cloud, execution: &str, mut screen: Screen) -> Resul
         return Ok(Outcome::Detached { operation_id: view.operation_id });
     };
     // The record is what counts, and a failed execution has no output.
-    let recorded = match &ended.view.operation_id {
-        Some(id) => describe::record(cloud, id).await?.and_then(|record| record.summary),
-        None => None,
-    };
+    let (mut recorded, mut left) = (None, None);
+    if let Some(id) = &ended.view.operation_id {
+        match execution::look(cloud, id).await? {
+            Looked::Missing => {}
+            Looked::Ended(record) => recorded = record.summary,
+            Looked::Open(record, execution) => {
+                let (operation_id, status) = (id.clone(), record.status);
+                left = Some(Box::new(Left { operation_id, status, execution }));
+            }
+        }
+    }
     let output = || serde_json::from_str(ended.output.as_deref()?).ok();
     let summary =
         recorded.or_else(|| if ended.status == ExecutionStatus::Succeeded { output() } else { None });
@@ -184,9 +206,10 @@ pub async fn follow(cloud: &Cloud, execution: &str, mut screen: Screen) -> Resul
             Outcome::Ended { json, summary: Box::new(summary), transitions: ended.view.transitions }
         }
         None => Outcome::NoSummary {
-            error: ended.error.unwrap_or_else(|| ended.status.to_string()),
+            error: ended.error.filter(|error| !error.is_empty()).unwrap_or_else(|| ended.status.to_string()),
             cause: ended.cause.unwrap_or_default(),
         },
+            left,
     })
 }
 
@@ -203,8 +226,11 @@ pub fn report(outcome: &Outcome, what: &str, execution: &str, table: &str, outpu
             }
             exit::of_status(summary.status)
         }
-        Outcome::NoSummary { error, cause } => {
-            eprintln!("\nThe {what} failed: {}\nExecution: {execution}", history::in_words(error, cause));
+        Outcome::NoSummary { error, cause, left } => {
+            if output == Output::Json {
+                println!("{:#}", no_summary_json(execution, error, cause, left.as_deref()));
+            }
+            eprintln!("\n{}", no_summary(what, execution, &history::in_words(error, cause), left.as_deref()));
             exit::FAILED
         }
         Outcome::Detached { operation_id } => {
@@ -215,5 +241,60 @@ pub fn report(outcome: &Outcome, what: &str, execution: &str, table: &str, outpu
             eprintln!("\nDetached; the {what} goes on. {back}");
             exit::DETACHED
         }
+    }
+}
+
+fn no_summary_json(execution: &str, error: &str, cause: &str, left: Option<&Left>) -> Value {
+    let mut json = serde_json::json!({"executionArn": execution, "error": error, "cause": cause});
+    if let Some(left) = left {
+        json["operationId"] = serde_json::json!(left.operation_id);
+        json["status"] = serde_json::json!(left.status);
+        json["execution"] = left.execution.json();
+    }
+    json
+}
+
+/// An execution that ended without an end of its operation: that one waits for somebody, or another goes on with it.
+fn no_summary(what: &str, execution: &str, said: &str, left: Option<&Left>) -> String {
+    let Some(left) = left else { return format!("The {what} failed: {said}\nExecution: {execution}") };
+    let now = &left.execution;
+    let standing = match now.state {
+        State::Running => "another execution works on it".to_owned(),
+        State::Ended(_) | State::Gone | State::Unknown(_) => now.sentence(),
+    };
+    format!(
+        "The execution ended before the {what} did: {said}\nExecution: {execution}\nThe {what} has not ended ({}), and {standing}.\n{}",
+        render::words(&left.status),
+        now.next(&left.operation_id)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_execution_that_ended_early_says_how_to_go_on_with_its_operation() {
+        let left = |state| Left {
+            operation_id: "op-1".to_owned(),
+            status: "RESTORING".to_owned(),
+            execution: Execution { arn: "arn".to_owned(), state },
+        };
+        let said = |left: Option<&Left>| no_summary("restore", "arn", "ABORTED", left);
+        assert_eq!(said(None), "The restore failed: ABORTED\nExecution: arn");
+        let how = execution::How { status: "ABORTED", since: None, cause: None };
+        let dead = left(State::Ended(how));
+        assert_eq!(
+            said(Some(&dead)),
+            "The execution ended before the restore did: ABORTED\nExecution: arn\nThe restore has not ended (restoring), and \
+             nobody works on it: its execution ended ABORTED.\nGo on with: holdfast ops resume op-1"
+        );
+        let json = no_summary_json("arn", "ABORTED", "", Some(&dead));
+        assert_eq!((&json["operationId"], &json["execution"]["status"]), (&"op-1".into(), &"ABORTED".into()));
+        let other = said(Some(&left(State::Running)));
+        assert!(
+            other.contains("another execution works on it") && other.contains("ops wait op-1"),
+            "{other}"
+        );
     }
 }

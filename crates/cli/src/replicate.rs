@@ -11,8 +11,8 @@ use crate::cloud::Cloud;
 use crate::paint::Paint;
 use crate::request::TargetRegion;
 use crate::screen::Screen;
-use crate::summary::{Status, Summary};
-use crate::{Error, ask, exit};
+use crate::summary::{Status, Summary, Verdict};
+use crate::{Error, arguments, ask, exit};
 
 /// Copy a backup that is there to further Regions: the newest that was found VALID, or one that is named.
 ///
@@ -20,22 +20,23 @@ use crate::{Error, ask, exit};
 #[derive(Debug, Args)]
 pub struct Replicate {
     /// Whose backup is copied.
+    #[arg(value_parser = arguments::database)]
     database: String,
     /// Copy to this Region, encrypted with this key of that Region; repeat for more. Without =KEY: alias/holdfast. Default: where
     /// backups of this deployment go.
     #[arg(long = "to", value_name = "REGION=KEY")]
     to: Vec<TargetRegion>,
     /// The operation that took the backup (holdfast points). Default: the newest that was found VALID.
-    #[arg(long, value_name = "OPERATION")]
+    #[arg(long, value_name = "OPERATION", value_parser = arguments::operation)]
     backup: Option<String>,
     /// Restore this share of the copies in their Regions, and hold them against the backup: from 0 to 1.
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = arguments::share)]
     copy_share: Option<f64>,
     /// The run: the same database and run are the same replication. Default: now.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::run_id)]
     run_id: Option<String>,
     /// Give up after this many minutes.
-    #[arg(long, value_name = "MINUTES")]
+    #[arg(long, value_name = "MINUTES", value_parser = arguments::minutes)]
     deadline_minutes: Option<u32>,
     /// Do not say first what will be copied, and do not ask.
     #[arg(long)]

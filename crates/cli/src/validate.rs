@@ -14,7 +14,7 @@ use crate::paint::Paint;
 use crate::render::{checks, verdict_line};
 use crate::screen::Screen;
 use crate::summary::Validation;
-use crate::{Error, exit, follow, history};
+use crate::{Error, arguments, exit, follow, history};
 
 /// Prove a backup again where it lies: restored there, read as a whole, held against its manifest.
 ///
@@ -22,12 +22,13 @@ use crate::{Error, exit, follow, history};
 #[derive(Debug, Args)]
 pub struct Validate {
     /// The operation that made the backup, such as prod-db-20261120t060000z-3f9a1c2b7d.
+    #[arg(value_parser = arguments::operation)]
     operation_id: String,
     /// The Region of the backup or its copy. Default: the one of the workflow below.
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", value_parser = arguments::region)]
     region: Option<String>,
     /// The run: the same operation and run are the same validation. Default: now.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::run_id)]
     run_id: Option<String>,
     /// Start it and return at once.
     #[arg(long)]

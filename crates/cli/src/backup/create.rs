@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Output;
 use crate::{
-    Error,
+    Error, arguments,
     cloud::Cloud,
     exit,
     follow::{self, Past},
@@ -25,6 +25,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct Create {
     /// The RDS instance to back up.
+    #[arg(value_parser = arguments::database)]
     database: String,
     /// Copy to this Region, encrypted with this key of that Region; repeat for more. Without =KEY: alias/holdfast.
     #[arg(long = "target-region", value_name = "REGION=KEY")]
@@ -33,10 +34,10 @@ pub struct Create {
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
     /// The run, usually its scheduled time: the same database and run are the same operation. Default: now.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::run_id)]
     run_id: Option<String>,
     /// daily, weekly, monthly or yearly.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::tier)]
     tier: Option<String>,
     /// Tag the snapshot and its copies; repeat for more.
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = request::parse_tag)]
@@ -45,10 +46,10 @@ pub struct Create {
     #[arg(long)]
     no_validation: bool,
     /// Restore this share of the copies in their Regions as well, and hold them against the backup: from 0 to 1.
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = arguments::share)]
     copy_share: Option<f64>,
     /// Give up after this many minutes.
-    #[arg(long, value_name = "MINUTES")]
+    #[arg(long, value_name = "MINUTES", value_parser = arguments::minutes)]
     deadline_minutes: Option<u32>,
     /// Start it and return at once.
     #[arg(long)]
@@ -79,9 +80,9 @@ pub enum Outcome {
         error: String,
         /// Its cause.
         cause: String,
-    },
         /// The operation, when it had begun.
         left: Option<Box<Left>>,
+    },
     /// Ctrl-C.
     Detached {
         /// The operation, if it was known by then.
@@ -89,7 +90,6 @@ pub enum Outcome {
     },
 }
 
-/// Runs the verb; the answer is the exit code.
 /// An operation that has not ended, though the execution that was followed has.
 #[derive(Debug)]
 pub struct Left {
@@ -101,6 +101,7 @@ pub struct Left {
     pub execution: Execution,
 }
 
+/// Runs the verb; the answer is the exit code.
 ///
 /// # Errors
 /// `Usage` before anything was started; `Aws` when AWS could not be asked.
@@ -208,8 +209,8 @@ pub async fn follow(cloud: &Cloud, execution: &str, mut screen: Screen) -> Resul
         None => Outcome::NoSummary {
             error: ended.error.filter(|error| !error.is_empty()).unwrap_or_else(|| ended.status.to_string()),
             cause: ended.cause.unwrap_or_default(),
-        },
             left,
+        },
     })
 }
 

@@ -127,7 +127,13 @@ pub(crate) fn headline(summary: &Summary, paint: Paint) -> String {
         let regions = summary.replicas.iter().filter(move |(_, copy)| copy.is_available() == there);
         regions.map(|(region, _)| region.as_str()).collect::<Vec<_>>().join(", ")
     };
+    let proven = summary.backup.as_ref().is_some_and(|backup| backup.verdict == Verdict::Valid);
     match summary.status {
+        // Whoever copies what nobody proved has copies that nobody proved.
+        Status::Succeeded if !proven => paint.warn(&format!(
+            "▲ The backup of {database} is in {}. It was never proven, and neither is the copy.",
+            there(true)
+        )),
         Status::Succeeded => paint.good(&format!("✔ The backup of {database} is in {}.", there(true))),
         Status::Partial if there(false).is_empty() => paint.warn(&format!(
             "▲ The backup of {database} is in {}, but not all that was wanted is known of it.",
@@ -201,11 +207,12 @@ mod tests {
 
     #[test]
     fn the_headline_names_who_has_a_copy_and_who_has_not() {
-        let said = |status: &str, replicas: Value| {
+        let of = |verdict: &str, status: &str, replicas: Value| {
             let json = json!({"operationId": "o", "databaseId": "prod-db", "type": "REPLICATION", "status": status,
-                "replicas": replicas});
+                "replicas": replicas, "backup": {"operationId": "b", "verdict": verdict}});
             headline(&serde_json::from_value(json).unwrap(), Paint::PLAIN)
         };
+        let said = |status: &str, replicas: Value| of("VALID", status, replicas);
         let (there, not) = (json!({"status": "AVAILABLE"}), json!({"status": "FAILED"}));
         assert_eq!(
             said("SUCCEEDED", json!({"us-west-2": there})),
@@ -216,6 +223,13 @@ mod tests {
             "▲ The backup of prod-db is in us-west-2, but not in eu-west-1."
         );
         assert!(said("PARTIAL", json!({"us-west-2": there})).starts_with("▲"));
+        for unproven in ["NOT_RUN", "SPLENDID"] {
+            let text = of(unproven, "SUCCEEDED", json!({"us-west-2": there}));
+            assert!(
+                text.starts_with("▲") && text.contains("never proven, and neither is the copy"),
+                "{text}"
+            );
+        }
         assert_eq!(said("FAILED", json!({})), "✘ No Region got a copy of a backup of prod-db.");
         assert!(said("DANCING", json!({})).starts_with("?"));
     }

@@ -314,7 +314,17 @@ async fn an_operation_whose_execution_was_deleted_is_resumed_and_another_is_canc
     let (machine, _) = execution.rsplit_once(':').expect("an ARN");
     world.set_owner(&id, &format!("{machine}:deleted")).await;
 
-    // THEN one command goes on with it, to the end, with what it had made
+    // THEN nobody is told that it goes on: not by the list, nor by a look at it, nor by waiting for it
+    let (code, said, _) = holdfast(&["ops", "list", "--running", "--output", "json", &world.database]).await;
+    let listed: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((code, &listed[0]["execution"]["status"]), (0, &json!("GONE")), "{said}");
+    for verb in ["describe", "wait"] {
+        let (code, said, _) = holdfast(&["ops", verb, id.as_str()]).await;
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("nobody works on it"), "{said}");
+        assert!(said.contains(&format!("holdfast ops resume {id}")) && !said.contains("going on"), "{said}");
+    }
+    // AND one command goes on with it, to the end, with what it had made
     let (code, said, complaint) = holdfast(&["ops", "resume", id.as_str(), "--output", "json"]).await;
     assert_eq!(code, 0, "{said}{complaint}");
     let summary: Value = serde_json::from_str(&said).expect("JSON");
@@ -341,11 +351,13 @@ async fn an_operation_whose_execution_was_deleted_is_resumed_and_another_is_canc
     // AND with --yes it ends, and names what it leaves
     let (code, said, complaint) =
         holdfast(&["ops", "cancel", id.as_str(), "--yes", "--output", "json"]).await;
-    assert_eq!(code, 1, "{said}{complaint}");
+    assert_eq!(code, 0, "{said}{complaint}");
     let summary: Value = serde_json::from_str(&said).expect("JSON");
     assert_eq!(summary["failure"]["name"], "Holdfast.Cancelled", "{summary:#}");
     assert!(summary["leftovers"].to_string().contains(&target("again-2")), "{summary:#}");
     assert!(world.instance(&target("again-2")).await.is_some());
     let (code, _, said) = holdfast(&["ops", "cancel", id.as_str(), "--yes"]).await;
     assert!(code == 1 && said.contains("there is nothing to cancel"), "{said}");
+    let (_, said, _) = holdfast(&["ops", "describe", id.as_str()]).await;
+    assert!(said.contains("was cancelled, as asked"), "{said}");
 }

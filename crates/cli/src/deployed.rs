@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use clap::Command;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command};
 
 use crate::{Error, cloud};
 
@@ -48,11 +49,47 @@ fn fill(command: Command, settings: &[(&str, &str)], value: &dyn Fn(&str) -> Opt
         .fold(command, |command, verb| command.mut_subcommand(verb, |verb| fill(verb, settings, value)))
 }
 
-/// The outputs of the stack of this name, in the configured Region.
+/// The settings of the verb that was typed which neither a flag nor a variable say: the variables that would. `command` is what
+/// it was before [`without_settings`], `matches` what that found.
+pub fn unsaid(command: &Command, matches: &ArgMatches) -> Vec<&'static str> {
+    unsaid_of(command, matches, &SETTINGS)
+}
+
+fn unsaid_of(
+    command: &Command,
+    matches: &ArgMatches,
+    settings: &[(&'static str, &str)],
+) -> Vec<&'static str> {
+    if let Some((name, matches)) = matches.subcommand()
+        && let Some(verb) = command.find_subcommand(name)
+    {
+        return unsaid_of(verb, matches, settings);
+    }
+    let filled = |argument: &&clap::Arg| {
+        argument.is_required_set()
+            && matches.value_source(argument.get_id().as_str()) == Some(ValueSource::DefaultValue)
+    };
+    let variables =
+        command.get_arguments().filter(filled).filter_map(|argument| argument.get_env()?.to_str());
+    variables
+        .filter_map(|variable| settings.iter().map(|(name, _)| *name).find(|name| *name == variable))
+        .collect()
+}
+
+/// What to do about settings that the stack's outputs do not have.
+pub fn not_in_outputs(stack: &str, unsaid: &[&str]) -> String {
+    format!(
+        "stack {stack} has no output for {}: name the stack that Holdfast is deployed by with --stack NAME (or HOLDFAST_STACK), \
+         or set the variable",
+        unsaid.join(", ")
+    )
+}
+
+/// The outputs of the stack of this name, in the configured Region. `unsaid`: what is looked for, for the message.
 ///
 /// # Errors
 /// `Usage` when there is no such stack; `Aws` when CloudFormation cannot be asked.
-pub async fn outputs(stack: &str) -> Result<BTreeMap<String, String>, Error> {
+pub async fn outputs(stack: &str, unsaid: &[&str]) -> Result<BTreeMap<String, String>, Error> {
     let config = cloud::configuration().await;
     let region = config.region().map_or_else(|| "no Region".to_owned(), ToString::to_string);
     let answer =
@@ -61,8 +98,9 @@ pub async fn outputs(stack: &str) -> Result<BTreeMap<String, String>, Error> {
         Ok(answer) => answer,
         Err(error) if is_missing(&error) => {
             return Err(Error::Usage(format!(
-                "nothing says where Holdfast is deployed, and there is no stack {stack} in {region}: name it with --stack, \
-                 or set what --help says"
+                "{} is not set, and there is no stack {stack} in {region} that would say it: name the stack that Holdfast is \
+                 deployed by with --stack NAME (or HOLDFAST_STACK), its Region with AWS_REGION, or set the variable",
+                unsaid.join(", ")
             )));
         }
         Err(error) => return Err(Error::aws("DescribeStacks", &error)),
@@ -82,7 +120,7 @@ fn is_missing(error: &impl aws_sdk_cloudformation::error::ProvideErrorMetadata) 
 
 #[cfg(test)]
 mod tests {
-    use clap::{Arg, ArgMatches};
+    use clap::Arg;
 
     use super::*;
 
@@ -110,6 +148,22 @@ mod tests {
         assert_eq!(parse(Some("prune-1"), &[]).unwrap().as_deref(), Some("prune-1"));
         assert_eq!(parse(Some("prune-1"), &["--function", "mine"]).unwrap().as_deref(), Some("mine"));
         assert!(parse(None, &[]).is_err());
+    }
+
+    #[test]
+    fn the_variables_that_nobody_set_are_named() {
+        let unsaid = |more: &[&str]| {
+            let filled = fill(command(), &OWN, &|output| Some(output.to_owned()));
+            let given = ["holdfast", "ops", "prune", "prod-db"].iter().chain(more);
+            unsaid_of(&command(), &filled.try_get_matches_from(given).unwrap(), &OWN)
+        };
+        assert_eq!(unsaid(&[]), ["HOLDFAST_OF_THIS_TEST"]);
+        assert!(unsaid(&["--function", "mine"]).is_empty());
+        let said = not_in_outputs("other", &["HOLDFAST_OF_THIS_TEST"]);
+        assert!(
+            said.contains("no output for HOLDFAST_OF_THIS_TEST") && said.contains("--stack NAME"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::error::Error as StdError;
 
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+
 /// Why the command could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -16,6 +18,12 @@ pub enum Error {
         /// The table that was searched.
         table: String,
     },
+    /// There is no state table of this name where it was looked for.
+    #[error(
+        "there is no table {0} in this Region: say with --state-table (or DR_STATE_TABLE_NAME) and AWS_REGION where the records \
+         of this deployment are (Output StateTableName of its stack)"
+    )]
+    NoSuchTable(String),
     /// A call to AWS failed.
     #[error("{call}: {cause}")]
     Aws {
@@ -36,6 +44,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// What reading the state table met: `ResourceNotFoundException` is how DynamoDB says that there is no such table (API
+    /// Reference, GetItem and Query).
+    pub fn of_table(
+        call: &'static str,
+        table: &str,
+        error: &(impl StdError + ProvideErrorMetadata + 'static),
+    ) -> Self {
+        if error.code() == Some("ResourceNotFoundException") {
+            return Error::NoSuchTable(table.to_owned());
+        }
+        Error::aws(call, error)
+    }
+
     /// Wraps an SDK error, whose `Display` alone says only "service error".
     pub fn aws(call: &'static str, error: &dyn StdError) -> Self {
         let mut causes = Vec::new();

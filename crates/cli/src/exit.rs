@@ -14,7 +14,7 @@ pub const USAGE: u8 = 2;
 /// The backup is good, but at least one Region has no copy; or the database is back, but not proven; or a plan would
 /// change something.
 pub const PARTIAL: u8 = 3;
-/// `describe`: the backup is still going on.
+/// `describe`, `report`: it is still going on, as far as is known of its execution.
 pub const RUNNING: u8 = 4;
 /// `ops logs`: not every line could be read, or there is none. `verify`, `validate`: nothing is wrong as far as was seen, but not everything could be looked at, or nobody was let in.
 pub const INCONCLUSIVE: u8 = 5;
@@ -26,12 +26,21 @@ pub const TERMINATED: u8 = 143;
 /// The text of `--help`.
 pub const HELP: &str = "Exit codes:
   0    succeeded
-  1    failed or refused, or the outcome could not be read
+  1    failed or refused, or the outcome could not be read; describe, report, wait: it has not ended,
+       and nobody works on it (ops resume goes on with it), or that is not known
   2    usage: nothing was started
   3    partial: the backup is good, but a Region has no copy, or none that is proven; the database is
        back, but not proven or not quite as it was asked for
   4    describe, report: still running
   130  detached by Ctrl-C: the backup, or the restore, goes on";
+
+/// The text of `--help` of `ops cancel`.
+pub const CANCEL_HELP: &str = "Exit codes:
+  0    it was cancelled as asked, and what it leaves is named; or it had ended SUCCEEDED already
+  1    it could not be, or was not agreed to; or it had ended FAILED already, or did so in another way
+  2    usage: nothing was ended
+  3    it had ended already, partial
+  130  detached by Ctrl-C: the clean-up goes on";
 
 /// The text of `--help` of `verify`.
 pub const VERIFY_HELP: &str = "Exit codes:
@@ -137,9 +146,11 @@ pub fn of_status(status: Status) -> u8 {
 pub fn of_error(error: &Error) -> u8 {
     match error {
         Error::Usage(_) => USAGE,
-        Error::NoSuchOperation { .. } | Error::Aws { .. } | Error::Unreadable(_) | Error::NotWritten(_) => {
-            FAILED
-        }
+        Error::NoSuchOperation { .. }
+        | Error::NoSuchTable(_)
+        | Error::Aws { .. }
+        | Error::Unreadable(_)
+        | Error::NotWritten(_) => FAILED,
         Error::NotConnected(_) => INCONCLUSIVE,
     }
 }

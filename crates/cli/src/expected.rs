@@ -1,11 +1,12 @@
 //! What an operation that is followed may be expected to take, from the records of earlier ones.
 
-use holdfast_core::expectation::{Expectation, Past, RUNS};
-use holdfast_core::operation::Phase;
+use holdfast_core::expectation::{Expectation, Past, RUNS, Work};
+use holdfast_core::operation::{Kind, Phase};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::Error;
+use crate::backup::describe;
 use crate::cloud::Cloud;
 use crate::ops::list;
 use crate::render::{count, duration};
@@ -28,15 +29,24 @@ pub struct Expected {
 /// When the state table cannot be read.
 pub async fn of(cloud: &Cloud, operation_id: &str) -> Result<Option<Expected>, Error> {
     let Some(record) = list::item(cloud, operation_id).await? else { return Ok(None) };
+    if describe::has_ended(record["status"].as_str().unwrap_or_default()) {
+        // Its execution is of another thing, such as a validation of its backup.
+        return Ok(None);
+    }
     let Some(began) = record["startedAt"].as_str().and_then(|text| text.parse().ok()) else {
         return Ok(None);
     };
     let database = record["databaseId"].as_str().unwrap_or_default();
     let rows = list::of_database(cloud, database, LOOKED_AT).await?;
+    // What this one is asked for is not known: then nothing is known to be like it.
+    let Some(asked) = kind_and_request(&record).and_then(|(kind, request)| Work::asked(kind, request)) else {
+        return Ok(None);
+    };
     let mut past = Vec::new();
     for row in rows.iter().filter(|row| tells(row, &record)) {
         let id = row["operationId"].as_str().unwrap_or_default();
-        past.extend(list::item(cloud, id).await?.and_then(|item| Past::read(&item["timings"])));
+        let item = list::item(cloud, id).await?.filter(|item| did(item) == Some(asked));
+        past.extend(item.and_then(|item| Past::read(&item["timings"])));
         if past.len() == RUNS {
             break;
         }
@@ -48,6 +58,16 @@ pub async fn of(cloud: &Cloud, operation_id: &str) -> Result<Option<Expected>, E
 fn tells(row: &Value, record: &Value) -> bool {
     let ended = matches!(row["status"].as_str(), Some("SUCCEEDED" | "PARTIAL"));
     ended && row["type"] == record["type"] && row["operationId"] != record["operationId"]
+}
+
+fn kind_and_request(record: &Value) -> Option<(Kind, &str)> {
+    Some((serde_json::from_value(record["type"].clone()).ok()?, record["request"].as_str()?))
+}
+
+/// What an operation that has ended did.
+fn did(record: &Value) -> Option<Work> {
+    let (kind, request) = kind_and_request(record)?;
+    Work::done(kind, request, record["verdict"].as_str())
 }
 
 /// A median of a few runs knows no tenths of a second.
@@ -116,6 +136,20 @@ mod tests {
             "about 2 min 10 s expected; 21 % of about 3 min 10 s have passed"
         );
         assert_eq!(expected().phase(Phase::Replicating, now), "21 % of about 3 min 10 s have passed");
+    }
+
+    #[test]
+    fn what_a_record_did_is_read_from_its_request_and_its_verdict() {
+        let home = holdfast_core::ids::Region::parse("us-east-1").unwrap();
+        let asked =
+            holdfast_core::request::RestoreRequest::parse(&json!({"databaseId": "prod-db"}), "r1", &home);
+        let request = serde_json::to_string(&asked.unwrap()).unwrap();
+        let record = json!({"type": "RESTORE", "request": request, "verdict": "VALID"});
+        assert!(did(&record).is_some_and(|work| work.proven && !work.verify_only));
+        let unread = json!({"type": "RESTORE", "request": record["request"], "verdict": "NOT_RUN"});
+        assert!(did(&unread).is_some_and(|work| !work.proven));
+        assert_eq!(did(&json!({"type": "RESTORE"})), None);
+        assert_eq!(did(&json!({"type": "DANCE", "request": record["request"]})), None);
     }
 
     #[test]

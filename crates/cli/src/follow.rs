@@ -29,6 +29,15 @@ pub struct Ended {
     pub view: View,
 }
 
+/// Whether executions like this one leave records, so that earlier ones say how long this one takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// Operations do, in the state table of the home Region.
+    InRecords,
+    /// Validations by themselves do not; and their Region may have no state table.
+    NotKept,
+}
+
 /// Follows the execution to its end. Dropping the future stops following, nothing else.
 ///
 /// # Errors
@@ -38,9 +47,10 @@ pub async fn to_the_end(
     execution: &str,
     view: &mut View,
     screen: &mut Screen,
+    past: Past,
 ) -> Result<Ended, Error> {
     let mut known = 0;
-    let mut compared = false;
+    let mut compared = past == Past::NotKept;
     loop {
         // Asked first, so that what is read afterwards includes the last event.
         let described = cloud
@@ -128,8 +138,11 @@ fn failure(event: &HistoryEvent) -> Option<String> {
         let ended = event.execution_aborted_event_details()?;
         ("the execution was stopped", ended.error(), ended.cause())
     };
-    let said = in_words(error.unwrap_or("no name"), cause.unwrap_or_default());
-    Some(format!("{what}: {said}"))
+    Some(match (error.filter(|error| !error.is_empty()), cause.unwrap_or_default()) {
+        (None, "") => what.to_owned(),
+        (None, cause) => format!("{what}: {}", in_words("no name", cause)),
+        (Some(error), cause) => format!("{what}: {}", in_words(error, cause)),
+    })
 }
 
 /// The events after `known`, oldest first. Read backwards: a day of polling is tens of thousands of
@@ -155,5 +168,37 @@ async fn events_after(cloud: &Cloud, execution: &str, known: i64) -> Result<Vec<
             fresh.reverse();
             return Ok(fresh);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sfn::types::{ExecutionAbortedEventDetails, HistoryEventType};
+    use aws_smithy_types::DateTime;
+
+    use super::*;
+
+    fn aborted(error: Option<&str>, cause: Option<&str>) -> Option<String> {
+        let details = ExecutionAbortedEventDetails::builder()
+            .set_error(error.map(str::to_owned))
+            .set_cause(cause.map(str::to_owned));
+        let event = HistoryEvent::builder()
+            .timestamp(DateTime::from_secs(0))
+            .r#type(HistoryEventType::ExecutionAborted)
+            .id(1)
+            .execution_aborted_event_details(details.build());
+        failure(&event.build().unwrap())
+    }
+
+    #[test]
+    fn an_end_without_a_cause_is_told_without_one() {
+        let plain = Some("the execution was stopped".to_owned());
+        assert_eq!(aborted(None, None), plain);
+        assert_eq!(aborted(Some(""), Some("")), plain);
+        assert_eq!(aborted(Some("Mine"), None).as_deref(), Some("the execution was stopped: Mine"));
+        assert_eq!(
+            aborted(None, Some("enough")).as_deref(),
+            Some("the execution was stopped: no name: enough")
+        );
     }
 }

@@ -15,6 +15,7 @@
 //! retention/           holdfast prune, points     which backups are kept and which are not, and why
 //! deployed.rs          where Holdfast is deployed, where nobody says it: the outputs of the stack
 //! look/                what the deployment, its schedules and every Region are like, looked at and never changed
+//! arguments.rs         what flags may be given, one parser for each kind of value
 //! request.rs           flags and file into the input of the state machine
 //! history.rs           the execution's events into what a person wants to know
 //! follow.rs            polls an execution until it ends
@@ -23,6 +24,7 @@
 //! render.rs            the summary as text
 //! ```
 
+pub mod arguments;
 pub mod ask;
 pub mod backup;
 pub mod cloud;

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use holdfast_cli::{
     Error, backup, cloud, cost, deployed, doctor, exit, ops, plan, replicate, restore, retention, status,
     validate, verify,
@@ -90,7 +90,7 @@ enum Ops {
     Logs(ops::logs::Logs),
     #[command(after_help = exit::HELP)]
     Resume(ops::reopen::Resume),
-    #[command(after_help = exit::HELP)]
+    #[command(after_help = exit::CANCEL_HELP)]
     Cancel(ops::reopen::Cancel),
 }
 
@@ -108,17 +108,22 @@ async fn parse() -> Result<Cli, ExitCode> {
         Err(error) if error.kind() == clap::error::ErrorKind::MissingRequiredArgument => error,
         parsed => return parsed.map_err(refused),
     };
-    let again = |command: clap::Command| {
-        command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)).map_err(refused)
-    };
+    let read = |matches: &ArgMatches| Cli::from_arg_matches(matches).map_err(refused);
     // What the person forgot is told before anybody is asked.
-    let stack = again(deployed::without_settings(Cli::command()))?.stack;
-    match deployed::outputs(&stack).await {
-        Ok(outputs) => again(deployed::known(Cli::command(), &outputs)),
-        Err(error) => {
-            eprintln!("{}\nholdfast: {error}", missing.render());
-            Err(ExitCode::from(exit::of_error(&error)))
+    let matches = deployed::without_settings(Cli::command()).try_get_matches().map_err(refused)?;
+    let stack = read(&matches)?.stack;
+    let unsaid = deployed::unsaid(&Cli::command(), &matches);
+    let told = |what: &dyn std::fmt::Display| eprintln!("{}\nholdfast: {what}", missing.render());
+    let outputs = deployed::outputs(&stack, &unsaid).await.map_err(|error| {
+        told(&error);
+        ExitCode::from(exit::of_error(&error))
+    })?;
+    match deployed::known(Cli::command(), &outputs).try_get_matches() {
+        Err(error) if error.kind() == clap::error::ErrorKind::MissingRequiredArgument => {
+            told(&deployed::not_in_outputs(&stack, &unsaid));
+            Err(ExitCode::from(exit::USAGE))
         }
+        parsed => read(&parsed.map_err(refused)?),
     }
 }
 

@@ -67,6 +67,9 @@ fn is_restore(summary: &Summary) -> bool {
 
 /// What happened, in one sentence.
 fn headline(summary: &Summary, paint: Paint) -> String {
+    if summary.is_cancelled() {
+        return paint.warn(&cancelled(summary));
+    }
     if is_restore(summary) {
         return restore::render::headline(summary, paint);
     }
@@ -115,6 +118,24 @@ fn headline(summary: &Summary, paint: Paint) -> String {
             paint.bad(&format!("? The backup of {database} ended in a way this version does not know."))
         }
     }
+}
+
+/// It ended as somebody asked, which is no failure of its own; what it had made by then is told.
+fn cancelled(summary: &Summary) -> String {
+    let what = if is_restore(summary) {
+        "restore"
+    } else if summary.kind == Kind::Replication.as_str() {
+        "replication"
+    } else {
+        "backup"
+    };
+    let mut text = format!("▲ The {what} of {} was cancelled, as asked.", summary.database_id);
+    if summary.swap.as_ref().is_some_and(|swap| swap.undone) {
+        text.push_str(&format!(" {} is what it was: the swap was undone.", summary.database_id));
+    } else if let Some(restored) = &summary.restore {
+        text.push_str(&format!(" {} is there, and stays.", restored.instance_id));
+    }
+    text
 }
 
 /// The checks that did not pass tell the reason in full further down: here only how many they are.
@@ -166,6 +187,10 @@ pub(crate) fn verdict_line(validation: &Validation, paint: Paint) -> String {
         Verdict::Invalid => paint.bad(word),
         Verdict::Inconclusive | Verdict::NotRun | Verdict::Unknown => paint.warn(word),
     };
+    if validation.verdict == Verdict::NotRun {
+        // Nothing was counted: a 0 would be a number of something.
+        return word;
+    }
     let mut facts = Vec::new();
     facts.extend(validation.restore_seconds.map(|taken| format!("restored in {}", duration(taken))));
     if !validation.databases.is_empty() {
@@ -435,6 +460,45 @@ mod tests {
         }));
         assert!(text.starts_with("▲ prod-db is backed up, but something is left behind."), "{text}");
         assert!(text.contains("hfv-op in us-east-1 is deleting"), "{text}");
+    }
+
+    #[test]
+    fn what_was_cancelled_ended_as_asked() {
+        let failure = json!({"name": "Holdfast.Cancelled", "cause": "cancelled while it was RESTORING"});
+        let said = |kind: &str, more: serde_json::Value| {
+            let mut all = json!({"type": kind, "operationId": "op", "databaseId": "prod-db", "status": "FAILED",
+                "failure": failure});
+            all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            show(all)
+        };
+        let text = said("BACKUP", json!({}));
+        assert!(text.starts_with("▲ The backup of prod-db was cancelled, as asked.\n"), "{text}");
+        assert!(
+            text.contains("Reason      Holdfast.Cancelled: cancelled while it was RESTORING\n"),
+            "{text}"
+        );
+        let text = said("RESTORE", json!({"restore": {"instanceId": "prod-db-2"}}));
+        assert!(
+            text.starts_with(
+                "▲ The restore of prod-db was cancelled, as asked. prod-db-2 is there, and stays."
+            ),
+            "{text}"
+        );
+        let text =
+            said("RESTORE", json!({"restore": {"instanceId": "prod-db-new"}, "swap": {"undone": true}}));
+        assert!(text.contains("as asked. prod-db is what it was: the swap was undone."), "{text}");
+        let text = said("REPLICATION", json!({}));
+        assert!(text.starts_with("▲ The replication of prod-db was cancelled"), "{text}");
+        // What failed by itself did not end as asked.
+        let text = said("BACKUP", json!({"failure": {"name": "Holdfast.SnapshotFailed", "cause": "x"}}));
+        assert!(text.starts_with("✘ The backup of prod-db failed."), "{text}");
+    }
+
+    #[test]
+    fn what_was_not_looked_at_has_no_numbers() {
+        let text = show(json!({"databaseId": "prod-db", "status": "SUCCEEDED",
+            "validation": {"verdict": "NOT_RUN", "tables": 0, "rows": 0}}));
+        assert!(text.contains("  Verdict     NOT RUN\n") && !text.contains("rows"), "{text}");
     }
 
     #[test]

@@ -11,8 +11,8 @@ use crate::cloud::Cloud;
 use crate::paint::Paint;
 use crate::request::TargetRegion;
 use crate::screen::Screen;
-use crate::summary::{Status, Summary};
-use crate::{Error, ask, exit};
+use crate::summary::{Status, Summary, Verdict};
+use crate::{Error, arguments, ask, exit};
 
 /// Copy a backup that is there to further Regions: the newest that was found VALID, or one that is named.
 ///
@@ -20,22 +20,23 @@ use crate::{Error, ask, exit};
 #[derive(Debug, Args)]
 pub struct Replicate {
     /// Whose backup is copied.
+    #[arg(value_parser = arguments::database)]
     database: String,
     /// Copy to this Region, encrypted with this key of that Region; repeat for more. Without =KEY: alias/holdfast. Default: where
     /// backups of this deployment go.
     #[arg(long = "to", value_name = "REGION=KEY")]
     to: Vec<TargetRegion>,
     /// The operation that took the backup (holdfast points). Default: the newest that was found VALID.
-    #[arg(long, value_name = "OPERATION")]
+    #[arg(long, value_name = "OPERATION", value_parser = arguments::operation)]
     backup: Option<String>,
     /// Restore this share of the copies in their Regions, and hold them against the backup: from 0 to 1.
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = arguments::share)]
     copy_share: Option<f64>,
     /// The run: the same database and run are the same replication. Default: now.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::run_id)]
     run_id: Option<String>,
     /// Give up after this many minutes.
-    #[arg(long, value_name = "MINUTES")]
+    #[arg(long, value_name = "MINUTES", value_parser = arguments::minutes)]
     deadline_minutes: Option<u32>,
     /// Do not say first what will be copied, and do not ask.
     #[arg(long)]
@@ -126,7 +127,13 @@ pub(crate) fn headline(summary: &Summary, paint: Paint) -> String {
         let regions = summary.replicas.iter().filter(move |(_, copy)| copy.is_available() == there);
         regions.map(|(region, _)| region.as_str()).collect::<Vec<_>>().join(", ")
     };
+    let proven = summary.backup.as_ref().is_some_and(|backup| backup.verdict == Verdict::Valid);
     match summary.status {
+        // Whoever copies what nobody proved has copies that nobody proved.
+        Status::Succeeded if !proven => paint.warn(&format!(
+            "▲ The backup of {database} is in {}. It was never proven, and neither is the copy.",
+            there(true)
+        )),
         Status::Succeeded => paint.good(&format!("✔ The backup of {database} is in {}.", there(true))),
         Status::Partial if there(false).is_empty() => paint.warn(&format!(
             "▲ The backup of {database} is in {}, but not all that was wanted is known of it.",
@@ -200,11 +207,12 @@ mod tests {
 
     #[test]
     fn the_headline_names_who_has_a_copy_and_who_has_not() {
-        let said = |status: &str, replicas: Value| {
+        let of = |verdict: &str, status: &str, replicas: Value| {
             let json = json!({"operationId": "o", "databaseId": "prod-db", "type": "REPLICATION", "status": status,
-                "replicas": replicas});
+                "replicas": replicas, "backup": {"operationId": "b", "verdict": verdict}});
             headline(&serde_json::from_value(json).unwrap(), Paint::PLAIN)
         };
+        let said = |status: &str, replicas: Value| of("VALID", status, replicas);
         let (there, not) = (json!({"status": "AVAILABLE"}), json!({"status": "FAILED"}));
         assert_eq!(
             said("SUCCEEDED", json!({"us-west-2": there})),
@@ -215,6 +223,13 @@ mod tests {
             "▲ The backup of prod-db is in us-west-2, but not in eu-west-1."
         );
         assert!(said("PARTIAL", json!({"us-west-2": there})).starts_with("▲"));
+        for unproven in ["NOT_RUN", "SPLENDID"] {
+            let text = of(unproven, "SUCCEEDED", json!({"us-west-2": there}));
+            assert!(
+                text.starts_with("▲") && text.contains("never proven, and neither is the copy"),
+                "{text}"
+            );
+        }
         assert_eq!(said("FAILED", json!({})), "✘ No Region got a copy of a backup of prod-db.");
         assert!(said("DANCING", json!({})).starts_with("?"));
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::Error;
+use crate::{Error, arguments};
 
 /// What the flags of `backup create` say.
 #[derive(Debug, Clone, Default)]
@@ -54,10 +54,10 @@ impl std::str::FromStr for TargetRegion {
     /// Reads `us-west-2=alias/mine`, or `us-west-2` alone for the key of `infra/region.yaml`.
     fn from_str(text: &str) -> Result<Self, String> {
         let (region, key) = text.split_once('=').unwrap_or((text, DEFAULT_KEY));
-        if region.is_empty() || key.is_empty() {
+        if key.is_empty() {
             return Err("write REGION=KEY, such as us-west-2=alias/holdfast".to_owned());
         }
-        Ok(Self { region: region.to_owned(), kms_key_id: key.to_owned() })
+        Ok(Self { region: arguments::region(region)?, kms_key_id: key.to_owned() })
     }
 }
 
@@ -197,7 +197,9 @@ mod tests {
         assert!(matches!(build(None, &twice, "now"), Err(Error::Usage(_))));
         let tagged = Flags { tags: vec![("a".to_owned(), String::new())], ..flags() };
         assert!(matches!(build(Some(r#"{"tags": []}"#), &tagged, "now"), Err(Error::Usage(_))));
-        assert!("=k".parse::<TargetRegion>().is_err());
+        for wrong in ["=k", "us-west-2=", "eu-wst-1", "mars-1=alias/x"] {
+            assert!(wrong.parse::<TargetRegion>().is_err(), "{wrong}");
+        }
         assert!(parse_tag("novalue").is_err());
     }
 }

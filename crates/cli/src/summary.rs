@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_core::ErrorKind;
 use serde::{Deserialize, Deserializer};
 
 use crate::restore::summary::{RestorePlan, Restored, Swapped};
@@ -117,6 +118,15 @@ pub struct Summary {
     /// What is still there that should not be, or stays on purpose.
     #[serde(deserialize_with = "null_is_default")]
     pub leftovers: Vec<String>,
+}
+
+impl Summary {
+    /// Whether it ended because somebody asked for that.
+    pub fn is_cancelled(&self) -> bool {
+        let failure = self.failure.as_ref();
+        self.status == Status::Failed
+            && failure.is_some_and(|failure| failure.name == ErrorKind::Cancelled.name())
+    }
 }
 
 /// The backup that a replication copies.

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 
 use crate::backup::{Output, create};
 use crate::cloud::{self, Cloud};
+use crate::follow::Past;
 use crate::history::View;
 use crate::paint::Paint;
 use crate::render::{checks, verdict_line};
 use crate::screen::Screen;
 use crate::summary::Validation;
-use crate::{Error, exit, follow, history};
+use crate::{Error, arguments, exit, follow, history};
 
 /// Prove a backup again where it lies: restored there, read as a whole, held against its manifest.
 ///
@@ -21,12 +22,13 @@ use crate::{Error, exit, follow, history};
 #[derive(Debug, Args)]
 pub struct Validate {
     /// The operation that made the backup, such as prod-db-20261120t060000z-3f9a1c2b7d.
+    #[arg(value_parser = arguments::operation)]
     operation_id: String,
     /// The Region of the backup or its copy. Default: the one of the workflow below.
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", value_parser = arguments::region)]
     region: Option<String>,
     /// The run: the same operation and run are the same validation. Default: now.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::run_id)]
     run_id: Option<String>,
     /// Start it and return at once.
     #[arg(long)]
@@ -65,7 +67,7 @@ pub async fn run(args: Validate, table: String) -> Result<u8, Error> {
     }
     let (mut view, mut screen) = (View::default(), Screen::beside(args.output));
     let ended = tokio::select! {
-        ended = follow::to_the_end(&cloud, &execution, &mut view, &mut screen) => ended?,
+        ended = follow::to_the_end(&cloud, &execution, &mut view, &mut screen, Past::NotKept) => ended?,
         _ = tokio::signal::ctrl_c() => {
             screen.close();
             eprintln!("\nDetached; the validation goes on: {execution}");

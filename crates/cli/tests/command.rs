@@ -41,3 +41,68 @@ fn every_command_has_a_manual_page() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("file/x"), "{output:?}");
 }
+
+#[test]
+fn what_is_misspelt_starts_nothing() {
+    // Where nobody answers: whoever asks AWS fails, and not with 2.
+    let refused = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+            .args(arguments)
+            .args(["--yes", "--state-machine-arn", "arn:aws:states:us-east-1:123456789012:stateMachine:x"])
+            .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "a")
+            .env("AWS_SECRET_ACCESS_KEY", "b")
+            .env("AWS_MAX_ATTEMPTS", "1")
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let cases: &[(&[&str], &str)] = &[
+        (&["restore", "prod-db", "--restore-time", "yesterday"], "--restore-time"),
+        (&["restore", "prod-db", "--at", "2026-11-20"], "--at"),
+        (&["restore", "prod-db", "--region", "mars-1"], "--region"),
+        (&["restore", "prod-db", "--target", "prod_db"], "--target"),
+        (&["restore", "prod-db", "--class", "m6g.large"], "--class"),
+        (&["restore", "prod_db"], "<DATABASE>"),
+        (&["pitr", "prod-db", "--time", "yesterday"], "--time"),
+        (&["pitr", "prod-db", "--region", "eu-wst-1"], "--region"),
+        (&["replicate", "prod-db", "--to", "eu-wst-1"], "--to"),
+        (&["replicate", "prod-db", "--backup", "prod-db"], "--backup"),
+        (&["replicate", "prod-db", "--copy-share", "2"], "--copy-share"),
+        (&["replicate", "prod-db", "--deadline-minutes", "0"], "--deadline-minutes"),
+    ];
+    for (arguments, flag) in cases {
+        let (code, said) = refused(arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {said}");
+        assert!(said.contains("invalid value") && said.contains(flag), "{arguments:?}: {said}");
+    }
+    // The same, well-formed, is asked of AWS, where nobody is.
+    let (code, said) = refused(&["replicate", "prod-db", "--to", "eu-west-1"]);
+    assert_eq!(code, Some(1), "{said}");
+}
+
+#[test]
+fn verbs_that_do_not_ask_refuse_what_is_misspelt_too() {
+    let arn = ["--state-machine-arn", "arn:aws:states:us-east-1:123456789012:stateMachine:x"];
+    let cases: &[&[&str]] = &[
+        &["backup", "create", "prod-db", "--target-region", "eu-wst-1"],
+        &["backup", "create", "prod-db", "--tier", "hourly"],
+        &["backup", "create", "prod-db", "--run-id", "a b"],
+        &["validate", "prod-db-r1-0123456789", "--region", "eu-wst-1"],
+        &["validate", "prod-db"],
+        &["ops", "logs", "prod-db-r1-0123456789", "--function", "nosuch"],
+    ];
+    for arguments in cases {
+        let mut all = arguments.to_vec();
+        if arguments[0] != "ops" {
+            all.extend(arn);
+        }
+        let output = holdfast(&all);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains("invalid value"), "{arguments:?}: {said}");
+    }
+    let output = holdfast(&["ops", "logs", "prod-db-r1-0123456789", "--function", "nosuch"]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("validate-backup"));
+}

@@ -4,10 +4,55 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::operation::Phase;
+use crate::operation::{Kind, Phase, Request};
+use crate::validation::Verdict;
 
 /// So many of the newest are looked at: what was long ago says less of today.
 pub const RUNS: usize = 10;
+
+/// What an operation does, as far as its time depends on it: only what does the same tells of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// It plans and makes nothing.
+    pub verify_only: bool,
+    /// What it made is restored or read, and proven; of a replication, at least some of its copies.
+    pub proven: bool,
+    /// What it restored takes the database's place.
+    pub swapped: bool,
+}
+
+impl Work {
+    /// What is asked for by `request`, the JSON text in a record. `None` when it cannot be read.
+    pub fn asked(kind: Kind, request: &str) -> Option<Work> {
+        let request = Request::read(kind, request).ok()?;
+        Some(match &request {
+            Request::Backup(backup) => {
+                Work { verify_only: false, proven: backup.validation.enabled, swapped: false }
+            }
+            Request::Replication(replication) => {
+                Work { verify_only: false, proven: replication.validation.copy_share > 0.0, swapped: false }
+            }
+            Request::Restore(restore) => Work {
+                verify_only: restore.verify_only,
+                proven: restore.validation.enabled && !restore.verify_only,
+                swapped: restore.swap.is_some() && !restore.verify_only,
+            },
+        })
+    }
+
+    /// What an operation that has ended did: a proof that was asked for may not have been run. `verdict` is the record's.
+    pub fn done(kind: Kind, request: &str, verdict: Option<&str>) -> Option<Work> {
+        let asked = Work::asked(kind, request)?;
+        let ran = match kind {
+            // Its verdict would be that of the backup, which it proves nothing of.
+            Kind::Replication => true,
+            Kind::Backup | Kind::Restore => {
+                verdict.is_some_and(|verdict| verdict != Verdict::NotRun.as_str())
+            }
+        };
+        Some(Work { proven: asked.proven && ran, ..asked })
+    }
+}
 
 /// How long an earlier operation took.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,6 +159,40 @@ mod tests {
             [0.0, 50.0, 199.9, 200.0, 5000.0, -3.0, f64::NAN].map(|elapsed| expected.percent(elapsed));
         assert_eq!(percents, [0, 25, 99, 99, 99, 0, 0]);
         assert_eq!(Expectation::of(&[past(0.0, None)]).unwrap().percent(5.0), 0);
+    }
+
+    #[test]
+    fn only_what_does_the_same_tells_of_another() {
+        use crate::ids::Region;
+        use crate::request::RestoreRequest;
+
+        let home = Region::parse("us-east-1").unwrap();
+        let request = |more: Value| {
+            let mut input = json!({"databaseId": "prod-db", "runId": "r1"});
+            input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            serde_json::to_string(&RestoreRequest::parse(&input, "r1", &home).unwrap()).unwrap()
+        };
+        let asked = |more: Value| Work::asked(Kind::Restore, &request(more)).unwrap();
+        let done = |more: Value, verdict| Work::done(Kind::Restore, &request(more), verdict).unwrap();
+        let whole = asked(json!({}));
+        assert_eq!(whole, done(json!({}), Some("VALID")));
+        assert_eq!(whole, done(json!({}), Some("INCONCLUSIVE")));
+        // A plan alone, a restore that nobody looked at, and one with a swap are other work.
+        for other in [
+            done(json!({"verifyOnly": true}), None),
+            done(json!({}), Some("NOT_RUN")),
+            done(json!({}), None),
+            done(json!({"validation": {"enabled": false}}), Some("NOT_RUN")),
+            done(json!({"swap": true}), Some("VALID")),
+        ] {
+            assert_ne!(whole, other);
+        }
+        // Each is told of by its like.
+        assert_eq!(asked(json!({"verifyOnly": true})), done(json!({"verifyOnly": true, "swap": true}), None));
+        let unproven = json!({"validation": {"enabled": false}});
+        assert_eq!(asked(unproven.clone()), done(unproven, Some("NOT_RUN")));
+        assert_eq!(asked(json!({"validation": {"enabled": false}})), done(json!({}), Some("NOT_RUN")));
+        assert_eq!(Work::asked(Kind::Restore, "{}"), None);
     }
 
     #[test]

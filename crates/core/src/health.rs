@@ -78,7 +78,7 @@ impl Quota {
         Err(Error::new(
             ErrorKind::SnapshotQuotaExceeded,
             format!(
-                "{region} holds {} manual snapshots of {} allowed; prune, or raise the quota in Service Quotas",
+                "there are {} manual snapshots of {} allowed in {region}; prune, or raise the quota in Service Quotas",
                 self.used, self.max
             ),
         ))

@@ -36,7 +36,7 @@ pub struct Planned {
 /// Finds the backup in `home`.
 ///
 /// # Errors
-/// `RecoveryPointNotFound`, `InvalidInput` when it is of another database, `ValidationFailed` when it was refused,
+/// `RecoveryPointNotFound`, `InvalidInput` when it is of another database or its copies could not be proven as asked for, `ValidationFailed` when it was refused,
 /// `SnapshotFailed`, `NameTaken`, or what the call met.
 pub async fn handle(rds: &impl Rds, home: &Region, input: Input) -> Result<Answer<Planned>> {
     let request = &input.request;
@@ -45,6 +45,7 @@ pub async fn handle(rds: &impl Rds, home: &Region, input: Input) -> Result<Answe
         None => newest(rds, home, request).await?,
     };
     let verdict = verdict_of(&snapshot)?;
+    provable(request, &operation_id, verdict)?;
     let message = format!("{} is {}", snapshot.id, verdict.as_str());
     let planned = Planned {
         backup: BackupFound { operation_id, verdict, taken_at: snapshot.taken_at },
@@ -52,6 +53,18 @@ pub async fn handle(rds: &impl Rds, home: &Region, input: Input) -> Result<Answe
         snapshot: SnapshotResult::from(&snapshot),
     };
     Ok(Answer::Final { progress: Progress::new("plan", None, message), result: planned })
+}
+
+/// A copy is proven against what its backup held (`manifests/<operationId>.json`), which nobody wrote down of a backup that was
+/// never proven. A proof that was asked for and cannot be had is refused before anything is copied.
+fn provable(request: &ReplicationRequest, backup: &OperationId, verdict: Verdict) -> Result<()> {
+    match verdict {
+        Verdict::NotRun if request.validation.copy_share > 0.0 => Err(Error::invalid(format!(
+            "validation.copyShare: {backup} was never proven, so there is nothing that a copy of it could be held against; leave \
+             the share out, and its copies are not proven either, or copy a backup that was found VALID"
+        ))),
+        Verdict::NotRun | Verdict::Valid | Verdict::Invalid | Verdict::Inconclusive => Ok(()),
+    }
 }
 
 fn not_found(message: String) -> Error {

@@ -87,6 +87,21 @@ async fn one_that_is_named_is_taken_even_when_nobody_proved_it() {
 }
 
 #[tokio::test]
+async fn copies_of_what_nobody_proved_cannot_be_proven_and_are_not_made_as_if() {
+    let all = || vec![backup(OLD, tags::UNPROVEN, 10), backup(NEW, "VALID", 20)];
+    let share = |backup: &str, share: f64| {
+        let mut asked = asked(Some(backup));
+        asked["validation"] = json!({"copyShare": share});
+        asked
+    };
+    let refused = plan(all(), share(OLD, 0.1)).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::InvalidInput);
+    assert!(refused.message.contains("was never proven") && refused.message.contains(OLD), "{refused}");
+    assert!(plan(all(), share(OLD, 0.0)).await.is_ok());
+    assert!(plan(all(), share(NEW, 1.0)).await.is_ok());
+}
+
+#[tokio::test]
 async fn what_cannot_be_relied_on_is_named() {
     let of = |status| Snapshot { status, ..backup(OLD, "VALID", 10) };
     let with = |key: &str, value: &str| {

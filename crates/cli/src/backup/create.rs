@@ -6,12 +6,14 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use clap::Args;
 use serde_json::Value;
 
-use super::{Output, describe};
+use super::Output;
 use crate::{
-    Error,
+    Error, arguments,
     cloud::Cloud,
-    exit, follow,
+    exit,
+    follow::{self, Past},
     history::{self, View},
+    ops::execution::{self, Execution, Looked, State},
     paint::Paint,
     render::{self, Around},
     request::{self, Flags, TargetRegion, login},
@@ -23,6 +25,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct Create {
     /// The RDS instance to back up.
+    #[arg(value_parser = arguments::database)]
     database: String,
     /// Copy to this Region, encrypted with this key of that Region; repeat for more. Without =KEY: alias/holdfast.
     #[arg(long = "target-region", value_name = "REGION=KEY")]
@@ -31,10 +34,10 @@ pub struct Create {
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
     /// The run, usually its scheduled time: the same database and run are the same operation. Default: now.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::run_id)]
     run_id: Option<String>,
     /// daily, weekly, monthly or yearly.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::tier)]
     tier: Option<String>,
     /// Tag the snapshot and its copies; repeat for more.
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = request::parse_tag)]
@@ -43,7 +46,7 @@ pub struct Create {
     #[arg(long)]
     no_validation: bool,
     /// Restore this share of the copies in their Regions as well, and hold them against the backup: from 0 to 1.
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = arguments::share)]
     copy_share: Option<f64>,
     /// Log in with this secret to read the database around its snapshot, so that the backup is held against it. What is
     /// restored from the backup is logged in to in the same way: without a login no restore can be proven or swapped in,
@@ -54,7 +57,7 @@ pub struct Create {
     #[arg(long, value_name = "USER", group = "login")]
     login_user: Option<String>,
     /// Give up after this many minutes.
-    #[arg(long, value_name = "MINUTES")]
+    #[arg(long, value_name = "MINUTES", value_parser = arguments::minutes)]
     deadline_minutes: Option<u32>,
     /// Start it and return at once.
     #[arg(long)]
@@ -85,12 +88,25 @@ pub enum Outcome {
         error: String,
         /// Its cause.
         cause: String,
+        /// The operation, when it had begun.
+        left: Option<Box<Left>>,
     },
     /// Ctrl-C.
     Detached {
         /// The operation, if it was known by then.
         operation_id: Option<String>,
     },
+}
+
+/// An operation that has not ended, though the execution that was followed has.
+#[derive(Debug)]
+pub struct Left {
+    /// Its id.
+    pub operation_id: String,
+    /// Its phase.
+    pub status: String,
+    /// The execution that its record names now.
+    pub execution: Execution,
 }
 
 /// Runs the verb; the answer is the exit code.
@@ -169,7 +185,7 @@ pub fn started(execution: &str, input: &Value, output: Output) -> u8 {
 pub async fn follow(cloud: &Cloud, execution: &str, mut screen: Screen) -> Result<Outcome, Error> {
     let mut view = View::default();
     let ended = tokio::select! {
-        ended = follow::to_the_end(cloud, execution, &mut view, &mut screen) => Some(ended?),
+        ended = follow::to_the_end(cloud, execution, &mut view, &mut screen, Past::InRecords) => Some(ended?),
         _ = tokio::signal::ctrl_c() => None,
     };
     let Some(ended) = ended else {
@@ -177,10 +193,17 @@ pub async fn follow(cloud: &Cloud, execution: &str, mut screen: Screen) -> Resul
         return Ok(Outcome::Detached { operation_id: view.operation_id });
     };
     // The record is what counts, and a failed execution has no output.
-    let recorded = match &ended.view.operation_id {
-        Some(id) => describe::record(cloud, id).await?.and_then(|record| record.summary),
-        None => None,
-    };
+    let (mut recorded, mut left) = (None, None);
+    if let Some(id) = &ended.view.operation_id {
+        match execution::look(cloud, id).await? {
+            Looked::Missing => {}
+            Looked::Ended(record) => recorded = record.summary,
+            Looked::Open(record, execution) => {
+                let (operation_id, status) = (id.clone(), record.status);
+                left = Some(Box::new(Left { operation_id, status, execution }));
+            }
+        }
+    }
     let output = || serde_json::from_str(ended.output.as_deref()?).ok();
     let summary =
         recorded.or_else(|| if ended.status == ExecutionStatus::Succeeded { output() } else { None });
@@ -193,8 +216,9 @@ pub async fn follow(cloud: &Cloud, execution: &str, mut screen: Screen) -> Resul
             Outcome::Ended { json, summary: Box::new(summary), transitions: ended.view.transitions }
         }
         None => Outcome::NoSummary {
-            error: ended.error.unwrap_or_else(|| ended.status.to_string()),
+            error: ended.error.filter(|error| !error.is_empty()).unwrap_or_else(|| ended.status.to_string()),
             cause: ended.cause.unwrap_or_default(),
+            left,
         },
     })
 }
@@ -212,8 +236,11 @@ pub fn report(outcome: &Outcome, what: &str, execution: &str, table: &str, outpu
             }
             exit::of_status(summary.status)
         }
-        Outcome::NoSummary { error, cause } => {
-            eprintln!("\nThe {what} failed: {}\nExecution: {execution}", history::in_words(error, cause));
+        Outcome::NoSummary { error, cause, left } => {
+            if output == Output::Json {
+                println!("{:#}", no_summary_json(execution, error, cause, left.as_deref()));
+            }
+            eprintln!("\n{}", no_summary(what, execution, &history::in_words(error, cause), left.as_deref()));
             exit::FAILED
         }
         Outcome::Detached { operation_id } => {
@@ -224,5 +251,60 @@ pub fn report(outcome: &Outcome, what: &str, execution: &str, table: &str, outpu
             eprintln!("\nDetached; the {what} goes on. {back}");
             exit::DETACHED
         }
+    }
+}
+
+fn no_summary_json(execution: &str, error: &str, cause: &str, left: Option<&Left>) -> Value {
+    let mut json = serde_json::json!({"executionArn": execution, "error": error, "cause": cause});
+    if let Some(left) = left {
+        json["operationId"] = serde_json::json!(left.operation_id);
+        json["status"] = serde_json::json!(left.status);
+        json["execution"] = left.execution.json();
+    }
+    json
+}
+
+/// An execution that ended without an end of its operation: that one waits for somebody, or another goes on with it.
+fn no_summary(what: &str, execution: &str, said: &str, left: Option<&Left>) -> String {
+    let Some(left) = left else { return format!("The {what} failed: {said}\nExecution: {execution}") };
+    let now = &left.execution;
+    let standing = match now.state {
+        State::Running => "another execution works on it".to_owned(),
+        State::Ended(_) | State::Gone | State::Unknown(_) => now.sentence(),
+    };
+    format!(
+        "The execution ended before the {what} did: {said}\nExecution: {execution}\nThe {what} has not ended ({}), and {standing}.\n{}",
+        render::words(&left.status),
+        now.next(&left.operation_id)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_execution_that_ended_early_says_how_to_go_on_with_its_operation() {
+        let left = |state| Left {
+            operation_id: "op-1".to_owned(),
+            status: "RESTORING".to_owned(),
+            execution: Execution { arn: "arn".to_owned(), state },
+        };
+        let said = |left: Option<&Left>| no_summary("restore", "arn", "ABORTED", left);
+        assert_eq!(said(None), "The restore failed: ABORTED\nExecution: arn");
+        let how = execution::How { status: "ABORTED", since: None, cause: None };
+        let dead = left(State::Ended(how));
+        assert_eq!(
+            said(Some(&dead)),
+            "The execution ended before the restore did: ABORTED\nExecution: arn\nThe restore has not ended (restoring), and \
+             nobody works on it: its execution ended ABORTED.\nGo on with: holdfast ops resume op-1"
+        );
+        let json = no_summary_json("arn", "ABORTED", "", Some(&dead));
+        assert_eq!((&json["operationId"], &json["execution"]["status"]), (&"op-1".into(), &"ABORTED".into()));
+        let other = said(Some(&left(State::Running)));
+        assert!(
+            other.contains("another execution works on it") && other.contains("ops wait op-1"),
+            "{other}"
+        );
     }
 }

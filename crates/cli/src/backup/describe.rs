@@ -12,6 +12,7 @@ use crate::{
     Error,
     cloud::Cloud,
     exit, follow,
+    ops::execution::{self, Execution, Looked, State},
     paint::Paint,
     render::{self, Around},
     summary::Summary,
@@ -74,21 +75,20 @@ pub struct Record {
 /// When there is no such operation, or AWS cannot be asked.
 pub async fn run(args: Describe, table: String) -> Result<u8, Error> {
     let cloud = Cloud::from_env(table).await;
-    let Some(record) = record(&cloud, &args.operation_id).await? else {
-        return Err(Error::NoSuchOperation { id: args.operation_id, table: cloud.table });
-    };
-    let Some(json) = &record.summary else {
-        running(&args, &record);
-        return Ok(exit::RUNNING);
-    };
-    ended(&cloud, &record, json, args.output).await
+    match execution::look(&cloud, &args.operation_id).await? {
+        Looked::Missing => Err(Error::NoSuchOperation { id: args.operation_id, table: cloud.table }),
+        Looked::Ended(record) => ended(&cloud, &record, args.output).await,
+        Looked::Open(record, execution) => Ok(open(&args.operation_id, &record, &execution, args.output)),
+    }
 }
 
 /// Writes how an operation ended; the answer is the exit code.
 ///
 /// # Errors
-/// `Unreadable` when its summary is none.
-pub async fn ended(cloud: &Cloud, record: &Record, json: &Value, output: Output) -> Result<u8, Error> {
+/// `Unreadable` when it has no summary, or that is none.
+pub async fn ended(cloud: &Cloud, record: &Record, output: Output) -> Result<u8, Error> {
+    let json =
+        record.summary.as_ref().ok_or_else(|| Error::Unreadable("the record has no end".to_owned()))?;
     let summary: Summary = serde_json::from_value(json.clone()).map_err(|error| {
         Error::Unreadable(format!("the summary of {} cannot be read: {error}", json["operationId"]))
     })?;
@@ -107,23 +107,36 @@ pub async fn ended(cloud: &Cloud, record: &Record, json: &Value, output: Output)
     Ok(exit::of_status(summary.status))
 }
 
-fn running(args: &Describe, record: &Record) {
-    match args.output {
+/// Writes how far an operation is that has not ended, and whether anybody works on it; the answer is the exit code.
+pub(crate) fn open(operation_id: &str, record: &Record, execution: &Execution, output: Output) -> u8 {
+    match output {
         Output::Json => println!(
             "{:#}",
-            json!({"operationId": args.operation_id, "databaseId": record.database_id, "status": record.status, "startedAt": record.started_at})
+            json!({"operationId": operation_id, "databaseId": record.database_id, "status": record.status,
+                   "startedAt": record.started_at, "execution": execution.json()})
         ),
-        Output::Table => {
-            println!(
-                "The {} of {} is going on: {}, begun {}.\n",
-                record.kind.to_lowercase(),
-                record.database_id,
-                render::words(&record.status),
-                render::moment(&record.started_at)
-            );
-            for [name, time, detail] in &record.checkpoints {
-                println!("  {}  {:<16} {detail}", render::moment(time), render::words(name));
-            }
+        Output::Table => print!("{}", open_text(operation_id, record, execution)),
+    }
+    execution.exit_code()
+}
+
+fn open_text(operation_id: &str, record: &Record, execution: &Execution) -> String {
+    let mut text = format!("{}\n\n", standing(record, execution));
+    for [name, time, detail] in &record.checkpoints {
+        text.push_str(&format!("  {}  {:<16} {detail}\n", render::moment(time), render::words(name)));
+    }
+    text.push_str(&format!("\n{}\n", execution.next(operation_id)));
+    text
+}
+
+/// How far it is, and whether anybody works on it, in one sentence or two.
+pub(crate) fn standing(record: &Record, execution: &Execution) -> String {
+    let what = format!("The {} of {}", record.kind.to_lowercase(), record.database_id);
+    let how_far = format!("{}, begun {}", render::words(&record.status), render::moment(&record.started_at));
+    match execution.state {
+        State::Running => format!("{what} is going on: {how_far}."),
+        State::Ended(_) | State::Gone | State::Unknown(_) => {
+            format!("{what} has not ended ({how_far}), and {}.", execution.sentence())
         }
     }
 }
@@ -141,7 +154,7 @@ pub async fn record(cloud: &Cloud, operation_id: &str) -> Result<Option<Record>,
         .consistent_read(true)
         .send()
         .await
-        .map_err(|error| Error::aws("GetItem", &error))?;
+        .map_err(|error| Error::of_table("GetItem", &cloud.table, &error))?;
     Ok(answer.item.map(|item| read(&json_of_map(&item))))
 }
 
@@ -228,6 +241,34 @@ mod tests {
             json!({"operationId": "op", "databaseId": "prod-db", "status": "SUCCEEDED", "apiCalls": 69, "failure": null})
         );
         assert!(serde_json::from_value::<Summary>(summary).is_ok());
+    }
+
+    #[test]
+    fn one_that_has_not_ended_says_whether_anybody_works_on_it() {
+        let item = json!({"operationId": "op", "databaseId": "prod-db", "type": "RESTORE", "status": "RESTORING",
+            "startedAt": "2026-11-20T06:00:00.123456789Z", "owner": "arn",
+            "checkpoints": [{"name": "PLANNING", "time": "2026-11-20T06:00:00.123456789Z", "detail": "begun by arn"}]});
+        let said = |state| open_text("op", &read(&item), &Execution { arn: "arn".to_owned(), state });
+        assert_eq!(
+            said(State::Running),
+            "The restore of prod-db is going on: restoring, begun 2026-11-20 06:00:00Z.
+
+  2026-11-20 06:00:00Z  planning         begun by arn
+
+Follow it with: holdfast ops wait op
+"
+        );
+        let gone = said(State::Gone);
+        assert!(
+            gone.starts_with(
+                "The restore of prod-db has not ended (restoring, begun 2026-11-20 06:00:00Z), and nobody works on it: its \
+                 execution is gone"
+            ) && gone.ends_with("Go on with: holdfast ops resume op\n"),
+            "{gone}"
+        );
+        let unknown = said(State::Unknown("not you".to_owned()));
+        assert!(unknown.contains("whether anybody works on it is not known: not you."), "{unknown}");
+        assert!(!unknown.contains("going on") && !unknown.contains("resume"), "{unknown}");
     }
 
     #[test]

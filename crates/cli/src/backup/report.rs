@@ -13,6 +13,7 @@ use crate::{
     Error,
     cloud::Cloud,
     exit,
+    ops::execution::{self, Looked},
     paint::Paint,
     render::{self, Around},
     summary::{self, Summary},
@@ -37,17 +38,22 @@ pub struct Report {
 /// When there is no such operation or no report, it cannot be read, or the page cannot be written.
 pub async fn run(args: Report, table: String) -> Result<u8, Error> {
     let cloud = Cloud::from_env(table).await;
-    let Some(record) = describe::record(&cloud, &args.operation_id).await? else {
-        return Err(Error::NoSuchOperation { id: args.operation_id, table: cloud.table });
+    let record = match execution::look(&cloud, &args.operation_id).await? {
+        Looked::Missing => {
+            return Err(Error::NoSuchOperation { id: args.operation_id, table: cloud.table });
+        }
+        Looked::Open(record, execution) => {
+            eprintln!(
+                "{} Its report is written when it ends.\n{}",
+                describe::standing(&record, &execution),
+                execution.next(&args.operation_id)
+            );
+            return Ok(execution.exit_code());
+        }
+        Looked::Ended(record) => record,
     };
-    let Some(summary) = &record.summary else {
-        eprintln!(
-            "The backup of {} is going on ({}); its report is written when it ends.",
-            record.database_id,
-            render::words(&record.status)
-        );
-        return Ok(exit::RUNNING);
-    };
+    let summary =
+        record.summary.as_ref().ok_or_else(|| Error::Unreadable("the record has no end".to_owned()))?;
     let place = read_summary(summary)?.report.ok_or_else(|| {
         Error::Unreadable(format!("the record of {} does not say where its report is", args.operation_id))
     })?;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::backup::{Output, describe};
 use crate::cloud::Cloud;
+use crate::ops::execution::{self, Looked, State};
 use crate::paint::Paint;
 use crate::render::{duration, moment};
 use crate::{Error, exit};
@@ -21,12 +22,12 @@ const BY_STATUS: &str = "TypeStatusIndex";
 /// Records looked at of each kind and status when no database is named: the index has no order in time.
 const LOOKED_AT: usize = 1000;
 
-/// List operations, the newest first: backups and restores, with how they ended.
+/// List operations, the newest first: how they ended, and of those that have not whether anybody works on them.
 #[derive(Debug, Args)]
 pub struct List {
     /// Only of this database. Without it, up to 1,000 records of each kind and status are looked at.
     database: Option<String>,
-    /// Only those that go on.
+    /// Only those that have not ended: they go on, or nobody works on them any more.
     #[arg(long)]
     running: bool,
     /// So many at most.
@@ -51,12 +52,45 @@ pub async fn run(args: List, table: String) -> Result<u8, Error> {
         }
         None => of_all(&cloud, args.running).await?,
     };
-    let rows = newest(found, &args);
+    let mut rows = newest(found, &args);
+    let mut unknown = None;
+    for row in rows.iter_mut().filter(|row| is_running(row)) {
+        let id = row["operationId"].as_str().unwrap_or_default();
+        // Read again as well: an index is behind its table, and what is dead is not to be guessed.
+        match execution::look(&cloud, id).await? {
+            Looked::Missing => row["execution"] = Value::Null,
+            Looked::Ended(_) => {
+                if let Some(item) = item(&cloud, id).await? {
+                    take_over(row, &item);
+                }
+            }
+            Looked::Open(record, execution) => {
+                row["status"] = json!(record.status);
+                row["owner"] = json!(record.owner);
+                row["execution"] = execution.json();
+                if let State::Unknown(why) = execution.state {
+                    unknown.get_or_insert(why);
+                }
+            }
+        }
+    }
+    // What has ended meanwhile is not among those that have not.
+    rows.retain(|row| !args.running || is_running(row));
     match args.output {
         Output::Json => println!("{:#}", json!(rows)),
         Output::Table => print!("{}", text(&rows, jiff::Timestamp::now(), Paint::for_stdout())),
     }
+    if let Some(why) = unknown {
+        eprintln!("holdfast: whether all of them are worked on is not known: {why}");
+    }
     Ok(exit::SUCCEEDED)
+}
+
+/// What the index has of a row, as the table has it now.
+fn take_over(row: &mut Value, item: &Value) {
+    for name in ["status", "verdict", "endedAt", "owner"] {
+        row[name] = item[name].clone();
+    }
 }
 
 fn is_running(row: &Value) -> bool {
@@ -82,9 +116,10 @@ pub(crate) async fn item(cloud: &Cloud, operation_id: &str) -> Result<Option<Val
         .get_item()
         .table_name(&cloud.table)
         .key("operationId", AttributeValue::S(operation_id.to_owned()))
+        .consistent_read(true)
         .send()
         .await
-        .map_err(|error| Error::aws("GetItem", &error))?;
+        .map_err(|error| Error::of_table("GetItem", &cloud.table, &error))?;
     Ok(answer.item.map(|item| describe::json_of_map(&item)))
 }
 
@@ -129,7 +164,7 @@ async fn query(
                 .expression_attribute_names("#type", "type")
                 .expression_attribute_names("#status", "status");
         }
-        let page = query.send().await.map_err(|error| Error::aws("Query", &error))?;
+        let page = query.send().await.map_err(|error| Error::of_table("Query", &cloud.table, &error))?;
         rows.extend(page.items().iter().map(describe::json_of_map));
         start = page.last_evaluated_key().cloned();
         if start.is_none() || rows.len() >= enough {
@@ -151,6 +186,7 @@ fn text(rows: &[Value], now: jiff::Timestamp, paint: Paint) -> String {
         let status = match row["status"].as_str() {
             Some("SUCCEEDED") => paint.good(&padded),
             Some("FAILED") => paint.bad(&padded),
+            _ if is_dead(row) => paint.bad(&padded),
             _ => paint.warn(&padded),
         };
         text.push_str(&format!(
@@ -161,7 +197,19 @@ fn text(rows: &[Value], now: jiff::Timestamp, paint: Paint) -> String {
             e = widths[4]
         ));
     }
+    let dead = rows.iter().filter(|row| is_dead(row)).count();
+    if dead > 0 {
+        text.push_str(&format!(
+            "\nNobody works on {dead} of these. Go on with: holdfast ops resume OPERATION\n"
+        ));
+    }
     text
+}
+
+/// Whether it is known that nobody works on it, though it has not ended.
+fn is_dead(row: &Value) -> bool {
+    let status = row["execution"]["status"].as_str();
+    status.is_some_and(|status| !matches!(status, "RUNNING" | "UNKNOWN"))
 }
 
 fn cells(row: &Value, now: jiff::Timestamp) -> [String; 6] {
@@ -172,7 +220,15 @@ fn cells(row: &Value, now: jiff::Timestamp) -> [String; 6] {
         duration(seconds.max(0.0))
     });
     let verdict = said("verdict");
-    let status = if verdict.is_empty() { said("status") } else { format!("{} ({verdict})", said("status")) };
+    let mut status = said("status");
+    if !verdict.is_empty() {
+        status.push_str(&format!(" ({verdict})"));
+    }
+    match row["execution"]["status"].as_str() {
+        None | Some("RUNNING") => {}
+        Some("UNKNOWN") => status.push_str(", execution not known"),
+        Some(word) => status.push_str(&format!(", execution {word}")),
+    }
     [
         moment(&said("startedAt")),
         said("type").to_lowercase(),
@@ -232,6 +288,27 @@ mod tests {
 2026-11-20 07:00:00Z  backup   prod-db  FAILED                   5.0 s  op-2
 2026-11-20 06:00:00Z  backup   prod-db  SUCCEEDED (VALID)  30 min 00 s  op-1
 "
+        );
+    }
+
+    #[test]
+    fn what_nobody_works_on_is_not_shown_as_going_on() {
+        let with = |status: &str| {
+            let mut row = rows()[1].clone();
+            row["execution"] = json!({"arn": "a", "status": status});
+            text(&[row], "2026-11-20T08:10:00Z".parse().unwrap(), Paint::PLAIN)
+        };
+        assert!(with("RUNNING").contains("RESTORING  10 min") && !with("RUNNING").contains("Nobody"));
+        let dead = with("ABORTED");
+        assert!(dead.contains("RESTORING, execution ABORTED  "), "{dead}");
+        assert!(
+            dead.ends_with("\nNobody works on 1 of these. Go on with: holdfast ops resume OPERATION\n"),
+            "{dead}"
+        );
+        let unknown = with("UNKNOWN");
+        assert!(
+            unknown.contains("RESTORING, execution not known  ") && !unknown.contains("Nobody"),
+            "{unknown}"
         );
     }
 

@@ -20,6 +20,23 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 /// How often `--follow` looks again.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// Whose lines an operation has: the functions that work on one (`functions/`), and the workflow between them.
+const FUNCTIONS: [&str; 10] = [
+    "capture-baseline",
+    "create-snapshot",
+    "health-check",
+    "replicate-to-region",
+    "restore-database",
+    "swap-database",
+    "update-state",
+    "validate-backup",
+    "verify-database",
+    WORKFLOW,
+];
+
+/// What stands for a function in a line of the workflow's own.
+const WORKFLOW: &str = "workflow";
+
 /// Show what the functions of an operation logged, in order of time, and what failed between them.
 #[derive(Debug, Args)]
 pub struct Logs {
@@ -32,7 +49,7 @@ pub struct Logs {
     #[arg(long)]
     follow: bool,
     /// Only of this function, such as validate-backup.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = FUNCTIONS)]
     function: Option<String>,
     /// How it is written; JSON is one object per line.
     #[arg(long, value_enum, default_value = "table")]
@@ -269,7 +286,7 @@ async fn failures(cloud: &Cloud, owner: &str, read: &mut Read) {
     match follow::failures(cloud, owner).await {
         Ok(all) => read.lines.extend(all.into_iter().map(|(time, message)| Line {
             time,
-            function: "workflow".to_owned(),
+            function: WORKFLOW.to_owned(),
             level: "ERROR".to_owned(),
             message,
             fields: BTreeMap::new(),
@@ -393,6 +410,18 @@ mod tests {
             assert_eq!(read.lines.len(), 1);
             assert_eq!(code(&read.lines, &read.troubles, OPERATION), exit::INCONCLUSIVE);
         }
+    }
+
+    #[test]
+    fn every_function_of_an_operation_can_be_asked_for() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions");
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut there: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+        // These know no operations.
+        there.retain(|name| !["prune-backups", "sweep-temporary"].contains(&name.as_str()));
+        there.push(WORKFLOW.to_owned());
+        there.sort();
+        assert_eq!(there, FUNCTIONS);
     }
 
     #[test]

@@ -3,10 +3,15 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::backup::{Output, create, describe};
+use crate::backup::create::{self, Outcome};
+use crate::backup::{Output, describe};
 use crate::cloud::Cloud;
+use crate::ops::execution::{self, Execution, Looked};
 use crate::screen::Screen;
-use crate::{Error, ask, exit, render};
+use crate::{Error, ask, exit};
+
+/// What the execution that is stopped ends with: the name of [`ErrorKind::Cancelled`](holdfast_core::ErrorKind).
+const CANCELLED: &str = "Holdfast.Cancelled";
 
 /// Go on with an operation whose execution ended before it did: it was stopped, it timed out, or it was deleted.
 ///
@@ -25,7 +30,8 @@ pub struct Resume {
 
 /// End an operation: its execution is stopped, a swap is undone, what is temporary is removed.
 ///
-/// Snapshots stay, and so does a database that was restored; the record names what is left. The operation ends FAILED.
+/// Snapshots stay, and so does a database that was restored; the record names what is left. The operation ends FAILED, with
+/// Holdfast.Cancelled.
 #[derive(Debug, Args)]
 pub struct Cancel {
     /// The operation, such as prod-db-20261120t060000z-3f9a1c2b7d.
@@ -45,15 +51,16 @@ pub struct Cancel {
 pub async fn resume(args: Resume, table: String) -> Result<u8, Error> {
     let cloud = Cloud::from_env(table).await;
     let found = Found::look(&cloud, args.operation_id).await?;
-    if let Some(json) = &found.record.summary {
-        return describe::ended(&cloud, &found.record, json, args.output).await;
-    }
+    let Some(execution) = &found.execution else {
+        return describe::ended(&cloud, &found.record, args.output).await;
+    };
     let input = json!({"resume": found.id});
-    let execution = create::start(&cloud, &found.machine()?, &input).await?;
+    let started = create::start(&cloud, &found.machine(execution)?, &input).await?;
     if args.no_wait {
-        return Ok(create::started(&execution, &input, args.output));
+        return Ok(create::started(&started, &input, args.output));
     }
-    found.follow(&cloud, &execution, args.output).await
+    let outcome = create::follow(&cloud, &started, Screen::beside(args.output)).await?;
+    Ok(found.report(&cloud, &outcome, &started, args.output))
 }
 
 /// Runs `cancel`; the answer is the exit code.
@@ -63,65 +70,65 @@ pub async fn resume(args: Resume, table: String) -> Result<u8, Error> {
 pub async fn cancel(args: Cancel, table: String) -> Result<u8, Error> {
     let cloud = Cloud::from_env(table).await;
     let found = Found::look(&cloud, args.operation_id).await?;
-    if let Some(json) = &found.record.summary {
+    let Some(execution) = &found.execution else {
         eprintln!("It has ended: there is nothing to cancel.\n");
-        return describe::ended(&cloud, &found.record, json, args.output).await;
-    }
-    let (kind, database) = (found.record.kind.to_lowercase(), &found.record.database_id);
-    let doing = render::words(&found.record.status);
-    eprintln!("The {kind} of {database} is going on: {doing}, begun {}.", found.record.started_at);
-    eprintln!("It would be stopped, and what is temporary removed. Snapshots and restored databases stay.");
+        return describe::ended(&cloud, &found.record, args.output).await;
+    };
+    eprintln!("{}", describe::standing(&found.record, execution));
+    eprintln!("It would be ended, and what is temporary removed. Snapshots and restored databases stay.");
     if !args.yes && !ask::agreed("End it?")? {
-        eprintln!("It goes on.");
+        eprintln!("Nothing was ended.");
         return Ok(exit::FAILED);
     }
+    let machine = found.machine(execution)?;
     // The workflow's own clean-up runs in an execution of its own, which waits for this one to be gone.
-    let owner = found.owner()?;
-    let stopped = cloud.sfn.stop_execution().execution_arn(owner).error("Holdfast.Cancelled").send().await;
+    let stopped = cloud.sfn.stop_execution().execution_arn(&execution.arn).error(CANCELLED).send().await;
     if let Err(error) = stopped {
         let gone = error.as_service_error().is_some_and(|error| error.is_execution_does_not_exist());
         if !gone {
             return Err(Error::aws("StopExecution", &error));
         }
     }
-    let execution = create::start(&cloud, &found.machine()?, &json!({"cancel": found.id})).await?;
-    found.follow(&cloud, &execution, args.output).await
+    let started = create::start(&cloud, &machine, &json!({"cancel": found.id})).await?;
+    let outcome = create::follow(&cloud, &started, Screen::beside(args.output)).await?;
+    let code = found.report(&cloud, &outcome, &started, args.output);
+    Ok(if was_cancelled(&outcome) { exit::SUCCEEDED } else { code })
+}
+
+/// Whether it ended as it was asked to; one that came to its own end first, or was being cleaned up after a failure, did not.
+fn was_cancelled(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Ended { summary, .. } => summary.is_cancelled(),
+        Outcome::NoSummary { .. } | Outcome::Detached { .. } => false,
+    }
 }
 
 /// An operation that there is.
 struct Found {
     id: String,
-    record: describe::Record,
+    record: Box<describe::Record>,
+    /// The execution that its record names; `None` once it has ended.
+    execution: Option<Execution>,
 }
 
 impl Found {
     async fn look(cloud: &Cloud, id: String) -> Result<Found, Error> {
-        match describe::record(cloud, &id).await? {
-            Some(record) => Ok(Found { id, record }),
-            None => Err(Error::NoSuchOperation { id, table: cloud.table.clone() }),
-        }
-    }
-
-    fn owner(&self) -> Result<&str, Error> {
-        self.record.owner.as_deref().ok_or_else(|| {
-            Error::Unreadable(format!("the record of {} does not say which execution works on it", self.id))
+        Ok(match execution::look(cloud, &id).await? {
+            Looked::Missing => return Err(Error::NoSuchOperation { id, table: cloud.table.clone() }),
+            Looked::Ended(record) => Found { id, record, execution: None },
+            Looked::Open(record, execution) => Found { id, record, execution: Some(execution) },
         })
     }
 
     /// The workflow that it belongs to: the one of its execution, whether that still exists or not.
-    fn machine(&self) -> Result<String, Error> {
-        machine_of(self.owner()?).ok_or_else(|| {
-            Error::Unreadable(format!(
-                "the record of {} names no execution: {:?}",
-                self.id, self.record.owner
-            ))
+    fn machine(&self, execution: &Execution) -> Result<String, Error> {
+        machine_of(&execution.arn).ok_or_else(|| {
+            Error::Unreadable(format!("the record of {} names no execution: {:?}", self.id, execution.arn))
         })
     }
 
-    async fn follow(&self, cloud: &Cloud, execution: &str, output: Output) -> Result<u8, Error> {
-        let screen = Screen::beside(output);
-        let outcome = create::follow(cloud, execution, screen).await?;
-        Ok(create::report(&outcome, &self.record.kind.to_lowercase(), execution, &cloud.table, output))
+    fn report(&self, cloud: &Cloud, outcome: &Outcome, execution: &str, output: Output) -> u8 {
+        create::report(outcome, &self.record.kind.to_lowercase(), execution, &cloud.table, output)
     }
 }
 

@@ -5,9 +5,10 @@ use clap::Args;
 use crate::Error;
 use crate::backup::{Output, create, describe};
 use crate::cloud::Cloud;
+use crate::ops::execution::{self, Looked, State};
 use crate::screen::Screen;
 
-/// Follow an operation to its end, and say how it ended.
+/// Follow an operation to its end, and say how it ended; or that nobody works on it any more.
 #[derive(Debug, Args)]
 pub struct Wait {
     /// The operation, such as prod-db-20261120t060000z-3f9a1c2b7d.
@@ -23,19 +24,21 @@ pub struct Wait {
 /// When there is no such operation, or AWS cannot be asked.
 pub async fn run(args: Wait, table: String) -> Result<u8, Error> {
     let cloud = Cloud::from_env(table).await;
-    let Some(record) = describe::record(&cloud, &args.operation_id).await? else {
-        return Err(Error::NoSuchOperation { id: args.operation_id, table: cloud.table });
+    let (record, execution) = match execution::look(&cloud, &args.operation_id).await? {
+        Looked::Missing => {
+            return Err(Error::NoSuchOperation { id: args.operation_id, table: cloud.table });
+        }
+        Looked::Ended(record) => return describe::ended(&cloud, &record, args.output).await,
+        Looked::Open(record, execution) => (record, execution),
     };
-    if let Some(json) = &record.summary {
-        return describe::ended(&cloud, &record, json, args.output).await;
+    match execution.state {
+        State::Running => {}
+        // Nobody will end it: there is nothing to wait for, as far as is known.
+        State::Ended(_) | State::Gone | State::Unknown(_) => {
+            return Ok(describe::open(&args.operation_id, &record, &execution, args.output));
+        }
     }
-    let owner = record.owner.ok_or_else(|| {
-        Error::Unreadable(format!(
-            "the record of {} does not say which execution works on it",
-            args.operation_id
-        ))
-    })?;
     let screen = Screen::beside(args.output);
-    let outcome = create::follow(&cloud, &owner, screen).await?;
-    Ok(create::report(&outcome, &record.kind.to_lowercase(), &owner, &cloud.table, args.output))
+    let outcome = create::follow(&cloud, &execution.arn, screen).await?;
+    Ok(create::report(&outcome, &record.kind.to_lowercase(), &execution.arn, &cloud.table, args.output))
 }

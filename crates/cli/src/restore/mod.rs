@@ -17,7 +17,7 @@ use crate::cloud::Cloud;
 use crate::request::parse_tag;
 use crate::screen::Screen;
 use crate::summary::Status;
-use crate::{Error, ask, exit};
+use crate::{Error, arguments, ask, exit};
 
 /// Bring a database back: from its newest proven backup, a snapshot, or as it was at a time.
 ///
@@ -26,15 +26,16 @@ use crate::{Error, ask, exit};
 #[derive(Debug, Args)]
 pub struct Restore {
     /// Whose backups are looked at; the database itself may be gone.
+    #[arg(value_parser = arguments::database)]
     pub(crate) database: String,
     /// Take this snapshot, whatever is known of it.
     #[arg(long, value_name = "ID", group = "point")]
     pub(crate) snapshot: Option<String>,
     /// Take the newest proven backup of data from this time or before, such as 2026-11-20T06:00:00Z.
-    #[arg(long, value_name = "TIME", group = "point")]
+    #[arg(long, value_name = "TIME", group = "point", value_parser = arguments::time)]
     pub(crate) at: Option<String>,
     /// Bring back what was there at this time, from the automated backups and the log.
-    #[arg(long, value_name = "TIME", group = "point")]
+    #[arg(long, value_name = "TIME", group = "point", value_parser = arguments::time)]
     pub(crate) restore_time: Option<String>,
     /// Bring back the latest that the log has.
     #[arg(long, group = "point")]
@@ -47,13 +48,13 @@ pub struct Restore {
 #[derive(Debug, Args)]
 pub struct How {
     /// Identifier of the instance that is made. Default: the database's own, when it is free.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = arguments::database)]
     target: Option<String>,
     /// The Region of the backup and of the new instance. Default: the one Holdfast runs in.
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", value_parser = arguments::region)]
     pub(crate) region: Option<String>,
     /// Instance class; repeat for others to try when it has no capacity. Default: as it was.
-    #[arg(long = "class", value_name = "CLASS")]
+    #[arg(long = "class", value_name = "CLASS", value_parser = arguments::class)]
     classes: Vec<String>,
     /// DB subnet group. Default, like the next ones: as it was.
     #[arg(long, value_name = "NAME")]
@@ -101,10 +102,10 @@ pub struct How {
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
     /// The run: the same database and run are the same restore. Default: now.
-    #[arg(long)]
+    #[arg(long, value_parser = arguments::run_id)]
     run_id: Option<String>,
     /// Give up after this many minutes.
-    #[arg(long, value_name = "MINUTES")]
+    #[arg(long, value_name = "MINUTES", value_parser = arguments::minutes)]
     deadline_minutes: Option<u32>,
     /// Only find the recovery point and everything the database needs; make nothing.
     #[arg(long)]

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{How, Restore};
 use crate::backup::Output;
 use crate::render::{duration, moment};
-use crate::{Error, cloud, exit};
+use crate::{Error, arguments, cloud, exit};
 
 /// Bring a database back as it was at a time; without one, show the times that can be had.
 ///
@@ -23,9 +23,10 @@ use crate::{Error, cloud, exit};
 #[derive(Debug, Args)]
 pub struct Pitr {
     /// The database; it may be gone, when its automated backups were kept.
+    #[arg(value_parser = arguments::database)]
     database: String,
     /// As it was at this time, such as 2026-11-20T05:59:55Z.
-    #[arg(long, value_name = "TIME", group = "point")]
+    #[arg(long, value_name = "TIME", group = "point", value_parser = arguments::time)]
     time: Option<String>,
     /// As late as the log has it.
     #[arg(long, group = "point")]

@@ -7,6 +7,9 @@ use crate::render::{checks, duration, moment, row, verdict_line};
 use crate::restore::summary::{Endpoint, RecoveryPoint, RestorePlan, Restored, SwapPlan, Swapped};
 use crate::summary::{Status, Summary, Verdict};
 
+/// What a plan says of settings that are those of the instance itself.
+const THE_SOURCE: &str = "the source";
+
 /// Everything but the head's and the foot's common rows.
 pub(crate) fn body(text: &mut String, summary: &Summary, paint: Paint) {
     if let Some(plan) = &summary.plan {
@@ -104,7 +107,7 @@ fn planned(text: &mut String, plan: &RestorePlan, made: bool) {
     let zones = if wanted.multi_az { "Multi-AZ" } else { "one zone" };
     let classes = wanted.instance_classes.join(" or ");
     row(text, "Made", &format!("{} in {}: {classes}, {zones}", named(&plan.target_id), plan.region));
-    row(text, "Settings", &format!("as {} had them", plan.blueprint_of));
+    row(text, "Settings", &settings_of(plan));
     let there = plan.references.iter().filter(|reference| reference.problem.is_none());
     for (nth, reference) in there.enumerate() {
         row(
@@ -123,6 +126,21 @@ fn planned(text: &mut String, plan: &RestorePlan, made: bool) {
         if let Some(problem) = &reference.problem {
             row(text, "", &format!("{} {} {problem}", reference.what, reference.name));
         }
+    }
+}
+
+/// Where the settings come from: the instance as it is now, or what a backup kept of it when it was taken.
+fn settings_of(plan: &RestorePlan) -> String {
+    let backup = &plan.blueprint_of;
+    if backup == THE_SOURCE {
+        return "as the database has them now".to_owned();
+    }
+    let taken = plan.recovery_point.taken_at.as_ref().map(|time| moment(time));
+    match taken {
+        Some(taken) if plan.recovery_point.id.as_ref() == Some(&format!("holdfast-{backup}")) => {
+            format!("as the database had them when this backup was taken, at {taken}")
+        }
+        _ => format!("as the database had them when another backup was taken ({backup})"),
     }
 }
 
@@ -231,7 +249,7 @@ mod tests {
   From        snapshot holdfast-prod-db-r0-0123456789  (VALID, data of 2026-11-20 06:00:04Z)
   Lost        what was written after 2026-11-20 06:00:04Z (2 h 00 min before this was planned)
   Made        prod-db in us-east-1: db.m6g.large, Multi-AZ
-  Settings    as prod-db-r0-0123456789 had them
+  Settings    as the database had them when this backup was taken, at 2026-11-20 06:00:04Z
   Needs       subnet group prod: there
               KMS key k: there
   Endpoint    prod-db.example:5432  (db.m6g.large, there after 7 min 00 s)

@@ -139,10 +139,10 @@ fn look_ahead(
 impl Forecast {
     fn warning(&self, now: Timestamp) -> Option<String> {
         let Forecast { region, used, max, .. } = self;
-        let holds = format!("{region} holds {used} manual snapshots of {max} allowed");
+        let there_are = format!("there are {used} manual snapshots of {max} allowed in {region}");
         if used >= max {
             return Some(format!(
-                "{holds}: nothing more can be backed up or copied there; prune, or raise the quota"
+                "{there_are}: nothing more can be backed up or copied there; prune, or raise the quota"
             ));
         }
         if let Some(at) = self.full_at.filter(|at| at.duration_since(now) < days(WARN_DAYS)) {
@@ -151,9 +151,9 @@ impl Forecast {
                 None => format!("at {:.1} a day and with nothing deleted", self.per_day),
                 Some(_) => "as backups go on and are pruned".to_owned(),
             };
-            return Some(format!("{holds}; {why}, it is full on {on}"));
+            return Some(format!("{there_are}; {why}, it is full on {on}"));
         }
         let percent = 100 * used / (*max).max(1);
-        (percent >= WARN_PERCENT).then(|| format!("{holds}, that is {percent} %"))
+        (percent >= WARN_PERCENT).then(|| format!("{there_are}, that is {percent} %"))
     }
 }

@@ -30,7 +30,7 @@ fn without_pruning_the_day_is_when_the_room_is_used_up() {
     assert_eq!(seen.full_at, Some(now() + SignedDuration::from_hours(240)));
     assert_eq!(
         seen.warning.unwrap(),
-        "us-east-1 holds 60 manual snapshots of 100 allowed; at 4.0 a day and with nothing deleted, it is full on \
+        "there are 60 manual snapshots of 100 allowed in us-east-1; at 4.0 a day and with nothing deleted, it is full on \
          2026-11-30"
     );
     // GIVEN room for a year, THEN the day is known and nobody is bothered
@@ -46,7 +46,10 @@ fn with_pruning_it_levels_off() {
     assert!((40..=51).contains(&seen.in_a_year.unwrap()), "{:?}", seen.in_a_year);
     // Even where it is nearly full at this moment; that is said, because nothing has been pruned yet.
     let seen = look(&four_a_day(10), 58, 100, Action::Delete);
-    assert_eq!(seen.warning.unwrap(), "us-east-1 holds 98 manual snapshots of 100 allowed, that is 98 %");
+    assert_eq!(
+        seen.warning.unwrap(),
+        "there are 98 manual snapshots of 100 allowed in us-east-1, that is 98 %"
+    );
     // Too little room for what the rules keep: the day is named before it comes.
     let seen = look(&four_a_day(1), 88, 100, Action::Delete);
     let full_at = seen.full_at.unwrap();
@@ -55,7 +58,7 @@ fn with_pruning_it_levels_off() {
     assert_eq!(
         seen.warning.unwrap(),
         format!(
-            "us-east-1 holds 92 manual snapshots of 100 allowed; as backups go on and are pruned, it is full on {on}"
+            "there are 92 manual snapshots of 100 allowed in us-east-1; as backups go on and are pruned, it is full on {on}"
         )
     );
 }
@@ -63,7 +66,10 @@ fn with_pruning_it_levels_off() {
 #[test]
 fn a_quota_that_is_nearly_used_up_is_said_whatever_comes() {
     let seen = look(&[], 90, 100, Action::Delete);
-    assert_eq!(seen.warning.unwrap(), "us-east-1 holds 90 manual snapshots of 100 allowed, that is 90 %");
+    assert_eq!(
+        seen.warning.unwrap(),
+        "there are 90 manual snapshots of 100 allowed in us-east-1, that is 90 %"
+    );
     assert_eq!(look(&[], 89, 100, Action::Delete).warning, None);
     let seen = look(&[], 100, 100, Action::Delete);
     assert_eq!(seen.full_at, Some(now()));

@@ -120,7 +120,7 @@ pub async fn run(damage: Option<Damage>) -> Result<u8> {
         return Ok(holdfast_cli::exit::DETACHED);
     }
     let kept = kept_promise(&outcome, damage);
-    closing(paint, kept, damage.is_some(), operation.as_str(), &stack.settings);
+    closing(paint, kept, damage.is_some(), operation.as_str());
     if kept && damage.is_none() {
         next(&seeded, &stack.settings);
     }
@@ -234,7 +234,7 @@ fn verdict(summary: &Summary) -> Option<Verdict> {
     summary.validation.as_ref().map(|validation| validation.verdict)
 }
 
-fn closing(paint: Paint, kept: bool, damaged: bool, operation: &str, settings: &Settings) {
+fn closing(paint: Paint, kept: bool, damaged: bool, operation: &str) {
     match (kept, damaged) {
         (true, true) => println!(
             "{}",

@@ -72,6 +72,16 @@ async fn a_region_that_fails_loses_no_other_and_none_at_all_is_a_failure() {
     assert_eq!(summary["failure"]["name"], "Holdfast.KeyUnusable");
     assert!(summary["failure"]["cause"].as_str().expect("a cause").contains("eu-west-1"), "{summary:#}");
     world.heal(fault).await;
+    // A backup that nobody proved has nothing that its copies could be held against: nothing is begun.
+    let mut unproven = world.input("run-2");
+    unproven["targetRegions"] = json!([]);
+    unproven["validation"] = json!({"enabled": false});
+    assert_eq!(world.run(&unproven).await.status, ExecutionStatus::Succeeded);
+    let unproven = world.operation("run-2");
+    let named = ["--backup", unproven.as_str(), "--to", "us-west-2"];
+    let (code, _, said) = replicate(&world, &[named.as_slice(), &["--copy-share", "1"]].concat()).await;
+    assert!(code == 2 && said.contains("was never proven"), "{said}");
+    assert!(world.snapshot("us-west-2", &unproven.snapshot_id()).await.is_none());
     // A database without a proven backup has nothing to copy.
     let (code, summary, _) =
         replicate(&world, &["--backup", "nobody-r1-0123456789", "--to", "us-west-2"]).await;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::backup::{Output, create};
 use crate::cloud::Cloud;
+use crate::ops::list;
 use crate::paint::Paint;
 use crate::request::TargetRegion;
 use crate::screen::Screen;
@@ -63,6 +64,13 @@ pub async fn run(args: Replicate, table: String) -> Result<u8, Error> {
         ));
     }
     let input = input(&args, &create::now());
+    let cloud = Cloud::from_env(table).await;
+    if let Some(backup) = &args.backup
+        // What cannot be read here is refused by the workflow, before it copies anything.
+        && let Ok(Some(record)) = list::item(&cloud, backup).await
+    {
+        provable(&args, backup, record["verdict"].as_str())?;
+    }
     if !args.yes {
         eprint!("{}", intended(&args));
         if !ask::agreed("Copy it?")? {
@@ -70,13 +78,25 @@ pub async fn run(args: Replicate, table: String) -> Result<u8, Error> {
             return Ok(exit::FAILED);
         }
     }
-    let cloud = Cloud::from_env(table).await;
     let execution = create::start(&cloud, &args.state_machine_arn, &input).await?;
     if args.no_wait {
         return Ok(create::started(&execution, &input, args.output));
     }
     let outcome = create::follow(&cloud, &execution, Screen::beside(args.output)).await?;
     Ok(create::report(&outcome, "replication", &execution, &cloud.table, args.output))
+}
+
+/// Refuses the proof of copies whose backup left nothing that they could be held against. `verdict`: the record's of that backup.
+fn provable(args: &Replicate, backup: &str, verdict: Option<&str>) -> Result<(), Error> {
+    let wanted = args.copy_share.is_some_and(|share| share > 0.0);
+    if wanted && verdict == Some(holdfast_core::validation::Verdict::NotRun.as_str()) {
+        return Err(Error::Usage(format!(
+            "--copy-share: {backup} was never proven, so there is nothing that its copies could be held against: leave the share \
+             out, and they are not proven either, or copy a backup that was found VALID (holdfast points {})",
+            args.database
+        )));
+    }
+    Ok(())
 }
 
 fn input(args: &Replicate, now: &str) -> Value {
@@ -192,6 +212,19 @@ mod tests {
                     {"region": "us-west-2", "kmsKeyId": "alias/x"}],
                 "validation": {"copyShare": 1.0}, "deadlineMinutes": 60})
         );
+    }
+
+    #[test]
+    fn what_nobody_proved_has_no_copies_that_can_be_proven() {
+        let asked = |share: &str, verdict: Option<&str>| {
+            let args = parse(&["--backup", "prod-db-r1-0123456789", "--copy-share", share]);
+            provable(&args, "prod-db-r1-0123456789", verdict)
+        };
+        let refused = asked("0.5", Some("NOT_RUN")).unwrap_err();
+        assert!(matches!(&refused, Error::Usage(said) if said.contains("was never proven")), "{refused}");
+        for (share, verdict) in [("0", Some("NOT_RUN")), ("1", Some("VALID")), ("1", None)] {
+            assert!(asked(share, verdict).is_ok(), "{share} {verdict:?}");
+        }
     }
 
     #[test]

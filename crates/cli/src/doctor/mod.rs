@@ -116,6 +116,7 @@ async fn facts(look: &Look, database: &DatabaseId, only: &[Region], restore: Opt
         functions: look.deployment.functions.clone(),
         roles,
         schedules,
+        operations: look.open_operations(database).await,
         regions,
         wanted_targets,
         targets_seen,

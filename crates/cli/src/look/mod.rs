@@ -15,6 +15,7 @@ use holdfast_aws::ec2::Ec2;
 use holdfast_aws::kms::Kms;
 use holdfast_aws::rds::RdsApi;
 use holdfast_aws::s3::Bucket;
+use holdfast_core::doctor::{OpenOperation, Worker};
 use holdfast_core::ids::{DatabaseId, Region};
 use holdfast_core::ports::{Documents as _, Rds as _};
 use holdfast_core::protection::{self, ProtectionPlan};
@@ -23,11 +24,15 @@ use holdfast_core::{Error as Named, ErrorKind, Result as Looked};
 use serde_json::Value;
 
 use crate::cloud::Cloud;
+use crate::ops::execution::{self, State};
 use crate::ops::list;
 use crate::{Error, cloud};
 
 use deployment::Deployment;
 use schedules::Schedule;
+
+/// Newest operations of a database that are looked through for open ones.
+const OPERATIONS: usize = 200;
 
 /// Everything that is asked.
 pub struct Look {
@@ -186,6 +191,31 @@ impl Look {
         let bucket = Bucket::new(&self.aws, self.deployment.bucket.clone()?);
         let plan: Option<ProtectionPlan> = bucket.get(protection::KEY).await?;
         plan.map(ProtectionPlan::checked).transpose()
+    }
+
+    /// The operations of a database that have not ended, and whether anybody works on them.
+    ///
+    /// # Errors
+    /// When the state table cannot be read.
+    pub async fn open_operations(&self, database: &DatabaseId) -> Looked<Vec<OpenOperation>> {
+        let rows = list::of_database(&self.cloud, database.as_str(), OPERATIONS).await;
+        let rows = rows.map_err(|error| Named::new(ErrorKind::OutcomeUnknown, error.to_string()))?;
+        let mut open = Vec::new();
+        for row in rows.iter().filter(|row| list::is_running(row)) {
+            let id = row["operationId"].as_str().unwrap_or_default();
+            let phase = row["status"].as_str().unwrap_or_default().to_owned();
+            let worker = match execution::look(&self.cloud, id).await {
+                Ok(execution::Looked::Missing | execution::Looked::Ended(_)) => continue,
+                Ok(execution::Looked::Open(_, execution)) => match execution.state {
+                    State::Running => Ok(Worker::Running),
+                    State::Ended(_) | State::Gone => Ok(Worker::Dead(execution.word().to_owned())),
+                    State::Unknown(why) => Err(Named::new(ErrorKind::OutcomeUnknown, why)),
+                },
+                Err(error) => Err(Named::new(ErrorKind::OutcomeUnknown, error.to_string())),
+            };
+            open.push(OpenOperation { id: id.to_owned(), phase, worker });
+        }
+        Ok(open)
     }
 
     /// Every Region that ever was about to have a copy, wherever the deployment and the plan copy to now.

@@ -93,7 +93,7 @@ fn take_over(row: &mut Value, item: &Value) {
     }
 }
 
-fn is_running(row: &Value) -> bool {
+pub(crate) fn is_running(row: &Value) -> bool {
     !describe::has_ended(row["status"].as_str().unwrap_or_default())
 }
 

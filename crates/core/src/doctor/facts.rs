@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::RoleFacts;
+use super::{OpenOperation, RoleFacts};
 use crate::blueprint::{Blueprint, KeptBlueprint};
 use crate::error::Result;
 use crate::health::{Key, Quota};
@@ -133,6 +133,8 @@ pub struct Facts {
     pub roles: Vec<RoleFacts>,
     /// Schedules that start a state machine for this database.
     pub schedules: Result<Vec<ScheduleFacts>>,
+    /// Its operations that have not ended.
+    pub operations: Result<Vec<OpenOperation>>,
     /// Home and the target Regions, as far as they were asked for.
     pub regions: BTreeMap<Region, RegionFacts>,
 }

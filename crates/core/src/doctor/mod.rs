@@ -9,6 +9,7 @@
 //! key_policy.rs what a key's own policy and grants say for certain
 //! roles.rs      what each function's role has to be allowed
 //! deployment.rs workflows and functions
+//! operations.rs operations that nobody works on
 //! ```
 //!
 //! A check says that something is wrong, or that it is in order, or that it could not be looked at. It never says nothing.
@@ -18,6 +19,7 @@ mod deployment;
 mod facts;
 mod key_policy;
 mod keys;
+mod operations;
 mod restore;
 mod roles;
 mod source;
@@ -33,6 +35,7 @@ use crate::ids::{DatabaseId, Region};
 
 pub use backups::{backup_limit_seconds, interval_seconds, newest_valid, own};
 pub use facts::{Facts, FunctionFacts, KeyFacts, Live, Quotas, RegionFacts, ScheduleFacts, SharedWith};
+pub use operations::{OpenOperation, Worker};
 pub use roles::{Decision, Need, RoleFacts, Where, Workflow, needs};
 
 /// What is looked at. The words are part of the interface: docs/doctor.md has a line for each.
@@ -89,11 +92,13 @@ pub enum Check {
     Tags,
     /// Workflows and functions are deployed.
     Deployment,
+    /// Somebody works on every operation that has not ended.
+    Operation,
 }
 
 impl Check {
     /// Every check.
-    pub const ALL: [Check; 25] = [
+    pub const ALL: [Check; 26] = [
         Check::Source,
         Check::Encryption,
         Check::AutomatedBackups,
@@ -119,6 +124,7 @@ impl Check {
         Check::Sharing,
         Check::Tags,
         Check::Deployment,
+        Check::Operation,
     ];
 
     /// The word of tables and JSON.
@@ -149,6 +155,7 @@ impl Check {
             Check::Sharing => "sharing",
             Check::Tags => "tags",
             Check::Deployment => "deployment",
+            Check::Operation => "operation",
         }
     }
 }
@@ -236,6 +243,7 @@ pub fn examine(facts: &Facts) -> Diagnosis {
     roles::examine(facts, &mut notes);
     restore::examine(facts, &mut notes);
     deployment::examine(facts, &mut notes);
+    operations::examine(facts, &mut notes);
     let Notes { mut findings, mut in_order } = notes;
     findings.sort_by(|one, other| {
         let key = |finding: &Finding| {

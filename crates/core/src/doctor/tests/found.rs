@@ -12,6 +12,17 @@ fn a_healthy_database_has_no_finding_and_every_check_says_so() {
 }
 
 #[test]
+fn an_operation_that_nobody_works_on() {
+    each(&[(
+        |facts| facts.operations = Ok(vec![operation(Ok(Worker::Dead("ABORTED".into())))]),
+        Check::Operation,
+        Warning,
+        "prod-db-r1-0123456789",
+        "nobody works on it: it is RESTORING, and its execution is ABORTED",
+    )]);
+}
+
+#[test]
 fn the_source() {
     each(&[
         (|facts| facts.source = Ok(None), Check::Source, Fails, "prod-db", "there is no DB instance"),

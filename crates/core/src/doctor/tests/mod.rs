@@ -153,6 +153,10 @@ fn schedule() -> ScheduleFacts {
     }
 }
 
+fn operation(worker: crate::Result<Worker>) -> OpenOperation {
+    OpenOperation { id: "prod-db-r1-0123456789".into(), phase: "RESTORING".into(), worker }
+}
+
 fn healthy() -> Facts {
     Facts {
         now: NOW.parse().unwrap(),
@@ -166,6 +170,7 @@ fn healthy() -> Facts {
         functions: vec![FunctionFacts { name: "health".into(), problem: Ok(None) }],
         roles: vec![role(Decision::Allowed)],
         schedules: Ok(vec![schedule()]),
+        operations: Ok(vec![operation(Ok(Worker::Running))]),
         regions: BTreeMap::from([(home(), region_facts(&home())), (west(), region_facts(&west()))]),
     }
 }

@@ -41,6 +41,14 @@ fn what_could_not_be_looked_at_is_said_by_name() {
         ),
         (|facts| facts.source = Err(denied()), Check::Source, NotChecked, "prod-db", "AccessDenied"),
         (|facts| facts.schedules = Err(denied()), Check::Schedule, NotChecked, "prod-db", "AccessDenied"),
+        (|facts| facts.operations = Err(denied()), Check::Operation, NotChecked, "prod-db", "AccessDenied"),
+        (
+            |facts| facts.operations = Ok(vec![operation(Err(denied()))]),
+            Check::Operation,
+            NotChecked,
+            "prod-db-r1-0123456789",
+            "not known",
+        ),
         (
             |facts| facts.backup_machine_there = Err(denied()),
             Check::Deployment,

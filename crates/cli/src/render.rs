@@ -8,6 +8,7 @@ pub use holdfast_report::words::{count, duration};
 use holdfast_core::operation::Kind;
 
 use crate::{
+    ops::reopen,
     paint::Paint,
     replicate, restore,
     summary::{
@@ -61,14 +62,14 @@ pub fn summary(summary: &Summary, around: &Around, paint: Paint) -> String {
     text
 }
 
-fn is_restore(summary: &Summary) -> bool {
+pub(crate) fn is_restore(summary: &Summary) -> bool {
     summary.kind == Kind::Restore.as_str()
 }
 
 /// What happened, in one sentence.
 fn headline(summary: &Summary, paint: Paint) -> String {
     if summary.is_cancelled() {
-        return paint.warn(&cancelled(summary));
+        return paint.warn(&reopen::cancelled(summary));
     }
     if is_restore(summary) {
         return restore::render::headline(summary, paint);
@@ -118,24 +119,6 @@ fn headline(summary: &Summary, paint: Paint) -> String {
             paint.bad(&format!("? The backup of {database} ended in a way this version does not know."))
         }
     }
-}
-
-/// It ended as somebody asked, which is no failure of its own; what it had made by then is told.
-fn cancelled(summary: &Summary) -> String {
-    let what = if is_restore(summary) {
-        "restore"
-    } else if summary.kind == Kind::Replication.as_str() {
-        "replication"
-    } else {
-        "backup"
-    };
-    let mut text = format!("▲ The {what} of {} was cancelled, as asked.", summary.database_id);
-    if summary.swap.as_ref().is_some_and(|swap| swap.undone) {
-        text.push_str(&format!(" {} is what it was: the swap was undone.", summary.database_id));
-    } else if let Some(restored) = &summary.restore {
-        text.push_str(&format!(" {} is there, and stays.", restored.instance_id));
-    }
-    text
 }
 
 /// The checks that did not pass tell the reason in full further down: here only how many they are.

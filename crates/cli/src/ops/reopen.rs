@@ -1,6 +1,7 @@
 //! `holdfast ops resume`, `holdfast ops cancel`: goes on with an operation whose execution is gone, or ends one.
 
 use clap::Args;
+use holdfast_core::operation::Kind;
 use serde_json::json;
 
 use crate::backup::create::{self, Outcome};
@@ -8,7 +9,8 @@ use crate::backup::{Output, describe};
 use crate::cloud::Cloud;
 use crate::ops::execution::{self, Execution, Looked};
 use crate::screen::Screen;
-use crate::{Error, ask, exit};
+use crate::summary::Summary;
+use crate::{Error, ask, exit, render};
 
 /// What the execution that is stopped ends with: the name of [`ErrorKind::Cancelled`](holdfast_core::ErrorKind).
 const CANCELLED: &str = "Holdfast.Cancelled";
@@ -101,6 +103,24 @@ fn was_cancelled(outcome: &Outcome) -> bool {
         Outcome::Ended { summary, .. } => summary.is_cancelled(),
         Outcome::NoSummary { .. } | Outcome::Detached { .. } => false,
     }
+}
+
+/// It ended as somebody asked, which is no failure of its own; what it had made by then is told.
+pub(crate) fn cancelled(summary: &Summary) -> String {
+    let what = if render::is_restore(summary) {
+        "restore"
+    } else if summary.kind == Kind::Replication.as_str() {
+        "replication"
+    } else {
+        "backup"
+    };
+    let mut text = format!("▲ The {what} of {} was cancelled, as asked.", summary.database_id);
+    if summary.swap.as_ref().is_some_and(|swap| swap.undone) {
+        text.push_str(&format!(" {} is what it was: the swap was undone.", summary.database_id));
+    } else if let Some(restored) = &summary.restore {
+        text.push_str(&format!(" {} is there, and stays.", restored.instance_id));
+    }
+    text
 }
 
 /// An operation that there is.

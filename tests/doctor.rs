@@ -415,7 +415,7 @@ async fn what_cannot_be_asked_is_an_error_that_says_what_to_do() {
     assert!(said.contains("databaseId: \"no--name\" is not a DB instance identifier"), "{said}");
     let (code, _, said) = holdfast(&["doctor", "prod-db", "--region", "west"]).await;
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("is not a Region code"), "{said}");
+    assert!(said.contains("a Region is written such as us-west-2"), "{said}");
 }
 
 /// In CloudShell nobody has set anything: the outputs of the stack say where everything is.

@@ -24,7 +24,7 @@ pub struct Doctor {
     #[arg(value_name = "DATABASE")]
     databases: Vec<String>,
     /// Only this Region; repeat for more. Default: the home Region and each target Region.
-    #[arg(long = "region", value_name = "REGION")]
+    #[arg(long = "region", value_name = "REGION", value_parser = crate::arguments::region)]
     regions: Vec<String>,
     #[command(flatten)]
     at: Where,

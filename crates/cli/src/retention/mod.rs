@@ -17,7 +17,7 @@ use crate::cloud::Cloud;
 #[derive(Debug, Args)]
 pub struct Where {
     /// Only this Region; repeat for more. Default: the home Region, and every Region that backups are or were copied to.
-    #[arg(long = "region", value_name = "REGION")]
+    #[arg(long = "region", value_name = "REGION", value_parser = crate::arguments::region)]
     regions: Vec<String>,
     /// The function (Output PruneFunctionName of the stack).
     #[arg(long, env = "HOLDFAST_PRUNE_FUNCTION", value_name = "NAME")]

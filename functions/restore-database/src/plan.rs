@@ -51,7 +51,10 @@ pub(crate) async fn step(
         wanted.settings.kms_key_id.clone_from(&snapshot.kms_key_id);
     }
     let references = references::proven(ports, region, &wanted).await?;
-    let login = request.login.clone().or(settings.login);
+    let mut login = request.login.clone().or(settings.login);
+    if login.is_none() && request.validation.enabled {
+        login = known_login(ports, request).await?;
+    }
     let unproven = unproven(request, login.as_ref())?;
     let lost = found.point.time().map(|since| Lost { since, seconds: seconds_between(since, ports.now) });
     let plan = RestorePlan {
@@ -84,7 +87,7 @@ fn unproven(request: &RestoreRequest, login: Option<&Login>) -> Result<Option<St
     if login.is_some() || !request.validation.enabled {
         return Ok(None);
     }
-    let why = format!("the backups of {} were taken without a login, and none is named", request.database_id);
+    let why = format!("no backup of {} was taken with a login, and none is named", request.database_id);
     if request.swap.is_some() {
         return Err(Error::new(
             ErrorKind::ReferenceUnresolved,
@@ -144,6 +147,22 @@ async fn settings(
             ),
         )
     })
+}
+
+/// Backups that are asked for a login, the newest first: each is a document to be read.
+const ASKED_FOR_A_LOGIN: usize = 20;
+
+/// The login of the newest backup that was taken with one: the users of a database are mostly the same in all of them.
+async fn known_login(
+    ports: &Ports<'_, impl Rds + Restores, impl Keys, impl Documents, impl Networks>,
+    request: &RestoreRequest,
+) -> Result<Option<Login>> {
+    for backup in point::own_backups(ports.rds, request).await?.iter().take(ASKED_FOR_A_LOGIN) {
+        if let Some(Settings { login: Some(login), .. }) = kept(ports.documents, backup).await? {
+            return Ok(Some(login));
+        }
+    }
+    Ok(None)
 }
 
 async fn kept(documents: &impl Documents, backup: &OperationId) -> Result<Option<Settings>> {

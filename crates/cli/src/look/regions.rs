@@ -1,5 +1,6 @@
 //! One Region: snapshots, room, names, keys, and what a restore refers to there.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -11,7 +12,7 @@ use holdfast_core::network;
 use holdfast_core::operation::Reference;
 use holdfast_core::ports::{Documents, Keys, Rds, Restores};
 use holdfast_core::rds::{Snapshot, SnapshotStatus};
-use holdfast_core::request::{RestoreOptions, TargetRegion};
+use holdfast_core::request::{Login, RestoreOptions, TargetRegion};
 use holdfast_core::retention::{Backup, Owner, Policies, forecast};
 use holdfast_core::tags::Tags;
 use holdfast_core::{Error, Result};
@@ -52,7 +53,7 @@ impl Look {
         let quotas = self.quotas(region, &all, asked.now).await;
         let snapshots = all.map(|all| of_database(all, asked.database));
         let newest = self.newest(&snapshots);
-        let blueprint = self.blueprint(newest.as_ref()).await;
+        let blueprint = self.blueprint(newest.as_ref(), &snapshots).await;
         let at_home = region == &self.home;
         let live = asked.live.filter(|_| at_home).map(|live| &live.blueprint);
         let kept = blueprint.as_ref().ok().and_then(Option::as_ref);
@@ -122,13 +123,22 @@ impl Look {
     }
 
     /// What the newest proven backup was made with: the one that a restore goes by, the engine that of the snapshot.
-    async fn blueprint(&self, newest: Option<&Snapshot>) -> Result<Option<KeptBlueprint>> {
+    /// A login is that of the newest backup that has one, as a restore has it.
+    async fn blueprint(
+        &self,
+        newest: Option<&Snapshot>,
+        snapshots: &Result<Vec<Snapshot>>,
+    ) -> Result<Option<KeptBlueprint>> {
         let Some(newest) = newest else { return Ok(None) };
         let Owner::Operation(operation) = Backup::new(newest, vec![]).owner else { return Ok(None) };
         let bucket = self.deployment.bucket.as_ref().map_err(Error::clone)?;
         let bucket = Bucket::new(&self.aws, bucket.clone());
         let kept: Option<KeptBlueprint> = bucket.get(&operation.blueprint_key()).await?;
-        Ok(kept.map(|kept| KeptBlueprint {
+        let Some(mut kept) = kept else { return Ok(None) };
+        if kept.login.is_none() {
+            kept.login = known_login(&bucket, snapshots.as_deref().unwrap_or_default()).await?;
+        }
+        Ok(Some(KeptBlueprint {
             blueprint: Blueprint {
                 engine: newest.engine.clone(),
                 engine_version: newest.engine_version.clone(),
@@ -235,4 +245,24 @@ fn of_database(mut all: Vec<Snapshot>, database: &DatabaseId) -> Vec<Snapshot> {
         snapshot.database() == database.as_str() || snapshot.instance_id == database.as_str()
     });
     all
+}
+
+/// Backups that are asked for a login, the newest first, as a restore does.
+const ASKED_FOR_A_LOGIN: usize = 20;
+
+/// The login of the newest backup that was taken with one.
+async fn known_login(bucket: &Bucket, snapshots: &[Snapshot]) -> Result<Option<Login>> {
+    let mut all: Vec<&Snapshot> = snapshots.iter().collect();
+    all.sort_by_key(|snapshot| Reverse(snapshot.taken_at));
+    let operations = all.iter().filter_map(|snapshot| match Backup::new(snapshot, vec![]).owner {
+        Owner::Operation(operation) => Some(operation),
+        Owner::Nobody | Owner::Renamed(_) => None,
+    });
+    for operation in operations.take(ASKED_FOR_A_LOGIN) {
+        let kept: Option<KeptBlueprint> = bucket.get(&operation.blueprint_key()).await?;
+        if let Some(login) = kept.and_then(|kept| kept.login) {
+            return Ok(Some(login));
+        }
+    }
+    Ok(None)
 }

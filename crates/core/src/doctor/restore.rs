@@ -53,7 +53,7 @@ fn login(facts: &Facts, region: &Region, found: &RegionFacts, notes: &mut Notes)
         None => notes.warns(
             at,
             subject,
-            "its newest proven backup was taken without a login: what a restore brings back cannot be proven, and is not swapped in",
+            "none of its newest backups was taken with a login: what a restore brings back cannot be proven, and is not swapped in",
             "back up with a login (holdfast backup create --login-secret ARN or --login-user USER; baseline in holdfast.yaml), or name \
              one on the day (holdfast restore with the same flags)",
         ),

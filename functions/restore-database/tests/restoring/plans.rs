@@ -180,7 +180,10 @@ async fn what_could_not_be_proven_is_said_before_anything_is_made_and_not_swappe
     // GIVEN a backup that knows no login
     let world = World::lost();
     let why = world.plan(json!({})).await.unwrap().unproven.unwrap();
-    assert!(why.contains("taken without a login") && why.contains("--login-secret"), "{why}");
+    assert!(
+        why.contains("no backup of prod-db was taken with a login") && why.contains("--login-secret"),
+        "{why}"
+    );
     // WHEN it is to be swapped in, THEN that is refused, as it would be an hour later
     let error = world.plan(json!({"swap": true})).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::ReferenceUnresolved);
@@ -193,6 +196,12 @@ async fn what_could_not_be_proven_is_said_before_anything_is_made_and_not_swappe
             assert_eq!(world.plan(asked).await.unwrap().unproven, None);
         }
     }
+    // AND when an older backup knows one, that one is tried
+    let older = world.backup("run-0", -3600, |_| {});
+    world.keep_blueprint(&older, |kept| kept.login = Some(Login::IamUser("reader".into())));
+    let plan = world.plan(json!({"swap": true})).await.unwrap();
+    assert_eq!((plan.login, plan.unproven), (Some(Login::IamUser("reader".into())), None));
+    assert_ne!(snapshot_of(&world.plan(json!({})).await.unwrap()), older.snapshot_id());
 }
 
 #[tokio::test]

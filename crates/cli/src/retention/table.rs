@@ -202,6 +202,13 @@ mod tests {
     }
 
     #[test]
+    fn a_day_on_which_it_is_full_goes_with_the_pace_that_it_was_reckoned_by() {
+        let full = json!({"region": "us-west-2", "used": 20, "max": 100, "perDay": 3.5, "fullAt": "2026-12-13T00:00:00Z"});
+        let shown = forecast(&serde_json::from_value(full).unwrap(), Paint::PLAIN);
+        assert_eq!(shown, "us-west-2: 20 manual snapshots of 100 allowed, full on 2026-12-13 at 4 a day");
+    }
+
+    #[test]
     fn points_say_until_when_and_whether_anything_is_proven() {
         let sample = sample();
         let shown = points("prod-db", &[&sample.backups[0]], &sample, Paint::PLAIN);
@@ -210,6 +217,11 @@ mod tests {
         ));
         let shown = points("prod-db", &[&sample.backups[1]], &sample, Paint::PLAIN);
         assert!(shown.starts_with("No backup of prod-db is proven.\n"), "{shown}");
+        // A reason that says until when is enough.
+        let mut looked_at = sample.backups[0].clone();
+        looked_at.reasons[0].text = "can be looked at until 2026-11-27T00:00Z".into();
+        let shown = points("prod-db", &[&looked_at], &sample, Paint::PLAIN);
+        assert!(shown.contains("VALID         can be looked at until 2026-11-27T00:00Z\n"), "{shown}");
         assert!(
             points("prod-db", &[], &sample, Paint::PLAIN).starts_with("There is no backup of prod-db.\n")
         );

@@ -117,6 +117,33 @@ fn denied() -> Error {
 }
 
 #[test]
+fn where_there_is_nothing_nothing_of_it_is_held() {
+    let held = |status: &Status, name: PartName| {
+        status.compliance.parts.iter().find(|part| part.name == name).unwrap().held
+    };
+    let nothing = |facts: &mut Facts| {
+        of(facts, &home()).clear();
+        of(facts, &west()).clear();
+        facts.shared.clear();
+    };
+    // A name without a database or a backup is not encrypted and not public: it is not.
+    let none = with(|facts| {
+        nothing(facts);
+        facts.encrypted = Ok(None);
+    });
+    assert_eq!((held(&none, PartName::Encrypted), held(&none, PartName::NotPublic)), (None, None));
+    assert_eq!(none.compliance.score, with_parts(&none));
+    // An encrypted database without a backup is encrypted.
+    let new = with(nothing);
+    assert_eq!((held(&new, PartName::Encrypted), held(&new, PartName::NotPublic)), (Some(true), None));
+}
+
+/// The score as its parts say it.
+fn with_parts(status: &Status) -> u32 {
+    status.compliance.parts.iter().filter(|part| part.held == Some(true)).map(|part| part.weight).sum()
+}
+
+#[test]
 fn a_copy_in_a_region_that_nothing_is_copied_to_any_more_counts_as_one() {
     let ireland = Region::parse("eu-west-1").unwrap();
     let status = with(|facts| {

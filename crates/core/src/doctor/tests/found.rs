@@ -20,6 +20,12 @@ fn an_operation_that_nobody_works_on() {
         "prod-db-r1-0123456789",
         "nobody works on it: it is RESTORING, and its execution is ABORTED",
     )]);
+    let mut facts = healthy();
+    facts.operations = Ok(vec![operation(Ok(Worker::Dead("GONE".into())))]);
+    assert!(
+        examine(&facts).in_order.iter().all(|one| one.check != Check::Operation),
+        "it is not in order as well"
+    );
 }
 
 #[test]

@@ -269,14 +269,23 @@ async fn a_copy_is_brought_back_in_the_region_that_holds_it() {
 
     // WHEN that Region is asked to prove it by one command, THEN it does; and what is no backup there is no proof
     let id = world.operation("run-1");
-    let validate =
-        ["validate", id.as_str(), "--region", "us-west-2", "--run-id", "again-1", "--output", "json"];
+    let validate = [
+        "validate",
+        id.as_str(),
+        "--region",
+        "us-west-2",
+        "--run-id",
+        "again-1",
+        "--yes",
+        "--output",
+        "json",
+    ];
     let (code, said, complaint) = holdfast(&validate).await;
     assert_eq!(code, 0, "{said}{complaint}");
     let proven: Value = serde_json::from_str(&said).expect("JSON");
     assert_eq!(proven["validation"]["verdict"], "VALID", "{proven:#}");
     let (code, said, complaint) =
-        holdfast(&["validate", "other-db-r1-0123456789", "--region", "us-west-2"]).await;
+        holdfast(&["validate", "other-db-r1-0123456789", "--region", "us-west-2", "--yes"]).await;
     assert!(code == 1 && said.contains("is not proven"), "{code}: {said}{complaint}");
 
     // WHEN it is asked for there
@@ -325,7 +334,8 @@ async fn an_operation_whose_execution_was_deleted_is_resumed_and_another_is_canc
         assert!(said.contains(&format!("holdfast ops resume {id}")) && !said.contains("going on"), "{said}");
     }
     // AND one command goes on with it, to the end, with what it had made
-    let (code, said, complaint) = holdfast(&["ops", "resume", id.as_str(), "--output", "json"]).await;
+    let (code, said, complaint) =
+        holdfast(&["ops", "resume", id.as_str(), "--yes", "--output", "json"]).await;
     assert_eq!(code, 0, "{said}{complaint}");
     let summary: Value = serde_json::from_str(&said).expect("JSON");
     assert_eq!(

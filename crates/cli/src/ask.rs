@@ -1,6 +1,6 @@
 //! A question that only a person answers.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use crate::Error;
 
@@ -15,4 +15,17 @@ pub fn agreed(question: &str) -> Result<bool, Error> {
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(failed)?;
     Ok(answer.trim() == "yes")
+}
+
+/// Refuses what asks before it changes something, when nobody is there to answer and `--yes` was not said. `what`: `a restore`.
+///
+/// # Errors
+/// `Usage`.
+pub fn possible(yes: bool, what: &str) -> Result<(), Error> {
+    if yes || std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "{what} says what it will do and asks before it does, and nobody is there: say --yes"
+    )))
 }

@@ -1,7 +1,6 @@
 //! `holdfast replicate`: copies a backup that is there to further Regions, and follows that.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -58,11 +57,7 @@ pub struct Replicate {
 /// # Errors
 /// `Usage` before anything was started; `Aws` when AWS could not be asked.
 pub async fn run(args: Replicate, table: String) -> Result<u8, Error> {
-    if !args.yes && !std::io::stdin().is_terminal() {
-        return Err(Error::Usage(
-            "a replication says what it will copy and asks, and nobody is there: say --yes".to_owned(),
-        ));
-    }
+    ask::possible(args.yes, "a replication")?;
     let input = input(&args, &create::now());
     let cloud = Cloud::from_env(table).await;
     if let Some(backup) = &args.backup

@@ -14,7 +14,7 @@ use crate::paint::Paint;
 use crate::render::{checks, verdict_line};
 use crate::screen::Screen;
 use crate::summary::Validation;
-use crate::{Error, arguments, exit, follow, history};
+use crate::{Error, arguments, ask, exit, follow, history};
 
 /// Prove a backup again where it lies: restored there, read as a whole, held against its manifest.
 ///
@@ -30,6 +30,9 @@ pub struct Validate {
     /// The run: the same operation and run are the same validation. Default: now.
     #[arg(long, value_parser = arguments::run_id)]
     run_id: Option<String>,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
     /// Start it and return at once.
     #[arg(long)]
     no_wait: bool,
@@ -56,6 +59,18 @@ struct Proven {
 /// `Usage` before anything was started; `Aws` when AWS could not be asked.
 pub async fn run(args: Validate, table: String) -> Result<u8, Error> {
     let (machine, region) = in_region(&args.state_machine_arn, args.region.as_deref())?;
+    ask::possible(args.yes, "a validation")?;
+    if !args.yes {
+        eprintln!(
+            "What {} made is restored in {region} to a temporary instance, proven there, and the instance removed.\nRDS bills that \
+             instance for as long as it takes.",
+            args.operation_id
+        );
+        if !ask::agreed("Prove it?")? {
+            eprintln!("Nothing was made.");
+            return Ok(exit::FAILED);
+        }
+    }
     let config = cloud::configuration().await;
     let config = config.to_builder().region(aws_config::Region::new(region.clone())).build();
     let cloud = Cloud::new(&config, table);

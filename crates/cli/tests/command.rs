@@ -83,7 +83,25 @@ fn what_is_misspelt_starts_nothing() {
 }
 
 #[test]
-fn verbs_that_do_not_ask_refuse_what_is_misspelt_too() {
+fn what_changes_something_starts_nothing_when_nobody_can_agree() {
+    let arn = ["--state-machine-arn", "arn:aws:states:us-east-1:123456789012:stateMachine:x"];
+    let cases: &[&[&str]] = &[
+        &["backup", "create", "prod-db"],
+        &["validate", "prod-db-r1-0123456789"],
+        &["restore", "prod-db"],
+        &["pitr", "prod-db", "--latest"],
+        &["replicate", "prod-db", "--to", "us-west-2"],
+    ];
+    for arguments in cases {
+        let output = holdfast(&[arguments, &arn[..]].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains("nobody is there: say --yes"), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn what_is_misspelt_is_refused_by_all_verbs_alike() {
     let arn = ["--state-machine-arn", "arn:aws:states:us-east-1:123456789012:stateMachine:x"];
     let cases: &[&[&str]] = &[
         &["backup", "create", "prod-db", "--target-region", "eu-wst-1"],

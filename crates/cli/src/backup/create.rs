@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Output;
 use crate::{
-    Error, arguments,
+    Error, arguments, ask,
     cloud::Cloud,
     exit,
     follow::{self, Past},
@@ -59,6 +59,9 @@ pub struct Create {
     /// Give up after this many minutes.
     #[arg(long, value_name = "MINUTES", value_parser = arguments::minutes)]
     deadline_minutes: Option<u32>,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
     /// Start it and return at once.
     #[arg(long)]
     no_wait: bool,
@@ -115,6 +118,14 @@ pub struct Left {
 /// `Usage` before anything was started; `Aws` when AWS could not be asked.
 pub async fn run(args: Create, table: String) -> Result<u8, Error> {
     let input = input(&args)?;
+    ask::possible(args.yes, "a backup")?;
+    if !args.yes {
+        eprint!("{}", intended(&input));
+        if !ask::agreed("Back it up?")? {
+            eprintln!("Nothing was made.");
+            return Ok(exit::FAILED);
+        }
+    }
     let cloud = Cloud::from_env(table).await;
     let execution = start(&cloud, &args.state_machine_arn, &input).await?;
     if args.no_wait {
@@ -123,6 +134,37 @@ pub async fn run(args: Create, table: String) -> Result<u8, Error> {
     let screen = Screen::beside(args.output);
     let outcome = follow(&cloud, &execution, screen).await?;
     Ok(report(&outcome, "backup", &execution, &cloud.table, args.output))
+}
+
+/// What the person is asked to agree to, from the workflow's input.
+fn intended(input: &Value) -> String {
+    let proven = if input["validation"]["enabled"] == false {
+        "not proven"
+    } else {
+        "restored to a temporary instance, proven there"
+    };
+    let login = match (input["baseline"]["secretArn"].as_str(), input["baseline"]["iamUser"].as_str()) {
+        (Some(arn), _) => format!("The database is read around it, with secret {arn}."),
+        (None, Some(user)) => format!("The database is read around it, as {user}."),
+        (None, None) => "Nobody logs in to the database for it (--login-secret, --login-user): what is restored from it is proven with \
+                         the login of another backup, or one that the restore names."
+            .to_owned(),
+    };
+    let copied = match input["targetRegions"].as_array() {
+        Some(targets) if targets.is_empty() => "copied nowhere".to_owned(),
+        Some(targets) => {
+            let regions = targets.iter().filter_map(|target| target["region"].as_str());
+            format!("copied to {}", regions.collect::<Vec<_>>().join(", "))
+        }
+        None => "copied to the Regions that this deployment copies to".to_owned(),
+    };
+    let text = |name: &str| input[name].as_str().unwrap_or_default().to_owned();
+    format!(
+        "A snapshot of {} is taken (run {}), {proven}, and {copied}.\n{login}\nRDS bills the snapshot, \
+         each copy and its transfer, and the temporary instance for as long as it takes.\n",
+        text("databaseId"),
+        text("runId"),
+    )
 }
 
 fn input(args: &Create) -> Result<Value, Error> {
@@ -282,6 +324,27 @@ fn no_summary(what: &str, execution: &str, said: &str, left: Option<&Left>) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_agreed_to_says_what_is_made_where_and_what_is_not() {
+        let asked = |more: Value| {
+            let mut input = serde_json::json!({"databaseId": "prod-db", "runId": "r1"});
+            input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            intended(&input)
+        };
+        assert_eq!(
+            asked(serde_json::json!({"baseline": {"iamUser": "reader"}, "targetRegions": [{"region": "us-west-2"}]})),
+            "A snapshot of prod-db is taken (run r1), restored to a temporary instance, proven there, and copied to us-west-2.
+The database is read around it, as reader.
+RDS bills the snapshot, each copy and its transfer, and the temporary instance for as long as it takes.
+"
+        );
+        let least = asked(serde_json::json!({"validation": {"enabled": false}, "targetRegions": []}));
+        assert!(least.contains("(run r1), not proven, and copied nowhere.\nNobody logs in"), "{least}");
+        assert!(
+            asked(serde_json::json!({})).contains("copied to the Regions that this deployment copies to")
+        );
+    }
 
     #[test]
     fn an_execution_that_ended_early_says_how_to_go_on_with_its_operation() {

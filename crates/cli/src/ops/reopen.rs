@@ -22,6 +22,9 @@ const CANCELLED: &str = "Holdfast.Cancelled";
 pub struct Resume {
     /// The operation, such as prod-db-20261120t060000z-3f9a1c2b7d.
     operation_id: String,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
     /// Start it and return at once.
     #[arg(long)]
     no_wait: bool,
@@ -56,6 +59,14 @@ pub async fn resume(args: Resume, table: String) -> Result<u8, Error> {
     let Some(execution) = &found.execution else {
         return describe::ended(&cloud, &found.record, args.output).await;
     };
+    ask::possible(args.yes, "ops resume")?;
+    if !args.yes {
+        eprintln!("{}", describe::standing(&found.record, execution));
+        if !ask::agreed("Go on with it?")? {
+            eprintln!("It stays as it is.");
+            return Ok(exit::FAILED);
+        }
+    }
     let input = json!({"resume": found.id});
     let started = create::start(&cloud, &found.machine(execution)?, &input).await?;
     if args.no_wait {
@@ -76,6 +87,7 @@ pub async fn cancel(args: Cancel, table: String) -> Result<u8, Error> {
         eprintln!("It has ended: there is nothing to cancel.\n");
         return describe::ended(&cloud, &found.record, args.output).await;
     };
+    ask::possible(args.yes, "ops cancel")?;
     eprintln!("{}", describe::standing(&found.record, execution));
     eprintln!("It would be ended, and what is temporary removed. Snapshots and restored databases stay.");
     if !args.yes && !ask::agreed("End it?")? {

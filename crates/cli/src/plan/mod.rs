@@ -6,7 +6,6 @@ mod aws;
 mod diff;
 mod show;
 
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -133,11 +132,7 @@ async fn diff(args: &Diff) -> Result<u8, Error> {
 }
 
 async fn apply(args: &Apply) -> Result<u8, Error> {
-    if !args.yes && !std::io::stdin().is_terminal() {
-        return Err(Error::Usage(
-            "apply asks before it changes anything, and nobody is there: say --yes".to_owned(),
-        ));
-    }
+    ask::possible(args.yes, "plan apply")?;
     let aws = Aws::new(&cloud::configuration().await, &args.at)?;
     let plan = load(&args.of.file, Some(aws.region()))?;
     let compared = compare(&aws, &plan, &args.of.file, &args.at.wiring(aws.region())).await?;

@@ -5,7 +5,6 @@ pub mod pitr;
 pub mod render;
 pub mod summary;
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -130,11 +129,7 @@ pub struct How {
 /// `Usage` before anything was started; `Aws` when AWS could not be asked.
 pub async fn run(args: Restore, table: String) -> Result<u8, Error> {
     let asks = !args.how.yes && !args.how.verify_only;
-    if asks && !std::io::stdin().is_terminal() {
-        return Err(Error::Usage(
-            "a restore shows its plan and asks before it starts, and nobody is there: say --yes".to_owned(),
-        ));
-    }
+    ask::possible(!asks, "a restore")?;
     let input = input::build(&args, &create::now())?;
     let cloud = Cloud::from_env(table).await;
     if asks && !agreed(&args, &cloud, &input).await? {

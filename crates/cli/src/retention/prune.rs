@@ -1,7 +1,5 @@
 //! `holdfast prune`: shows which backups no rule keeps any more, and deletes them when that is asked for.
 
-use std::io::IsTerminal as _;
-
 use clap::Args;
 use holdfast_core::retention::{DeletionResult, Plan};
 use serde_json::{Map, Value, json};
@@ -73,11 +71,7 @@ impl Prune {
 /// `Usage` when nothing was asked of the function or it refused the input; `Aws` when it could not be asked.
 pub async fn run(args: Prune, table: String) -> Result<u8, Error> {
     let asks = args.delete && !args.yes;
-    if asks && !std::io::stdin().is_terminal() {
-        return Err(Error::Usage(
-            "--delete asks before it deletes, and nobody is there: say --yes".to_owned(),
-        ));
-    }
+    ask::possible(!asks, "--delete")?;
     let cloud = Cloud::from_env(table).await;
     let plan = super::ask(&cloud, &args.at.function, &args.input("plan")).await?;
     let deletes = args.delete && plan.totals.delete > 0;

@@ -497,7 +497,7 @@ const CALLS: [(&str, &str); 54] = [
     ("rds.take_over_instance(", "rds:ModifyDBInstance"),
     ("rds.delete_instance(", "rds:DeleteDBInstance"),
     ("rds.blueprint(", "rds:DescribeDBInstances"),
-    ("rds.restore_window(", "rds:DescribeDBInstanceAutomatedBackups"),
+    ("rds.restore_windows(", "rds:DescribeDBInstanceAutomatedBackups"),
     ("rds.problem_with(", "rds:DescribeDBSubnetGroups"),
     ("rds.problem_with(", "rds:DescribeOptionGroups"),
     ("rds.problem_with(", "rds:DescribeCertificates"),

@@ -136,8 +136,22 @@ fn refused(error: clap::Error) -> ExitCode {
     ExitCode::from(exit::USAGE)
 }
 
+/// A reader that had enough (`| head`) is no failure of this program: `println!` panics on it, and this ends it as the signal
+/// would that Rust's runtime ignores (SIGPIPE, 128 + 13).
+fn end_with_its_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload().downcast_ref::<String>().map(String::as_str).unwrap_or_default();
+        if said.starts_with("failed printing to std") && said.contains("Broken pipe") {
+            std::process::exit(141);
+        }
+        usual(panic);
+    }));
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
+    end_with_its_reader();
     let cli = match parse().await {
         Ok(cli) => cli,
         Err(code) => return code,

@@ -83,6 +83,21 @@ fn what_is_misspelt_starts_nothing() {
 }
 
 #[test]
+fn a_reader_that_had_enough_sees_no_panic() {
+    // A pipe whose reader is gone before anything is written.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["cost", "prices"])
+        .stdout(writer)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!said.contains("panicked"), "{said}");
+    assert_eq!(output.status.code(), Some(141), "{said}");
+}
+
+#[test]
 fn what_changes_something_starts_nothing_when_nobody_can_agree() {
     let arn = ["--state-machine-arn", "arn:aws:states:us-east-1:123456789012:stateMachine:x"];
     let cases: &[&[&str]] = &[

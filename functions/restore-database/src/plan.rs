@@ -56,10 +56,12 @@ pub(crate) async fn step(
         login = known_login(ports, request).await?;
     }
     let unproven = unproven(request, login.as_ref())?;
+    let newer = point::newer(ports.rds, request, &found.point).await?;
     let lost = found.point.time().map(|since| Lost { since, seconds: seconds_between(since, ports.now) });
     let plan = RestorePlan {
         region: region.clone(),
         recovery_point: found.point,
+        newer,
         lost,
         target_id: target.clone(),
         wanted,

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use holdfast_core::ids::OperationId;
-use holdfast_core::operation::RecoveryPoint;
-use holdfast_core::ports::{Rds, Restores};
+use holdfast_core::operation::{NewerBackup, RecoveryPoint};
+use holdfast_core::ports::{Rds, RestoreWindow, Restores};
 use holdfast_core::rds::{Snapshot, SnapshotStatus};
 use holdfast_core::request::{RestoreFrom, RestoreRequest};
 use holdfast_core::tags;
@@ -96,24 +96,49 @@ async fn in_time(
     time: Option<Timestamp>,
 ) -> Result<Found> {
     let (region, database) = (&request.region, &request.database_id);
-    let window = rds.restore_window(region, database).await?.ok_or_else(|| {
-        not_found(format!(
+    let windows = rds.restore_windows(region, database).await?;
+    if windows.is_empty() {
+        return Err(not_found(format!(
             "there are no automated backups of {database} in {region}: a point in time needs a backup retention of a day or \
              more; restore a snapshot instead"
-        ))
-    })?;
-    if let Some(time) = time.filter(|time| *time < window.earliest || *time > window.latest) {
+        )));
+    }
+    // An instance that is gone may have left its log beside that of the one which came after it.
+    let reaches =
+        |window: &RestoreWindow| time.is_none_or(|time| window.earliest <= time && time <= window.latest);
+    let Some(window) = windows.iter().find(|window| reaches(window)).cloned() else {
+        let all = windows.iter().map(|window| format!("from {} to {}", window.earliest, window.latest));
         return Err(Error::new(
             ErrorKind::OutsideRestoreWindow,
             format!(
-                "restoreTime: {time} is outside of what can be restored of {database} in {region}: from {} to {} (holdfast \
-                 pitr {database}; what was before a swap is in the log of the instance that it set aside)",
-                window.earliest, window.latest
+                "restoreTime: {} is outside of what can be restored of {database} in {region}: {} (holdfast pitr {database} names \
+                 every log, that of an instance which a swap set aside among them)",
+                time.unwrap_or_default(),
+                all.collect::<Vec<_>>().join(", "),
             ),
         ));
-    }
+    };
     let point = RecoveryPoint::PointInTime { resource_id: window.resource_id, time, latest: window.latest };
     Ok(Found { point, snapshot: None })
+}
+
+/// The newest backup that was found VALID, when its data is newer than what `point` reaches: the log of an instance that is gone
+/// ends where that one did.
+pub(crate) async fn newer(
+    rds: &(impl Rds + Restores),
+    request: &RestoreRequest,
+    point: &RecoveryPoint,
+) -> Result<Option<NewerBackup>> {
+    let RecoveryPoint::PointInTime { time: None, latest, .. } = point else { return Ok(None) };
+    let newest = match newest_validated(rds, request, None).await {
+        Ok(found) => found.snapshot,
+        Err(error) if error.kind == ErrorKind::RecoveryPointNotFound => None,
+        Err(error) => return Err(error),
+    };
+    Ok(newest.and_then(|snapshot| {
+        let taken_at = snapshot.taken_at.filter(|taken_at| taken_at > latest)?;
+        Some(NewerBackup { id: snapshot.id, taken_at })
+    }))
 }
 
 fn found(snapshot: Snapshot) -> Found {

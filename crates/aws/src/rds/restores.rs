@@ -1,5 +1,7 @@
 //! What bringing a database back needs of RDS.
 
+use std::cmp::Reverse;
+
 use async_trait::async_trait;
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_rds::types::CloudwatchLogsExportConfiguration;
@@ -26,7 +28,7 @@ impl Restores for RdsApi {
         }
     }
 
-    async fn restore_window(&self, region: &Region, database: &DatabaseId) -> Result<Option<RestoreWindow>> {
+    async fn restore_windows(&self, region: &Region, database: &DatabaseId) -> Result<Vec<RestoreWindow>> {
         let asked = self
             .client(region)
             .describe_db_instance_automated_backups()
@@ -41,7 +43,7 @@ impl Restores for RdsApi {
                     Some("DBInstanceAutomatedBackupNotFound" | "DBInstanceNotFound")
                 ) =>
             {
-                return Ok(None);
+                return Ok(vec![]);
             }
             Err(error) => {
                 return Err(classify(
@@ -50,7 +52,7 @@ impl Restores for RdsApi {
                 ));
             }
         };
-        // Of an instance that is there and of others that had its name before, the one whose log reaches furthest.
+        // Of an instance that is there, and of others that had its name before and left theirs.
         let windows = answer.db_instance_automated_backups().iter().filter_map(|backup| {
             let window = backup.restore_window()?;
             Some(RestoreWindow {
@@ -59,7 +61,9 @@ impl Restores for RdsApi {
                 latest: timestamp(window.latest_time()?)?,
             })
         });
-        Ok(windows.max_by_key(|window| window.latest))
+        let mut windows: Vec<RestoreWindow> = windows.collect();
+        windows.sort_by_key(|window| Reverse(window.latest));
+        Ok(windows)
     }
 
     async fn problem_with(&self, region: &Region, referred: &Referred) -> Result<Option<String>> {

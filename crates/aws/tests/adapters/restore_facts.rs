@@ -26,34 +26,36 @@ fn window(earliest: &str, latest: &str) -> String {
     )
 }
 
-async fn windows(backups: &[String]) -> Result<Option<RestoreWindow>> {
+async fn windows(backups: &[String]) -> Result<Vec<RestoreWindow>> {
     let body = format!("<DBInstanceAutomatedBackups>{}</DBInstanceAutomatedBackups>", backups.concat());
     let answer = mock!(Client::describe_db_instance_automated_backups)
         .match_requests(|asked| asked.db_instance_identifier() == Some("prod-db"))
         .then_http_response(move || xml("DescribeDBInstanceAutomatedBackups", &body));
-    rds(&[&answer]).restore_window(&home(), &database()).await
+    rds(&[&answer]).restore_windows(&home(), &database()).await
 }
 
 #[tokio::test]
-async fn of_all_that_had_the_name_the_log_that_reaches_furthest_counts() {
+async fn of_all_that_had_the_name_the_log_that_reaches_furthest_comes_first() {
     // GIVEN two instances that had the name one after the other, one that has no log yet, in any order
     let mut backups = [
         automated("db-OLD", &window("2026-11-01T00:00:00Z", "2026-11-10T00:00:00Z")),
         automated("db-NEW", &window("2026-11-12T00:00:00Z", "2026-11-20T05:55:00.5Z")),
         automated("db-NONE", ""),
     ];
-    let expected = RestoreWindow {
-        resource_id: "db-NEW".into(),
-        earliest: "2026-11-12T00:00:00Z".parse().unwrap(),
-        latest: "2026-11-20T05:55:00.5Z".parse().unwrap(),
-    };
+    let expected = [
+        "db-NEW 2026-11-12T00:00:00Z 2026-11-20T05:55:00.5Z",
+        "db-OLD 2026-11-01T00:00:00Z 2026-11-10T00:00:00Z",
+    ];
     for _ in 0..3 {
         backups.rotate_left(1);
-        assert_eq!(windows(&backups).await, Ok(Some(expected.clone())));
+        let found = windows(&backups).await.unwrap();
+        let said =
+            |window: &RestoreWindow| format!("{} {} {}", window.resource_id, window.earliest, window.latest);
+        assert_eq!(found.iter().map(said).collect::<Vec<_>>(), expected);
     }
     // GIVEN none, or none that can be restored, THEN there is none
-    assert_eq!(windows(&[]).await, Ok(None));
-    assert_eq!(windows(&backups_without_window()).await, Ok(None));
+    assert_eq!(windows(&[]).await, Ok(vec![]));
+    assert_eq!(windows(&backups_without_window()).await, Ok(vec![]));
 }
 
 fn backups_without_window() -> [String; 2] {
@@ -66,10 +68,10 @@ async fn no_automated_backups_are_none_and_no_answer_is_an_error() {
     let answered = async |code: &'static str| {
         let answer = mock!(Client::describe_db_instance_automated_backups)
             .then_http_response(move || xml_error(404, code, "m"));
-        rds(&[&answer]).restore_window(&home(), &database()).await
+        rds(&[&answer]).restore_windows(&home(), &database()).await
     };
-    assert_eq!(answered("DBInstanceAutomatedBackupNotFound").await, Ok(None));
-    assert_eq!(answered("DBInstanceNotFound").await, Ok(None));
+    assert_eq!(answered("DBInstanceAutomatedBackupNotFound").await, Ok(vec![]));
+    assert_eq!(answered("DBInstanceNotFound").await, Ok(vec![]));
     assert_eq!(answered("AccessDenied").await.unwrap_err().kind, ErrorKind::AccessDenied);
 }
 

@@ -119,8 +119,12 @@ fn state(answer: &DescribeExecutionOutput) -> State {
     let since = answer
         .stop_date()
         .and_then(|time| Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok());
-    let error = answer.error().filter(|error| !error.is_empty());
-    let cause = error.map(|error| history::in_words(error, answer.cause().unwrap_or_default()));
+    // Who stops an execution may say a cause without the name of an error.
+    let said = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+    let cause = match (said(answer.error()), said(answer.cause())) {
+        (Some(error), cause) => Some(history::in_words(&error, &cause.unwrap_or_default())),
+        (None, cause) => cause,
+    };
     State::Ended(How { status, since, cause })
 }
 

@@ -57,6 +57,7 @@ pub async fn resume(args: Resume, table: String) -> Result<u8, Error> {
     let cloud = Cloud::from_env(table).await;
     let found = Found::look(&cloud, args.operation_id).await?;
     let Some(execution) = &found.execution else {
+        eprintln!("It has ended: there is nothing to resume.\n");
         return describe::ended(&cloud, &found.record, args.output).await;
     };
     ask::possible(args.yes, "ops resume")?;
@@ -89,7 +90,10 @@ pub async fn cancel(args: Cancel, table: String) -> Result<u8, Error> {
     };
     ask::possible(args.yes, "ops cancel")?;
     eprintln!("{}", describe::standing(&found.record, execution));
-    eprintln!("It would be ended, and what is temporary removed. Snapshots and restored databases stay.");
+    eprintln!(
+        "It would be ended, what is temporary removed, and a swap undone: names go back to what had them, and nobody answers to them \
+         meanwhile. Snapshots and restored databases stay."
+    );
     if !args.yes && !ask::agreed("End it?")? {
         eprintln!("Nothing was ended.");
         return Ok(exit::FAILED);

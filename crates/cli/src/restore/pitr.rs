@@ -1,7 +1,5 @@
 //! `holdfast pitr`: the times that a database can be brought back to, and one of them brought back.
 
-use std::cmp::Reverse;
-
 use clap::Args;
 use holdfast_aws::config::Aws;
 use holdfast_aws::rds::RdsApi;
@@ -64,92 +62,130 @@ async fn show(args: &Pitr) -> Result<u8, Error> {
     };
     let rds = RdsApi::new(&aws);
     let unreadable = |error: holdfast_core::Error| Error::Unreadable(error.message);
-    let window = rds.restore_window(&region, &database).await.map_err(unreadable)?;
-    let found = Found {
-        window,
-        aside: set_aside(&rds, &region, &database).await.map_err(unreadable)?,
-        database,
-        region,
-    };
+    let windows = rds.restore_windows(&region, &database).await.map_err(unreadable)?;
+    let (exists, aside) = instances(&rds, &region, &database).await.map_err(unreadable)?;
+    let found = Found { windows, exists, aside, database, region };
     match args.how.output {
         Output::Json => println!("{:#}", found.in_json()),
         Output::Table => print!("{}", found.in_words(Timestamp::now())),
     }
-    Ok(if found.window.is_some() { exit::SUCCEEDED } else { exit::FAILED })
+    Ok(if !found.windows.is_empty() { exit::SUCCEEDED } else { exit::FAILED })
 }
 
-/// The instances that gave their name to what was swapped in: what was written before that is in their logs.
-async fn set_aside(
+/// Whether the database is there, and the instances that gave their name to what was swapped in, in the order in which they were
+/// made: what was written before a swap is in their logs.
+async fn instances(
     rds: &RdsApi,
     region: &Region,
     database: &DatabaseId,
-) -> holdfast_core::Result<Vec<(DatabaseId, RestoreWindow)>> {
-    let mut found = Vec::new();
+) -> holdfast_core::Result<(bool, Vec<(DatabaseId, RestoreWindow)>)> {
+    let (mut exists, mut aside) = (false, Vec::new());
     for instance in rds.instances(region).await? {
         let Ok(id) = DatabaseId::parse(&instance.id) else { continue };
+        exists |= id == *database;
         if is_aside(database, &id)
-            && let Some(window) = rds.restore_window(region, &id).await?
+            && let Some(window) = rds.restore_windows(region, &id).await?.into_iter().next()
         {
-            found.push((id, window));
+            aside.push((id, window));
         }
     }
-    found.sort_by_key(|(_, window)| Reverse(window.latest));
-    Ok(found)
+    aside.sort_by_key(|(_, window)| window.earliest);
+    Ok((exists, aside))
 }
 
 /// What can be had of a database.
 struct Found {
     database: DatabaseId,
     region: Region,
-    window: Option<RestoreWindow>,
+    /// Of the database, and of instances that had its name and are gone; the furthest first.
+    windows: Vec<RestoreWindow>,
+    exists: bool,
     aside: Vec<(DatabaseId, RestoreWindow)>,
 }
 
-/// The latest second that is wholly within.
-fn latest(window: &RestoreWindow) -> String {
-    window.latest.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+/// A time as it is typed: a whole second that is within.
+fn typed(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn from_to(window: &RestoreWindow) -> String {
+    format!(
+        "  from  {}\n  to    {}",
+        moment(&window.earliest.to_string()),
+        moment(&window.latest.to_string())
+    )
 }
 
 impl Found {
     fn in_json(&self) -> serde_json::Value {
-        let window = self.window.as_ref().map(|window| {
-            json!({"earliest": window.earliest, "latest": window.latest, "resourceId": window.resource_id})
+        let window = |window: &RestoreWindow| json!({"earliest": window.earliest, "latest": window.latest, "resourceId": window.resource_id});
+        let aside = self.aside.iter().map(|(id, of)| {
+            let mut json = window(of);
+            json["databaseId"] = json!(id);
+            json
         });
-        let aside = self.aside.iter().map(|(id, window)| {
-            json!({"databaseId": id, "earliest": window.earliest, "latest": window.latest, "resourceId": window.resource_id})
-        });
-        let aside: Vec<serde_json::Value> = aside.collect();
-        json!({"databaseId": self.database, "region": self.region, "window": window, "setAside": aside})
+        json!({"databaseId": self.database, "region": self.region, "exists": self.exists,
+               "window": self.windows.first().map(window),
+               "earlier": self.windows.iter().skip(1).map(window).collect::<Vec<_>>(),
+               "setAside": aside.collect::<Vec<_>>()})
     }
 
     fn in_words(&self, now: Timestamp) -> String {
-        let Found { database, region, window, aside } = self;
-        let mut text = match window {
-            None => format!(
+        let Found { database, region, windows, exists, .. } = self;
+        let Some(window) = windows.first() else {
+            let none = format!(
                 "There are no automated backups of {database} in {region}: only its snapshots can be restored (holdfast points {database}).\n"
-            ),
-            // One backup, and no log behind it yet: the first and the last time are the same.
-            Some(window) if window.latest.as_second() <= window.earliest.as_second() => format!(
+            );
+            return none + &self.set_aside();
+        };
+        let target = if *exists { format!(" --target {database}-before") } else { String::new() };
+        let mut text = if *exists {
+            String::new()
+        } else {
+            format!("{database} is gone from {region}; it left its log.\n\n")
+        };
+        // One backup, and no log behind it yet: the first and the last time are the same.
+        if window.latest.as_second() <= window.earliest.as_second() {
+            text += &format!(
                 "{database} in {region} can be brought back as it was at one moment only, {}: its log has nothing after its first \
                  automated backup yet. RDS adds to it every five minutes or so.\n",
                 moment(&window.latest.to_string()),
-            ),
-            Some(window) => format!(
-                "{database} in {region} can be brought back as it was at any second\n  from  {}\n  to    {}  ({} ago)\n\nholdfast pitr \
-                 {database} --time {} --target {database}-before\n",
-                moment(&window.earliest.to_string()),
-                moment(&window.latest.to_string()),
-                duration(seconds_between(window.latest, now)),
-                latest(window),
-            ),
-        };
-        for (id, window) in aside {
+            );
+        } else {
             text += &format!(
-                "\nWhat was {database} before a swap is {id} now, and its log has it\n  from  {}\n  to    {}\n\nholdfast pitr {id} \
-                 --time {} --target {database}-before\n",
-                moment(&window.earliest.to_string()),
-                moment(&window.latest.to_string()),
-                latest(window),
+                "{database} in {region} can be brought back as it was at any second\n{}  ({} ago)\n\nholdfast pitr {database} --time \
+                 {}{target}\n",
+                from_to(window),
+                duration(seconds_between(window.latest, now)),
+                typed(window.latest),
+            );
+        }
+        for earlier in &windows[1..] {
+            text += &format!(
+                "\nAn instance that had this name before and is gone left its log, too ({})\n{}\n\nholdfast pitr {database} --time \
+                 {}{target}\n",
+                earlier.resource_id,
+                from_to(earlier),
+                typed(earlier.latest),
+            );
+        }
+        text + &self.set_aside()
+    }
+
+    /// What is suggested is the last moment before what took the name began, not what is in the old instance now.
+    fn set_aside(&self) -> String {
+        let database = &self.database;
+        let mut text = String::new();
+        for (place, (id, window)) in self.aside.iter().enumerate() {
+            let next = self.aside.get(place + 1).map(|(_, next)| next).or(self.windows.first());
+            let next = next
+                .map(|next| next.earliest)
+                .filter(|time| *time >= window.earliest && *time <= window.latest);
+            text += &format!(
+                "\nWhat was {database} before a swap is {id} now, and its log has it\n{}\n\nholdfast pitr {id} --time {} --target \
+                 {database}-before\n",
+                from_to(window),
+                typed(next.unwrap_or(window.latest)),
             );
         }
         text
@@ -166,7 +202,7 @@ mod tests {
 
     fn found(window: Option<RestoreWindow>) -> Found {
         let (database, region) = (DatabaseId::parse("prod-db").unwrap(), Region::parse("us-east-1").unwrap());
-        Found { database, region, window, aside: vec![] }
+        Found { database, region, windows: window.into_iter().collect(), exists: true, aside: vec![] }
     }
 
     fn window() -> RestoreWindow {
@@ -213,5 +249,38 @@ holdfast pitr prod-db-old-0123456789 --time 2026-11-20T05:55:00Z --target prod-d
 "
         );
         assert_eq!(found.in_json()["setAside"][0]["databaseId"], "prod-db-old-0123456789");
+    }
+    #[test]
+    fn a_log_that_an_instance_left_is_named_and_what_is_gone_needs_no_other_name() {
+        let earlier = RestoreWindow {
+            resource_id: "db-B".into(),
+            earliest: time("2026-11-10T00:00:00Z"),
+            latest: time("2026-11-12T00:00:00Z"),
+        };
+        let mut found = found(Some(window()));
+        found.windows.push(earlier);
+        found.exists = false;
+        let said = found.in_words(time("2026-11-20T06:00:00.5Z"));
+        assert!(said.starts_with("prod-db is gone from us-east-1; it left its log.\n"), "{said}");
+        assert!(said.contains("holdfast pitr prod-db --time 2026-11-20T05:55:00Z\n"), "{said}");
+        assert!(
+            said.contains(
+                "left its log, too (db-B)\n  from  2026-11-10 00:00:00Z\n  to    2026-11-12 00:00:00Z\n"
+            ),
+            "{said}"
+        );
+        assert_eq!(found.in_json()["earlier"][0]["resourceId"], "db-B");
+    }
+
+    #[test]
+    fn of_several_swaps_each_is_suggested_as_it_was_when_the_next_began() {
+        let mut found = found(Some(RestoreWindow { earliest: time("2026-11-20T04:00:00Z"), ..window() }));
+        for (digits, earliest) in [("0", "2026-11-13T06:00:00Z"), ("1", "2026-11-15T06:00:00Z")] {
+            let id = DatabaseId::parse(&format!("prod-db-old-{}", digits.repeat(10))).unwrap();
+            found.aside.push((id, RestoreWindow { earliest: time(earliest), ..window() }));
+        }
+        let said = found.in_words(time("2026-11-20T06:00:00.5Z"));
+        assert!(said.contains("prod-db-old-0000000000 --time 2026-11-15T06:00:00Z"), "{said}");
+        assert!(said.contains("prod-db-old-1111111111 --time 2026-11-20T04:00:00Z"), "{said}");
     }
 }

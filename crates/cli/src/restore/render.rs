@@ -103,6 +103,14 @@ fn planned(text: &mut String, plan: &RestorePlan, made: bool) {
         );
         row(text, "Lost", &line);
     }
+    if let Some(newer) = &plan.newer {
+        let line = format!(
+            "snapshot {}  (VALID, data of {}): restored without --latest; this log ends before it",
+            newer.id,
+            moment(&newer.taken_at)
+        );
+        row(text, "Newer", &line);
+    }
     let wanted = &plan.wanted;
     let zones = if wanted.multi_az { "Multi-AZ" } else { "one zone" };
     let classes = wanted.instance_classes.join(" or ");

@@ -10,6 +10,8 @@ pub struct RestorePlan {
     pub region: String,
     /// What the data was taken from.
     pub recovery_point: RecoveryPoint,
+    /// A proven backup of newer data.
+    pub newer: Option<NewerBackup>,
     /// What was not in it.
     pub lost: Option<Lost>,
     /// The instance.
@@ -174,4 +176,14 @@ pub struct Endpoint {
 pub struct RestoreTimings {
     /// Seconds until it was all that was asked for.
     pub settled_seconds: f64,
+}
+
+/// A proven backup that has newer data than what is restored.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NewerBackup {
+    /// The snapshot.
+    pub id: String,
+    /// When its data is from.
+    pub taken_at: String,
 }

@@ -24,6 +24,16 @@ pub struct Where {
     function: String,
 }
 
+impl Where {
+    /// `prod-db`, or `prod-db in us-west-2` where only that Region is asked about.
+    fn of(&self, what: &str) -> String {
+        if self.regions.is_empty() {
+            return what.to_owned();
+        }
+        format!("{what} in {}", self.regions.join(", "))
+    }
+}
+
 /// What Lambda says of a function that failed.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

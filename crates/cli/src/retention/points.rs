@@ -34,7 +34,9 @@ pub async fn run(args: Points, table: String) -> Result<u8, Error> {
         plan.backups.iter().filter(|entry| entry.ours && entry.fate == Fate::Keep).collect();
     points.sort_by(|one, other| (other.taken_at, &one.region).cmp(&(one.taken_at, &other.region)));
     match args.output {
-        Output::Table => print!("{}", table::points(&args.database, &points, &plan, Paint::for_stdout())),
+        Output::Table => {
+            print!("{}", table::points(&args.at.of(&args.database), &points, &plan, Paint::for_stdout()))
+        }
         Output::Json => println!("{:#}", json!(points)),
     }
     Ok(prune::code(&plan))

@@ -48,6 +48,13 @@ pub struct Prune {
 }
 
 impl Prune {
+    /// What it is about, where it is not about everything.
+    fn asked(&self) -> String {
+        let what =
+            if self.databases.is_empty() { "Holdfast's".to_owned() } else { self.databases.join(", ") };
+        self.at.of(&what)
+    }
+
     fn input(&self, action: &str) -> Value {
         let numbers = [
             ("daily", self.keep_daily),
@@ -76,7 +83,7 @@ pub async fn run(args: Prune, table: String) -> Result<u8, Error> {
     let plan = super::ask(&cloud, &args.at.function, &args.input("plan")).await?;
     let deletes = args.delete && plan.totals.delete > 0;
     if matches!(args.output, Output::Table) {
-        print!("{}", table::plan(&plan, Paint::for_stdout()));
+        print!("{}", table::plan(&plan, &args.asked(), Paint::for_stdout()));
     } else if !deletes {
         println!("{:#}", json!(plan));
     }

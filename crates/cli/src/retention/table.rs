@@ -26,7 +26,7 @@ fn reasons(entry: &Entry) -> String {
 }
 
 /// The whole plan, ending with a newline.
-pub(super) fn plan(plan: &Plan, paint: Paint) -> String {
+pub(super) fn plan(plan: &Plan, asked: &str, paint: Paint) -> String {
     let mut text = String::new();
     let mut heading = None;
     for entry in plan.backups.iter().filter(|entry| entry.ours) {
@@ -45,7 +45,7 @@ pub(super) fn plan(plan: &Plan, paint: Paint) -> String {
         let _ = writeln!(text, "  {at}  {verdict}  {fate}  {}", reasons(entry));
     }
     if heading.is_none() {
-        text.push_str("There are no backups of Holdfast's.\n");
+        let _ = writeln!(text, "There are no backups of {asked}.");
     }
     let _ = writeln!(text, "\n{}", totals(plan));
     for (database, own) in &plan.own_policies {
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_plan_shows_every_backup_with_its_reason() {
         assert_eq!(
-            plan(&sample(), Paint::PLAIN),
+            plan(&sample(), "Holdfast's", Paint::PLAIN),
             "prod-db in us-east-1\n  \
                2026-11-20T06:00Z  VALID         KEEP    the newest validated backup\n  \
                2026-11-20T00:00Z  UNPROVEN      DELETE  UNPROVEN, and fills no slot\n\

@@ -158,7 +158,11 @@ async fn facts(look: &Look, database: &DatabaseId, held: &Held) -> Facts {
         targets_seen,
         interval_seconds,
         encrypted: look.source(database).await.map(|live| live.map(|live| live.instance.encrypted)),
-        window: look.rds.restore_window(&look.home, database).await,
+        window: look
+            .rds
+            .restore_windows(&look.home, database)
+            .await
+            .map(|windows| windows.into_iter().next()),
         snapshots,
         shared,
         minimum: look.deployment.pruning.1.minimum,

@@ -34,6 +34,13 @@ fn one(text: &mut String, status: &Status, now: Timestamp, paint: Paint) {
     let importance = format!("{:?}", status.importance).to_lowercase();
     let title = format!("{} in {} ({importance})", status.database_id, status.region);
     let _ = writeln!(text, "{}\n", paint.bold(&title));
+    if status.exists == Some(false) {
+        let gone = format!(
+            "✘ It is gone: there is no DB instance {} in {}. holdfast restore {} brings it back.",
+            status.database_id, status.region, status.database_id
+        );
+        let _ = writeln!(text, "  {}\n", paint.bad(&gone));
+    }
     let backups = &status.backups;
     let all = backups.total + backups.cross_region;
     line(
@@ -196,6 +203,13 @@ mod tests {
 
 "
         );
+    }
+
+    #[test]
+    fn a_database_that_is_gone_is_said_to_be_before_anything_else() {
+        let gone = sample(|status| status["exists"] = json!(false));
+        let shown = text(&[gone], NOW.parse().unwrap(), Paint::PLAIN);
+        assert!(shown.starts_with("prod-db in us-east-1 (standard)\n\n  ✘ It is gone: there is no DB instance prod-db in us-east-1."), "{shown}");
     }
 
     #[test]

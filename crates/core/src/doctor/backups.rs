@@ -192,7 +192,7 @@ fn copies(facts: &Facts, region: &Region, snapshots: &[Snapshot], notes: &mut No
             "this backup has no copy in {region}: the newest there is {}, {behind} older; a loss of {} costs that much more",
             copy.id, facts.home
         ),
-        "see why the copy failed (holdfast ops describe)",
+        "see whether one was asked for, and why it failed (holdfast ops describe); holdfast replicate copies it now",
     );
 }
 

@@ -236,6 +236,14 @@ impl Diagnosis {
 /// Judges everything that was looked at.
 pub fn examine(facts: &Facts) -> Diagnosis {
     let mut notes = Notes { findings: vec![], in_order: vec![] };
+    if facts.regions.is_empty() {
+        let known: Vec<&str> =
+            std::iter::once(&facts.home).chain(facts.targets()).map(Region::as_str).collect();
+        let at = At { check: Check::Source, region: &facts.home };
+        let what = "nothing was looked at: none of the Regions that were asked for is its own, or one that it is copied to";
+        let advice = format!("its Regions are {}", known.join(", "));
+        notes.note(at, Severity::NotChecked, facts.database.as_str(), what.to_owned(), advice);
+    }
     source::examine(facts, &mut notes);
     source::schedules(facts, &mut notes);
     backups::examine(facts, &mut notes);

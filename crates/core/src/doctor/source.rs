@@ -89,7 +89,10 @@ fn drift(facts: &Facts, live: &Live, notes: &mut Notes) {
         // That there is none, or that it cannot be read, is the check `blueprint`.
         Some(Ok(None) | Err(_)) | None => return,
     };
-    let wanted = Wanted { instance_classes: vec![kept.class.clone()], settings: kept.clone() };
+    let mut settings = kept.clone();
+    // Whether it is public is never restored: it is only when a restore says so.
+    settings.publicly_accessible = live.blueprint.publicly_accessible;
+    let wanted = Wanted { instance_classes: vec![kept.class.clone()], settings };
     let found = live.blueprint.compared(&wanted);
     if found.is_empty() {
         return notes.good(at, subject, "as its newest proven backup knows it");

@@ -60,6 +60,16 @@ pub struct Lost {
     pub seconds: f64,
 }
 
+/// A backup that was found VALID and has newer data than what is restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewerBackup {
+    /// The snapshot.
+    pub id: String,
+    /// When its data is from.
+    pub taken_at: Timestamp,
+}
+
 /// Something that the new instance refers to and that has to be there first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +91,9 @@ pub struct RestorePlan {
     pub region: Region,
     /// What the data is taken from.
     pub recovery_point: RecoveryPoint,
+    /// A proven backup of newer data, where the latest that the log has is older than that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub newer: Option<NewerBackup>,
     /// What is not in it; `None` when its time is not known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lost: Option<Lost>,
@@ -238,6 +251,7 @@ pub(super) mod tests {
                 time: None,
                 latest: time,
             },
+            newer: None,
             lost: Some(Lost { since: time, seconds: 5.0 }),
             target_id: DatabaseId::parse("prod-db").unwrap(),
             wanted: blueprint().wanted(&RestoreOptions::default(), &Tags::new()),

@@ -87,9 +87,9 @@ impl Referred {
 pub trait Restores: Send + Sync {
     /// What an instance is made with now, or `None` when there is none of that name.
     async fn blueprint(&self, region: &Region, id: &str) -> Result<Option<Blueprint>>;
-    /// The times that its automated backups reach, also when the instance is gone and they were kept. `None` when there
-    /// are none.
-    async fn restore_window(&self, region: &Region, database: &DatabaseId) -> Result<Option<RestoreWindow>>;
+    /// The times that its automated backups reach, those of instances that had its name, are gone and left theirs among them;
+    /// the one that reaches furthest first.
+    async fn restore_windows(&self, region: &Region, database: &DatabaseId) -> Result<Vec<RestoreWindow>>;
     /// Why something cannot be referred to in `region`; `None` when it can.
     async fn problem_with(&self, region: &Region, referred: &Referred) -> Result<Option<String>>;
     /// The id of the VPC of a subnet group; `None` when the group is not there.

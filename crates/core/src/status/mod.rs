@@ -78,6 +78,8 @@ pub struct Status {
     pub database_id: DatabaseId,
     /// Where it lives.
     pub region: Region,
+    /// Whether there is an instance of this name; `None` when that is not known.
+    pub exists: Option<bool>,
     /// How much it matters.
     pub importance: Importance,
     /// What it is held to.
@@ -98,7 +100,11 @@ impl Status {
     /// Whether both objectives are held, as measured, and the score is enough. What is not known is not held.
     pub fn is_held(&self) -> bool {
         let held = |held: Option<bool>| held == Some(true);
-        held(self.recovery.point.held) && held(self.recovery.time.held) && self.compliance.is_enough()
+        let is_gone = self.exists == Some(false);
+        !is_gone
+            && held(self.recovery.point.held)
+            && held(self.recovery.time.held)
+            && self.compliance.is_enough()
     }
 
     /// Whether home could be looked at: without it nothing else means anything.
@@ -150,6 +156,7 @@ pub fn assess(facts: &Facts) -> Status {
     Status {
         database_id: facts.database.clone(),
         region: facts.home.clone(),
+        exists: facts.encrypted.as_ref().ok().map(Option::is_some),
         importance: facts.importance,
         objectives: facts.objectives,
         backups,

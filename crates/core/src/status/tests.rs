@@ -138,6 +138,15 @@ fn where_there_is_nothing_nothing_of_it_is_held() {
     assert_eq!((held(&new, PartName::Encrypted), held(&new, PartName::NotPublic)), (Some(true), None));
 }
 
+#[test]
+fn a_database_that_is_gone_holds_nothing_however_well_it_is_backed_up() {
+    let gone = with(|facts| facts.encrypted = Ok(None));
+    assert_eq!((gone.exists, gone.is_held()), (Some(false), false));
+    let unknown = with(|facts| facts.encrypted = Err(denied()));
+    assert_eq!(unknown.exists, None);
+    assert!(assess(&healthy()).is_held());
+}
+
 /// The score as its parts say it.
 fn with_parts(status: &Status) -> u32 {
     status.compliance.parts.iter().filter(|part| part.held == Some(true)).map(|part| part.weight).sum()

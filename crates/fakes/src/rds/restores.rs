@@ -19,7 +19,7 @@ use crate::{locked, sample};
 pub(super) struct Restored {
     /// By instance; another is what [`sample::blueprint`] makes of it.
     pub(super) blueprints: BTreeMap<Place, Blueprint>,
-    windows: BTreeMap<Place, RestoreWindow>,
+    windows: BTreeMap<Place, Vec<RestoreWindow>>,
     /// Why something cannot be referred to, by its name.
     problems: BTreeMap<String, String>,
     /// What was asked of RDS, in order.
@@ -47,7 +47,10 @@ impl FakeRds {
 
     /// Keeps automated backups of a database.
     pub fn lay_window(&self, region: &Region, database: &str, window: RestoreWindow) {
-        locked(&self.state).restored.windows.insert(place(region, database), window);
+        let mut state = locked(&self.state);
+        let windows = state.restored.windows.entry(place(region, database)).or_default();
+        windows.push(window);
+        windows.sort_by_key(|window| std::cmp::Reverse(window.latest));
     }
 
     /// What has this name cannot be referred to.
@@ -88,9 +91,10 @@ impl Restores for FakeRds {
         struck.answer(self.blueprint_now(region, id))
     }
 
-    async fn restore_window(&self, region: &Region, database: &DatabaseId) -> Result<Option<RestoreWindow>> {
+    async fn restore_windows(&self, region: &Region, database: &DatabaseId) -> Result<Vec<RestoreWindow>> {
         let struck = self.troubles.strike(Call::RestoreWindow, database.as_str())?;
-        struck.answer(locked(&self.state).restored.windows.get(&place(region, database.as_str())).cloned())
+        let windows = locked(&self.state).restored.windows.get(&place(region, database.as_str())).cloned();
+        struck.answer(windows.unwrap_or_default())
     }
 
     async fn problem_with(&self, _region: &Region, referred: &Referred) -> Result<Option<String>> {

@@ -219,6 +219,37 @@ async fn a_point_in_time_lies_within_what_the_log_reaches() {
 }
 
 #[tokio::test]
+async fn a_time_is_found_in_the_log_that_an_instance_before_has_left() {
+    // GIVEN a database that was dropped, with its log kept, and brought back: its own log begins later
+    let world = logged();
+    let left = RestoreWindow { resource_id: "db-LEFT".into(), earliest: at(-500), latest: at(-100) };
+    world.rds.lay_window(&home(), "prod-db", left);
+    let from = async |seconds: i64| match world.plan(time(seconds)).await.unwrap().recovery_point {
+        RecoveryPoint::PointInTime { resource_id, .. } => resource_id,
+        other => panic!("{other:?}"),
+    };
+    // THEN each time comes from the log that has it, and one between them from none
+    assert_eq!((from(-300).await.as_str(), from(500).await.as_str()), ("db-LEFT", "db-LOG"));
+    let error = world.plan(time(0)).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::OutsideRestoreWindow);
+    let both = format!("from {} to {}, from {} to {}", at(100), at(900), at(-500), at(-100));
+    assert!(error.message.contains(&both), "{error}");
+}
+
+#[tokio::test]
+async fn a_proven_backup_that_is_newer_than_the_log_is_named() {
+    // GIVEN a log that ends before the newest proven backup was taken: the instance is gone
+    let world = logged();
+    let latest = || json!({"targetId": "prod-db-2", "latestRestorable": true});
+    assert_eq!(world.plan(latest()).await.unwrap().newer, None);
+    let newest = world.backup("run-9", 901, |_| {});
+    let newer = world.plan(latest()).await.unwrap().newer.unwrap();
+    assert_eq!((newer.id, newer.taken_at), (newest.snapshot_id(), at(901)));
+    // AND who asks for a time has said what is wanted
+    assert_eq!(world.plan(time(400)).await.unwrap().newer, None);
+}
+
+#[tokio::test]
 async fn without_automated_backups_there_is_no_point_in_time() {
     let world = World::lost();
     for more in [json!({"latestRestorable": true}), json!({"restoreTime": at(0).to_string()})] {

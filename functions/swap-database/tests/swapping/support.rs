@@ -92,6 +92,7 @@ impl World {
                 time: None,
                 latest: at(0),
             },
+            newer: None,
             lost: None,
             target_id: self.request().target_id,
             wanted: blueprint(&instance("prod-db")).wanted(&RestoreOptions::default(), &Tags::new()),

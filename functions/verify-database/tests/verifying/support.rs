@@ -103,6 +103,7 @@ impl World {
         RestorePlan {
             region: home(),
             recovery_point: self.point.clone(),
+            newer: None,
             lost: None,
             target_id: DatabaseId::parse("prod-db").unwrap(),
             wanted: blueprint(&instance("prod-db")).wanted(&RestoreOptions::default(), &Tags::new()),

@@ -12,6 +12,13 @@ fn a_healthy_database_has_no_finding_and_every_check_says_so() {
 }
 
 #[test]
+fn that_a_restore_is_not_public_is_no_drift() {
+    for public in [true, false] {
+        assert_eq!(seen(|facts| live(facts).blueprint.publicly_accessible = public), []);
+    }
+}
+
+#[test]
 fn an_operation_that_nobody_works_on() {
     each(&[(
         |facts| facts.operations = Ok(vec![operation(Ok(Worker::Dead("ABORTED".into())))]),

@@ -228,3 +228,11 @@ fn rates_are_read_and_others_are_not_guessed() {
         ("0 min".into(), "119 min".into(), "2 h".into(), "2 days".into())
     );
 }
+
+#[test]
+fn where_nothing_was_looked_at_nothing_is_in_order() {
+    let nothing = examine(&Facts { regions: BTreeMap::new(), ..healthy() });
+    assert_eq!(nothing.worst(), Some(NotChecked));
+    let finding = nothing.findings.iter().find(|one| one.what.starts_with("nothing was looked at")).unwrap();
+    assert_eq!(finding.advice, "its Regions are us-east-1, us-west-2");
+}

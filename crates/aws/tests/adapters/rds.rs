@@ -127,10 +127,18 @@ async fn what_is_not_there_is_none_and_what_is_gone_is_deleted() {
         assert_eq!(rds(&[&gone]).delete_instance(&home(), "x").await, Ok(()));
     }
     // AND to be denied is not
-    let denied = mock!(Client::delete_db_instance)
-        .then_http_response(|| xml_error(403, "AccessDenied", "not authorized"));
-    let error = rds(&[&denied]).delete_instance(&home(), "x").await.unwrap_err();
+    let denied = || {
+        mock!(Client::delete_db_instance)
+            .then_http_response(|| xml_error(403, "AccessDenied", "not authorized"))
+    };
+    let looked = |code: &'static str| {
+        mock!(Client::describe_db_instances).then_http_response(move || xml_error(400, code, "m"))
+    };
+    let error = rds(&[&denied(), &looked("AccessDenied")]).delete_instance(&home(), "x").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::AccessDenied);
+    // BUT the right hangs on a tag, and what is gone has none
+    let gone = rds(&[&denied(), &looked("DBInstanceNotFound")]).delete_instance(&home(), "x").await;
+    assert_eq!(gone, Ok(()));
 }
 
 #[tokio::test]

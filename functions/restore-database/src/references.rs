@@ -41,28 +41,10 @@ pub(crate) async fn proven<R: Restores, K: Keys, D, N: Networks>(
         problems.extend(reference.problem.is_some().then(|| sentence(&reference)));
         references.push(reference);
     }
-    let insights = wanted.settings.performance_insights.as_ref().filter(|insights| insights.enabled);
-    if let Some(key) = insights.and_then(|insights| insights.kms_key_id.as_ref()) {
-        let problem = match of_another_region(key, region) {
-            Some(other) => Some(format!("is a key of {other}")),
-            None => key_problem(ports.keys, region, key).await?,
-        };
-        let advice = "name options.performanceInsights with a key of this Region, or {\"enabled\": false}";
-        let problem = problem.map(|problem| format!("{problem}: {advice}"));
-        let reference = Reference { what: "Performance Insights key".into(), name: key.clone(), problem };
-        problems.extend(reference.problem.is_some().then(|| sentence(&reference)));
-        references.push(reference);
-    }
     if problems.is_empty() {
         return Ok(references);
     }
     Err(Error::new(ErrorKind::ReferenceUnresolved, format!("in {region}: {}", problems.join("; "))))
-}
-
-/// The Region that a key's ARN names, when it is not this one: a blueprint has the key of the Region that it was taken in.
-fn of_another_region<'a>(key: &'a str, region: &Region) -> Option<&'a str> {
-    let named = key.strip_prefix("arn:")?.split(':').nth(2)?;
-    (named != region.as_str()).then_some(named)
 }
 
 fn sentence(reference: &Reference) -> String {

@@ -50,32 +50,6 @@ async fn everything_that_is_missing_is_named_at_once() {
 }
 
 #[tokio::test]
-async fn the_key_of_performance_insights_is_one_of_the_region() {
-    let world = World::lost();
-    let with = async |key: &str| {
-        world.plan(json!({"options": {"performanceInsights": {"enabled": true, "kmsKeyId": key}}})).await
-    };
-    // GIVEN the key of the Region, of another Region, and one that is not there
-    let plan = with(&FakeKeys::arn(&home())).await.unwrap();
-    assert!(plan.references.iter().any(|reference| reference.what == "Performance Insights key"));
-    for (key, why) in [
-        (
-            "arn:aws:kms:us-west-2:000000000000:key/there",
-            "is a key of us-west-2: name options.performanceInsights",
-        ),
-        ("arn:aws:kms:us-east-1:000000000000:key/gone", "is not there"),
-    ] {
-        let error = with(key).await.unwrap_err();
-        assert_eq!(error.kind, ErrorKind::ReferenceUnresolved);
-        assert!(error.message.contains(&format!("Performance Insights key {key} {why}")), "{error}");
-    }
-    // AND without it there is nothing to look for
-    let without = json!({"options": {"performanceInsights": {"enabled": false}}});
-    let plan = world.plan(without).await.unwrap();
-    assert!(plan.references.iter().all(|reference| reference.what != "Performance Insights key"));
-}
-
-#[tokio::test]
 async fn each_that_is_missing_is_enough() {
     for name in ["production", "default.postgres15", "default:postgres-15", "rds-ca-rsa2048-g1"] {
         let world = World::lost();

@@ -480,7 +480,7 @@ fn settings_that_functions_read_are_settings_that_the_templates_give() {
 
 /// The RDS, EC2, KMS, S3, DynamoDB and Step Functions calls that each function's code can make, by binary. The
 /// adapters' methods are the words; a whole-stack run with IAM enforced shows that none is missing.
-const CALLS: [(&str, &str); 54] = [
+const CALLS: [(&str, &str); 57] = [
     ("rds.instance(", "rds:DescribeDBInstances"),
     ("rds.temporary_instances(", "rds:DescribeDBInstances"),
     ("rds.snapshot(", "rds:DescribeDBSnapshots"),
@@ -506,6 +506,10 @@ const CALLS: [(&str, &str); 54] = [
     ("network::proven(", "rds:DescribeDBSubnetGroups"),
     ("network::proven(", "ec2:DescribeSecurityGroups"),
     ("network::proven(", "ec2:DescribeVpcs"),
+    ("problem_with_key(ports.keys", "kms:DescribeKey"),
+    ("problem_with_role(", "iam:GetRole"),
+    // Enhanced Monitoring's, when it is set on what was restored.
+    ("rds.settle(", "iam:PassRole"),
     ("rds.restore_database(", "rds:RestoreDBInstanceFromDBSnapshot"),
     ("rds.restore_database(", "rds:RestoreDBInstanceToPointInTime"),
     ("rds.settle(", "rds:ModifyDBInstance"),

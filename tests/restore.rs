@@ -43,6 +43,15 @@ async fn security_group(world: &World, vpc: Option<&str>) -> String {
     made.group_id().expect("an id").to_owned()
 }
 
+/// The role of Enhanced Monitoring that this test's database has.
+async fn monitoring_role(world: &World) -> String {
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+                       "Principal": {"Service": "monitoring.rds.amazonaws.com"}}]});
+    let create = world.iam().create_role().role_name(format!("{}-monitoring", world.database));
+    let made = create.assume_role_policy_document(trust.to_string()).send().await.expect("a role");
+    made.role().expect("a role").arn().to_owned()
+}
+
 /// Drops the instance as somebody would by mistake: without a final snapshot. Its automated backups are kept.
 async fn drop_database(world: &World, id: &str) {
     let delete = world.home.rds.delete_db_instance().db_instance_identifier(id);
@@ -58,6 +67,8 @@ async fn a_lost_database_comes_back_with_every_row_and_all_its_settings() {
     let secret = world.reader(true).await;
     let change = world.home.rds.modify_db_instance().db_instance_identifier(&world.database);
     let change = change.backup_retention_period(3).preferred_maintenance_window("sun:05:00-sun:05:30");
+    let role = monitoring_role(&world).await;
+    let change = change.monitoring_interval(60).monitoring_role_arn(&role);
     change.enable_performance_insights(true).apply_immediately(true).send().await.expect("a change");
     until("the settings to be made", PATIENCE, async || {
         let found = world.instance(&world.database).await?;
@@ -88,6 +99,8 @@ async fn a_lost_database_comes_back_with_every_row_and_all_its_settings() {
     assert_eq!(is.db_instance_class(), was.db_instance_class());
     assert_eq!(is.backup_retention_period(), Some(3));
     assert_eq!(is.performance_insights_enabled(), Some(true));
+    assert_eq!(is.performance_insights_kms_key_id(), was.performance_insights_kms_key_id());
+    assert_eq!((is.monitoring_interval(), is.monitoring_role_arn()), (Some(60), Some(role.as_str())));
     assert_eq!(is.preferred_maintenance_window(), Some("sun:05:00-sun:05:30"));
     assert_eq!(is.kms_key_id(), was.kms_key_id());
     assert_ne!(is.dbi_resource_id(), was.dbi_resource_id());
@@ -114,6 +127,13 @@ async fn a_lost_database_comes_back_with_every_row_and_all_its_settings() {
     assert_eq!(refused.error, "Holdfast.NameTaken", "{refused:?}");
     assert!(refused.cause.contains("a restore never overwrites; name another targetId"), "{}", refused.cause);
     assert_eq!(world.effects("RestoreDBInstanceFromDBSnapshot").await, made);
+    // AND once the role of its Enhanced Monitoring is gone, that is known before anything is made
+    let name = role.rsplit('/').next().expect("a name");
+    world.iam().delete_role().role_name(name).send().await.expect("it goes");
+    let beside = json!({"verifyOnly": true, "targetId": format!("{}-2", world.database)});
+    let refused = world.restore(&input(&world, "back-3", beside)).await;
+    assert_eq!(refused.error, "Holdfast.ReferenceUnresolved", "{refused:?}");
+    assert!(refused.cause.contains(&format!("Enhanced Monitoring role {role} is not there")), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

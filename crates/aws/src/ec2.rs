@@ -1,7 +1,6 @@
 //! EC2: security groups and networks that instances of RDS are in.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
@@ -11,36 +10,30 @@ use holdfast_core::ids::Region;
 use holdfast_core::ports::Networks;
 
 use crate::classify::classify;
+use crate::clients::Clients;
 use crate::config::{Aws, configured};
 
 /// Networks of every Region.
 #[derive(Debug)]
 pub struct Ec2 {
     aws: Aws,
-    clients: Mutex<HashMap<Region, Client>>,
+    clients: Clients<Client>,
 }
 
 impl Ec2 {
     /// EC2 in every Region.
     pub fn new(aws: &Aws) -> Self {
-        Ec2 { aws: aws.clone(), clients: Mutex::default() }
+        Ec2 { aws: aws.clone(), clients: Clients::default() }
     }
 
     /// EC2 behind given clients, for the tests of this adapter.
     pub fn with_clients(aws: &Aws, clients: impl IntoIterator<Item = (Region, Client)>) -> Self {
-        Ec2 { aws: aws.clone(), clients: Mutex::new(clients.into_iter().collect()) }
+        Ec2 { aws: aws.clone(), clients: clients.into_iter().collect() }
     }
 
     fn client(&self, region: &Region) -> Client {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients
-            .entry(region.clone())
-            .or_insert_with(|| {
-                let config = configured!(self.aws, aws_sdk_ec2)
-                    .region(aws_config::Region::new(region.as_str().to_owned()));
-                Client::from_conf(config.build())
-            })
-            .clone()
+        self.clients
+            .of(region, |region| Client::from_conf(configured!(self.aws, aws_sdk_ec2).region(region).build()))
     }
 }
 

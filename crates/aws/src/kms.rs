@@ -1,8 +1,5 @@
 //! KMS: whether a key can be used, and the password that is derived and kept nowhere.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
-
 use async_trait::async_trait;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
@@ -14,6 +11,7 @@ use holdfast_core::{Error, ErrorKind, Result};
 use secrecy::SecretString;
 
 use crate::classify::{classify, code, message};
+use crate::clients::Clients;
 use crate::config::{Aws, configured};
 
 /// Keys of every Region, and the HMAC key of this one.
@@ -21,13 +19,13 @@ use crate::config::{Aws, configured};
 pub struct Kms {
     aws: Aws,
     hmac_key_id: Option<String>,
-    clients: Mutex<HashMap<Region, Client>>,
+    clients: Clients<Client>,
 }
 
 impl Kms {
     /// Keys in every Region; passwords are derived with `hmac_key_id`.
     pub fn new(aws: &Aws, hmac_key_id: Option<String>) -> Self {
-        Kms { aws: aws.clone(), hmac_key_id, clients: Mutex::default() }
+        Kms { aws: aws.clone(), hmac_key_id, clients: Clients::default() }
     }
 
     /// Keys behind given clients, for the tests of this adapter.
@@ -36,20 +34,12 @@ impl Kms {
         hmac_key_id: Option<String>,
         clients: impl IntoIterator<Item = (Region, Client)>,
     ) -> Self {
-        Kms { aws: aws.clone(), hmac_key_id, clients: Mutex::new(clients.into_iter().collect()) }
+        Kms { aws: aws.clone(), hmac_key_id, clients: clients.into_iter().collect() }
     }
 
     fn client(&self, region: &Region) -> Client {
-        let mut clients = self.clients.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        clients
-            .entry(region.clone())
-            .or_insert_with(|| {
-                let config = configured!(self.aws, aws_sdk_kms)
-                    .region(aws_config::Region::new(region.as_str().to_owned()))
-                    .build();
-                Client::from_conf(config)
-            })
-            .clone()
+        self.clients
+            .of(region, |region| Client::from_conf(configured!(self.aws, aws_sdk_kms).region(region).build()))
     }
 }
 

@@ -6,10 +6,12 @@
 pub mod calls;
 pub mod circuits;
 pub mod classify;
+mod clients;
 pub mod config;
 pub mod dynamodb;
 pub mod ec2;
 pub mod guard;
+pub mod iam;
 pub mod kms;
 pub mod presign;
 pub mod rds;

@@ -1,7 +1,5 @@
 //! Amazon RDS in every Region: one client per Region, made when first asked for.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -23,6 +21,7 @@ use holdfast_core::{Error, ErrorKind, Result};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::classify::{classify, code, message};
+use crate::clients::Clients;
 use crate::config::{Aws, configured};
 use crate::presign;
 
@@ -38,31 +37,26 @@ use convert::{instance_from, sdk_tags, snapshot_from};
 #[derive(Debug)]
 pub struct RdsApi {
     aws: Aws,
-    clients: Mutex<HashMap<Region, Client>>,
+    clients: Clients<Client>,
 }
 
 impl RdsApi {
     /// RDS in every Region, with the endpoint of `aws` when it has one.
     pub fn new(aws: &Aws) -> Self {
-        RdsApi { aws: aws.clone(), clients: Mutex::default() }
+        RdsApi { aws: aws.clone(), clients: Clients::default() }
     }
 
     /// RDS behind given clients, for the tests of this adapter.
     pub fn with_clients(aws: &Aws, clients: impl IntoIterator<Item = (Region, Client)>) -> Self {
-        RdsApi { aws: aws.clone(), clients: Mutex::new(clients.into_iter().collect()) }
+        RdsApi { aws: aws.clone(), clients: clients.into_iter().collect() }
     }
 
     fn client(&self, region: &Region) -> Client {
-        let mut clients = self.clients.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        clients
-            .entry(region.clone())
-            .or_insert_with(|| {
-                let mut config = configured!(self.aws, aws_sdk_rds)
-                    .region(aws_config::Region::new(region.as_str().to_owned()));
-                config.set_endpoint_url(self.aws.rds_endpoint.clone());
-                Client::from_conf(config.build())
-            })
-            .clone()
+        self.clients.of(region, |region| {
+            let mut config = configured!(self.aws, aws_sdk_rds).region(region);
+            config.set_endpoint_url(self.aws.rds_endpoint.clone());
+            Client::from_conf(config.build())
+        })
     }
 
     async fn add_tags(&self, region: &Region, arn: &str, tags: &Tags) -> Result<()> {

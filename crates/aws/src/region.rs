@@ -1,8 +1,5 @@
 //! What `infra/region.yaml` deploys to a target Region, asked from the home Region: its bucket and its workflow.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
 use async_trait::async_trait;
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::types::ExecutionStatus;
@@ -13,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::classify::{classify, code};
+use crate::clients::Clients;
 use crate::config::{Aws, configured};
 use crate::s3::Bucket;
 
@@ -27,7 +25,7 @@ pub struct RegionStacks {
     bucket: String,
     /// The state machine's ARN, such as `arn:aws:states:{region}:123456789012:stateMachine:holdfast-backup-validation`.
     state_machine: String,
-    clients: Mutex<HashMap<Region, Client>>,
+    clients: Clients<Client>,
 }
 
 impl RegionStacks {
@@ -44,25 +42,18 @@ impl RegionStacks {
                 ));
             }
         }
-        let clients = Mutex::default();
+        let clients = Clients::default();
         Ok(RegionStacks { aws: aws.clone(), bucket: bucket.1, state_machine: state_machine.1, clients })
     }
 
     /// The same behind given clients of Step Functions, for the tests of this adapter.
     pub fn with_clients(self, clients: impl IntoIterator<Item = (Region, Client)>) -> Self {
-        RegionStacks { clients: Mutex::new(clients.into_iter().collect()), ..self }
+        RegionStacks { clients: clients.into_iter().collect(), ..self }
     }
 
     fn client(&self, region: &Region) -> Client {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients
-            .entry(region.clone())
-            .or_insert_with(|| {
-                let config = configured!(self.aws, aws_sdk_sfn)
-                    .region(aws_config::Region::new(region.as_str().to_owned()));
-                Client::from_conf(config.build())
-            })
-            .clone()
+        self.clients
+            .of(region, |region| Client::from_conf(configured!(self.aws, aws_sdk_sfn).region(region).build()))
     }
 
     fn state_machine(&self, region: &Region) -> String {

@@ -37,6 +37,8 @@ pub mod expected;
 pub mod follow;
 pub mod history;
 pub mod look;
+#[cfg(test)]
+mod mocked;
 pub mod ops;
 pub mod paint;
 pub mod plan;

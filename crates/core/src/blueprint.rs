@@ -4,10 +4,16 @@
 //! everything else are the instance's and are gone with it: `RestoreDBInstanceFromDBSnapshot` takes the default security
 //! group, the default parameter group and a single zone unless told otherwise. So every backup keeps them beside it.
 
+use std::cmp::Reverse;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ports::Referred;
 use crate::rds::parameter_group_family;
+use crate::error::Result;
+use crate::ids::OperationId;
+use crate::ports::Documents;
+use crate::rds::Snapshot;
 use crate::request::{Login, PerformanceInsights, RestoreOptions};
 use crate::tags::{self, Tags};
 
@@ -102,6 +108,30 @@ pub struct KeptBlueprint {
     pub login: Option<Login>,
 }
 
+/// Backups that are asked for a login, the newest first: each is a document to be read.
+const ASKED_FOR_A_LOGIN: usize = 20;
+
+/// The login of the newest backup that was taken with one. `backups`: the newest first.
+///
+/// # Errors
+/// What reading a blueprint met.
+pub async fn known_login(documents: &impl Documents, backups: &[OperationId]) -> Result<Option<Login>> {
+    for backup in backups.iter().take(ASKED_FOR_A_LOGIN) {
+        let kept: Option<KeptBlueprint> = documents.get(&backup.blueprint_key()).await?;
+        if let Some(login) = kept.and_then(|kept| kept.login) {
+            return Ok(Some(login));
+        }
+    }
+    Ok(None)
+}
+
+/// The backups of Holdfast's that these are snapshots of, the newest first: each may have a blueprint beside it.
+pub fn own_backups(mut snapshots: Vec<&Snapshot>) -> Vec<OperationId> {
+    snapshots.sort_by_key(|snapshot| Reverse((snapshot.taken_at, snapshot.id.clone())));
+    let operation = |snapshot: &Snapshot| OperationId::parse(snapshot.tags.get(tags::OPERATION)?).ok();
+    snapshots.into_iter().filter_map(operation).collect()
+}
+
 /// What is to be made: the blueprint, with what the input says instead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -125,7 +155,17 @@ pub struct Difference {
 }
 
 impl Wanted {
-    /// What an instance refers to, in the order in which a person would look; the key is not among them.
+    /// The key that Performance Insights are to have, where it is named.
+    pub fn insights_key(&self) -> Option<&str> {
+        self.settings.performance_insights.as_ref()?.kms_key_id.as_deref()
+    }
+
+    /// The role that Enhanced Monitoring is to have, where it is on.
+    pub fn monitoring_role(&self) -> Option<&str> {
+        Some(self.settings.monitoring.as_ref()?.role_arn.as_str())
+    }
+
+    /// What RDS itself knows of what an instance refers to, in the order in which a person would look.
     pub fn referred(&self) -> Vec<Referred> {
         let settings = &self.settings;
         let (engine, version) = (&settings.engine, &settings.engine_version);
@@ -180,6 +220,10 @@ impl Blueprint {
             performance_insights: match &asked.performance_insights {
                 Some(asked) => asked.clone().on(),
                 None => self.performance_insights.clone(),
+            },
+            monitoring: match &asked.monitoring {
+                Some(asked) => asked.clone().on(),
+                None => self.monitoring.clone(),
             },
             tags,
             ..self.clone()
@@ -241,6 +285,11 @@ impl Blueprint {
             "Performance Insights",
             on_off(self.performance_insights.is_some()),
             on_off(asked.performance_insights.is_some()),
+        );
+        differ(
+            "Enhanced Monitoring",
+            on_off(self.monitoring.is_some()),
+            on_off(asked.monitoring.is_some()),
         );
         differ("encryption", on_off(self.encrypted), on_off(asked.encrypted));
         found

@@ -27,5 +27,6 @@ pub mod retention;
 pub mod status;
 pub mod tags;
 pub mod validation;
+pub mod watching;
 
 pub use error::{Error, ErrorKind, Leftovers, Result};

@@ -66,11 +66,8 @@ pub async fn proven(
         None => networks.default_vpc(region).await?.map_or(Vpc::NoDefault, Vpc::Known),
     };
     let found = networks.security_groups(region, groups).await?;
-    let reference = |group: &String| Reference {
-        what: SECURITY_GROUP.to_owned(),
-        name: group.clone(),
-        problem: problem(found.get(group).map(String::as_str), &vpc),
-    };
+    let problem = |group: &String| problem(found.get(group).map(String::as_str), &vpc);
+    let reference = |group: &String| Reference::new(SECURITY_GROUP, group, problem(group));
     Ok(groups.iter().map(reference).collect())
 }
 

@@ -180,6 +180,13 @@ pub trait Keys: Send + Sync {
     async fn derive_password(&self, context: &str) -> Result<SecretString>;
 }
 
+/// Roles that a restored instance is given.
+#[async_trait]
+pub trait Roles: Send + Sync {
+    /// The services that may take a role, as its trust policy names them; `None` when there is no such role.
+    async fn trusted_services(&self, arn: &str) -> Result<Option<Vec<String>>>;
+}
+
 /// How to log in to a database that is not Holdfast's own.
 #[async_trait]
 pub trait Logins: Send + Sync {

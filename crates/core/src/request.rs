@@ -21,7 +21,7 @@ pub use again::ValidationRequest;
 pub use baseline::{BaselineRequest, Login};
 pub use reopen::Reopen;
 pub use replication::ReplicationRequest;
-pub use restore::{PerformanceInsights, RestoreFrom, RestoreOptions, RestoreRequest};
+pub use restore::{EnhancedMonitoring, PerformanceInsights, RestoreFrom, RestoreOptions, RestoreRequest};
 pub use swap::{AfterSwap, HttpCheck, Record, SmokeChecks, Swap, aside, is_aside};
 pub use validation::Validation;
 use validation::{RawValidation, validation};

@@ -31,6 +31,7 @@ pub enum Call {
     SubnetGroupVpc,
     SecurityGroups,
     DefaultVpc,
+    TrustedServices,
     RestoreDatabase,
     Settle,
     Rename,

@@ -1,23 +1,54 @@
 //! Keys: known to the local cloud, enabled, of the right Region.
 
+use std::collections::HashMap;
+
 use aws_sdk_kms::error::ProvideErrorMetadata as _;
 use aws_sdk_kms::types::KeyState;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Mutex;
 
 use crate::cloud::client;
 use crate::error::RdsError;
 
-/// The alias of the key that RDS itself manages; it needs no making.
+/// The alias of the key that RDS itself manages.
 const MANAGED: &str = "alias/aws/rds";
 
 /// Asks the local cloud about keys.
 pub(crate) struct Keys {
     endpoint: String,
+    /// The ARN of the key that RDS manages, by Region: the local cloud has none of its own, so each is made there when it is
+    /// first used, as AWS does.
+    managed: Mutex<HashMap<String, String>>,
 }
 
 impl Keys {
     pub(crate) fn new(endpoint: &str) -> Self {
-        Self { endpoint: endpoint.to_owned() }
+        Self { endpoint: endpoint.to_owned(), managed: Mutex::default() }
+    }
+
+    /// The ARN of the key that RDS manages in a Region, which needs nobody's permission.
+    async fn managed(&self, region: &str) -> Result<String, RdsError> {
+        let mut managed = self.managed.lock().await;
+        if let Some(arn) = managed.get(region) {
+            return Ok(arn.clone());
+        }
+        let arn = match self.usable(region, MANAGED).await {
+            Ok(arn) => arn,
+            Err(_) => self.make_managed(region).await?,
+        };
+        managed.insert(region.to_owned(), arn.clone());
+        Ok(arn)
+    }
+
+    async fn make_managed(&self, region: &str) -> Result<String, RdsError> {
+        let refused = || RdsError::key_not_accessible(MANAGED);
+        let kms = client!(aws_sdk_kms, &self.endpoint, region);
+        let about = "Default key that protects my RDS database volumes when no other key is defined";
+        let made = kms.create_key().description(about).send().await.map_err(|_| refused())?;
+        let key = made.key_metadata.ok_or_else(refused)?;
+        let alias = kms.create_alias().alias_name(MANAGED).target_key_id(key.key_id());
+        alias.send().await.map_err(|_| refused())?;
+        key.arn.ok_or_else(refused)
     }
 
     /// The ARN of a usable key.
@@ -55,27 +86,32 @@ pub(crate) async fn resolve(
     {
         return Err(RdsError::key_not_accessible(given));
     }
-    let name = given.rsplit(':').next().unwrap_or(given);
-    let made_up = || {
-        let id = match name.strip_prefix("key/") {
-            Some(id) => id.to_owned(),
-            None if name.starts_with("alias/") => id_of_alias(region, name),
-            None => name.to_owned(),
-        };
-        format!("arn:aws:kms:{region}:{account}:key/{id}")
-    };
-    // The managed key resolves to an ARN that is recognised when it comes back.
-    let managed = made_up() == format!("arn:aws:kms:{region}:{account}:key/{}", id_of_alias(region, MANAGED));
-    match keys {
-        Some(keys) if !managed => keys.usable(region, given).await,
-        _ => Ok(made_up()),
+    let Some(keys) = keys else { return Ok(made_up(region, account, given)) };
+    let managed = keys.managed(region).await?;
+    if given == MANAGED || given.ends_with(&format!(":{MANAGED}")) || given == managed {
+        return Ok(managed);
     }
+    keys.usable(region, given).await
+}
+
+/// The ARN that a spelling stands for where there is no local cloud to ask.
+fn made_up(region: &str, account: &str, given: &str) -> String {
+    let name = given.rsplit(':').next().unwrap_or(given);
+    let id = match name.strip_prefix("key/") {
+        Some(id) => id.to_owned(),
+        None if name.starts_with("alias/") => id_of_alias(region, name),
+        None => name.to_owned(),
+    };
+    format!("arn:aws:kms:{region}:{account}:key/{id}")
 }
 
 /// Whether this is the ARN of the key that RDS manages in its Region.
-pub(crate) fn is_managed(arn: &str) -> bool {
+pub(crate) async fn is_managed(keys: Option<&Keys>, arn: &str) -> bool {
     let region = arn.split(':').nth(3).unwrap_or_default();
-    arn.ends_with(&format!(":key/{}", id_of_alias(region, MANAGED)))
+    match keys {
+        Some(keys) => keys.managed(region).await.is_ok_and(|managed| managed == arn),
+        None => arn.ends_with(&format!(":key/{}", id_of_alias(region, MANAGED))),
+    }
 }
 
 fn id_of_alias(region: &str, alias: &str) -> String {
@@ -94,7 +130,7 @@ mod tests {
         assert_eq!(id, "arn:aws:kms:eu-west-1:000000000000:key/1234");
         assert_eq!(resolve(Some(&id)).await.unwrap(), id);
         let managed = resolve(None).await.unwrap();
-        assert!(is_managed(&managed) && !is_managed(&id));
+        assert!(is_managed(None, &managed).await && !is_managed(None, &id).await);
         let foreign = resolve(Some("arn:aws:kms:us-east-1:000000000000:key/1234")).await;
         assert_eq!(foreign.unwrap_err().code, "KMSKeyNotAccessibleFault");
     }

@@ -9,7 +9,7 @@ use holdfast_core::Result;
 use holdfast_core::answer::Answer;
 use holdfast_core::ids::OperationId;
 use holdfast_core::operation::{RestorePlan, RestoreResult};
-use holdfast_core::ports::{Documents, Keys, Networks, Rds, Restores};
+use holdfast_core::ports::{Documents, Keys, Networks, Rds, Restores, Roles};
 use holdfast_core::request::RestoreRequest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -98,6 +98,8 @@ pub struct Ports<'a, R, K, D, N> {
     pub documents: &'a D,
     /// Networks.
     pub networks: &'a N,
+    /// IAM.
+    pub roles: &'a dyn Roles,
     /// Now.
     pub now: Timestamp,
 }

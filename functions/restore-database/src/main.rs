@@ -2,6 +2,7 @@
 
 use holdfast_aws::config::{Aws, required};
 use holdfast_aws::ec2::Ec2;
+use holdfast_aws::iam::Iam;
 use holdfast_aws::kms::Kms;
 use holdfast_aws::rds::RdsApi;
 use holdfast_aws::s3::Bucket;
@@ -14,6 +15,7 @@ struct Wired {
     keys: Kms,
     documents: Bucket,
     networks: Ec2,
+    roles: Iam,
 }
 
 fn wire(aws: &Aws) -> Result<Wired> {
@@ -22,6 +24,7 @@ fn wire(aws: &Aws) -> Result<Wired> {
         keys: Kms::new(aws, None),
         documents: Bucket::new(aws, required("DR_METADATA_BUCKET")?),
         networks: Ec2::new(aws),
+        roles: Iam::new(aws),
     })
 }
 
@@ -33,6 +36,7 @@ async fn main() -> std::result::Result<(), lambda_runtime::Error> {
             keys: &wired.keys,
             documents: &wired.documents,
             networks: &wired.networks,
+            roles: &wired.roles,
             now: Timestamp::now(),
         };
         handle(&ports, input).await

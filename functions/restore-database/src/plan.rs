@@ -1,7 +1,7 @@
 //! Everything that can be known before anything is made.
 
 use holdfast_core::answer::{Answer, Progress};
-use holdfast_core::blueprint::{Blueprint, KeptBlueprint};
+use holdfast_core::blueprint::{Blueprint, KeptBlueprint, known_login};
 use holdfast_core::ids::OperationId;
 use holdfast_core::operation::{Lost, RecoveryPoint, RestorePlan, seconds_between};
 use holdfast_core::ports::{Documents, Keys, Networks, Rds, Restores};
@@ -53,7 +53,7 @@ pub(crate) async fn step(
     let references = references::proven(ports, region, &wanted).await?;
     let mut login = request.login.clone().or(settings.login);
     if login.is_none() && request.validation.enabled {
-        login = known_login(ports, request).await?;
+        login = known_login(ports.documents, &point::own_backups(ports.rds, request).await?).await?;
     }
     let unproven = unproven(request, login.as_ref())?;
     let newer = point::newer(ports.rds, request, &found.point).await?;
@@ -149,22 +149,6 @@ async fn settings(
             ),
         )
     })
-}
-
-/// Backups that are asked for a login, the newest first: each is a document to be read.
-const ASKED_FOR_A_LOGIN: usize = 20;
-
-/// The login of the newest backup that was taken with one: the users of a database are mostly the same in all of them.
-async fn known_login(
-    ports: &Ports<'_, impl Rds + Restores, impl Keys, impl Documents, impl Networks>,
-    request: &RestoreRequest,
-) -> Result<Option<Login>> {
-    for backup in point::own_backups(ports.rds, request).await?.iter().take(ASKED_FOR_A_LOGIN) {
-        if let Some(Settings { login: Some(login), .. }) = kept(ports.documents, backup).await? {
-            return Ok(Some(login));
-        }
-    }
-    Ok(None)
 }
 
 async fn kept(documents: &impl Documents, backup: &OperationId) -> Result<Option<Settings>> {

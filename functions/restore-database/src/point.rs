@@ -1,7 +1,6 @@
 //! Which recovery point.
 
-use std::cmp::Reverse;
-
+use holdfast_core::blueprint;
 use holdfast_core::ids::OperationId;
 use holdfast_core::operation::{NewerBackup, RecoveryPoint};
 use holdfast_core::ports::{Rds, RestoreWindow, Restores};
@@ -158,8 +157,5 @@ fn verdict_of(snapshot: &Snapshot) -> Option<Verdict> {
 
 /// The backups of Holdfast's that a blueprint may lie beside, the newest first.
 pub(crate) async fn own_backups(rds: &impl Rds, request: &RestoreRequest) -> Result<Vec<OperationId>> {
-    let mut all = snapshots_of(rds, request).await?;
-    all.sort_by_key(|snapshot| Reverse((snapshot.taken_at, snapshot.id.clone())));
-    let operation = |snapshot: &Snapshot| OperationId::parse(snapshot.tags.get(tags::OPERATION)?).ok();
-    Ok(all.iter().filter_map(operation).collect())
+    Ok(blueprint::own_backups(snapshots_of(rds, request).await?.iter().collect()))
 }

@@ -4,8 +4,8 @@ use holdfast_core::blueprint::Wanted;
 use holdfast_core::ids::Region;
 use holdfast_core::network;
 use holdfast_core::operation::Reference;
-use holdfast_core::ports::{Keys, Networks, Restores};
-use holdfast_core::{Error, ErrorKind, Result};
+use holdfast_core::ports::{Keys, Networks, Restores, Roles};
+use holdfast_core::{Error, ErrorKind, Result, watching};
 
 use crate::Ports;
 
@@ -21,30 +21,43 @@ pub(crate) async fn proven<R: Restores, K: Keys, D, N: Networks>(
     let mut references = Vec::new();
     for referred in wanted.referred() {
         let problem = ports.rds.problem_with(region, &referred).await?;
-        references.push(Reference {
-            what: referred.what().to_owned(),
-            name: referred.name().to_owned(),
-            problem,
-        });
+        references.push(Reference::new(referred.what(), referred.name(), problem));
     }
     references.extend(network::proven(ports.rds, ports.networks, region, wanted).await?);
-    let classes = references.iter().filter(|reference| reference.what == "instance class");
-    let offered = classes.clone().any(|reference| reference.problem.is_none());
+    let mut classes = references.iter().filter(|reference| reference.what == "instance class");
+    let offered = classes.any(|reference| reference.problem.is_none());
     // One class that can be had is enough: the others are for when it cannot.
     let blocking = |reference: &&Reference| {
         reference.problem.is_some() && !(offered && reference.what == "instance class")
     };
-    let mut problems: Vec<String> = references.iter().filter(blocking).map(sentence).collect();
     if let Some(key) = wanted.settings.kms_key_id.as_ref().filter(|_| wanted.settings.encrypted) {
         let problem = key_problem(ports.keys, region, key).await?;
-        let reference = Reference { what: "KMS key".into(), name: key.clone(), problem };
-        problems.extend(reference.problem.is_some().then(|| sentence(&reference)));
-        references.push(reference);
+        references.push(Reference::new("KMS key", key, problem));
     }
+    if let Some(key) = wanted.insights_key() {
+        let problem = watching::problem_with_key(ports.keys, region, key).await?;
+        references.push(Reference::new(watching::INSIGHTS_KEY, key, problem));
+    }
+    if let Some(arn) = wanted.monitoring_role() {
+        references.push(monitoring_role(ports.roles, arn).await);
+    }
+    let problems: Vec<String> = references.iter().filter(blocking).map(sentence).collect();
     if problems.is_empty() {
         return Ok(references);
     }
     Err(Error::new(ErrorKind::ReferenceUnresolved, format!("in {region}: {}", problems.join("; "))))
+}
+
+/// IAM answers for every Region from one, which may be the lost one (AWS Fault Isolation Boundaries, "Global services"): a
+/// restore does not wait for it. Whoever reads the plan is told.
+async fn monitoring_role(roles: &dyn Roles, arn: &str) -> Reference {
+    match watching::problem_with_role(roles, arn).await {
+        Ok(problem) => Reference::new(watching::MONITORING_ROLE, arn, problem),
+        Err(error) => Reference {
+            unseen: Some(error.message),
+            ..Reference::new(watching::MONITORING_ROLE, arn, None)
+        },
+    }
 }
 
 fn sentence(reference: &Reference) -> String {

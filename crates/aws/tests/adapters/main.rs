@@ -16,5 +16,6 @@ mod records;
 mod restore_facts;
 mod restores;
 mod retention;
+mod roles;
 mod support;
 mod swaps;

@@ -140,27 +140,14 @@ fn write_page(report: &Value, file: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_s3::config::retry::RetryConfig;
-    use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
     use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
     use aws_sdk_s3::primitives::ByteStream;
     use aws_sdk_s3::types::error::NoSuchKey;
-    use aws_smithy_mocks::{MockResponseInterceptor, Rule, create_mock_http_client, mock};
+    use aws_smithy_mocks::mock;
     use serde_json::json;
 
     use super::*;
-
-    /// S3 that gives one answer.
-    fn s3(answer: &Rule) -> aws_sdk_s3::Client {
-        let config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(Credentials::new("a", "b", None, None, "test"))
-            .retry_config(RetryConfig::disabled())
-            .http_client(create_mock_http_client())
-            .interceptor(MockResponseInterceptor::new().with_rule(answer));
-        aws_sdk_s3::Client::from_conf(config.build())
-    }
+    use crate::mocked::client;
 
     fn place() -> summary::Report {
         summary::Report { bucket: "metadata".into(), key: "reports/op.json".into() }
@@ -183,17 +170,17 @@ mod tests {
                 asked.bucket() == Some("metadata") && asked.key() == Some("reports/op.json")
             })
             .then_output(|| GetObjectOutput::builder().body(ByteStream::from_static(b"{\"a\": 1}")).build());
-        assert_eq!(fetch(&s3(&there), &place()).await.unwrap(), json!({"a": 1}));
+        assert_eq!(fetch(&client!(aws_sdk_s3, &[&there]), &place()).await.unwrap(), json!({"a": 1}));
         let none = mock!(aws_sdk_s3::Client::get_object)
             .then_error(|| GetObjectError::NoSuchKey(NoSuchKey::builder().build()));
-        let error = fetch(&s3(&none), &place()).await.unwrap_err();
+        let error = fetch(&client!(aws_sdk_s3, &[&none]), &place()).await.unwrap_err();
         assert!(
             error.to_string().contains("s3://metadata/reports/op.json: start the same run again"),
             "{error}"
         );
         let torn = mock!(aws_sdk_s3::Client::get_object)
             .then_output(|| GetObjectOutput::builder().body(ByteStream::from_static(b"{\"a\": ")).build());
-        let error = fetch(&s3(&torn), &place()).await.unwrap_err();
+        let error = fetch(&client!(aws_sdk_s3, &[&torn]), &place()).await.unwrap_err();
         assert!(matches!(error, Error::Unreadable(_)), "{error}");
     }
 

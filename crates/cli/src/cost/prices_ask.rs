@@ -88,24 +88,12 @@ async fn products(client: &Client, query: &Query) -> Result<Vec<String>, Error> 
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_pricing::config::{BehaviorVersion, Credentials};
     use aws_sdk_pricing::operation::get_products::GetProductsOutput;
-    use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
+    use aws_smithy_mocks::mock;
     use holdfast_core::cost::PriceName;
 
     use super::*;
-
-    fn client(rules: &[&Rule]) -> Client {
-        let empty = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
-        let mocked = rules.iter().fold(empty, |all, rule| all.with_rule(rule));
-        let config = aws_sdk_pricing::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(aws_sdk_pricing::config::Region::from_static(REGION))
-            .credentials_provider(Credentials::new("a", "b", None, None, "test"))
-            .http_client(create_mock_http_client())
-            .interceptor(mocked);
-        Client::from_conf(config.build())
-    }
+    use crate::mocked::client;
 
     #[tokio::test]
     async fn what_the_price_list_says_is_taken_and_the_rest_is_named() {
@@ -134,7 +122,7 @@ mod tests {
         let today: Date = "2026-11-22".parse().unwrap();
         let region = Region::parse("us-west-2").unwrap();
         let (table, missing) = ask(
-            &client(&[&first, &second, &nothing]),
+            &client!(aws_sdk_pricing, &[&first, &second, &nothing]),
             std::slice::from_ref(&region),
             &["db.t4g.medium".into()],
             today,

@@ -1,28 +1,12 @@
 //! What Cost Explorer answers, summed up, and what it does not know.
 
-use aws_sdk_costexplorer::config::retry::RetryConfig;
-use aws_sdk_costexplorer::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_costexplorer::operation::get_cost_and_usage::GetCostAndUsageOutput;
 use aws_sdk_costexplorer::operation::list_cost_allocation_tags::ListCostAllocationTagsOutput;
 use aws_sdk_costexplorer::types::{CostAllocationTag, CostAllocationTagType, MetricValue, ResultByTime};
-use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
+use aws_smithy_mocks::mock;
 
 use super::*;
-
-fn client(rules: &[&Rule]) -> Client {
-    let mocked =
-        rules.iter().fold(MockResponseInterceptor::new().rule_mode(RuleMode::Sequential), |all, rule| {
-            all.with_rule(rule)
-        });
-    let config = aws_sdk_costexplorer::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static(REGION))
-        .credentials_provider(Credentials::new("a", "b", None, None, "test"))
-        .retry_config(RetryConfig::disabled())
-        .http_client(create_mock_http_client())
-        .interceptor(mocked);
-    Client::from_conf(config.build())
-}
+use crate::mocked::client;
 
 fn day(text: &str) -> Date {
     text.parse().unwrap()
@@ -90,7 +74,7 @@ async fn every_page_is_summed_up_by_database_and_usage() {
             ];
             page(groups, true, None)
         });
-    let billed = ask(&client(&[&first, &second]), &november(), By::UsageType).await.unwrap();
+    let billed = ask(&client!(aws_sdk_costexplorer, &[&first, &second]), &november(), By::UsageType).await.unwrap();
     let lines: Vec<(&str, &str, f64)> =
         billed.lines.iter().map(|line| (line.database.as_str(), line.of.as_str(), line.cost)).collect();
     assert_eq!(
@@ -116,7 +100,7 @@ async fn what_cannot_be_summed_up_is_an_error() {
         vec![Group::builder().keys("holdfast:database$a").keys("x").build()],
     ] {
         let answer = mock!(Client::get_cost_and_usage).then_output(move || page(groups.clone(), false, None));
-        let error = ask(&client(&[&answer]), &november(), By::Service).await.unwrap_err();
+        let error = ask(&client!(aws_sdk_costexplorer, &[&answer]), &november(), By::Service).await.unwrap_err();
         assert!(matches!(error, Error::Unreadable(_)), "{error}");
     }
 }
@@ -138,7 +122,7 @@ async fn when_nothing_carries_the_tag_it_is_said_why_and_never_that_it_cost_noth
             .then_output(move || {
                 ListCostAllocationTagsOutput::builder().set_cost_allocation_tags(Some(known.clone())).build()
             });
-        let state = tag_state(&client(&[&answer])).await.unwrap();
+        let state = tag_state(&client!(aws_sdk_costexplorer, &[&answer])).await.unwrap();
         assert_eq!(state, expected);
         let said = report_table::text(&Billed::default(), &november(), Some(state), Paint::PLAIN);
         assert!(said.contains("What it did cost is not known") && !said.contains("0.00"), "{said}");

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use aws_config::SdkConfig;
 use holdfast_aws::config::Aws;
 use holdfast_aws::ec2::Ec2;
+use holdfast_aws::iam::Iam;
 use holdfast_aws::kms::Kms;
 use holdfast_aws::rds::RdsApi;
 use holdfast_aws::s3::Bucket;
@@ -44,6 +45,8 @@ pub struct Look {
     pub rds: RdsApi,
     /// Networks as the functions see them.
     pub networks: Ec2,
+    /// Roles as the functions see them.
+    pub roles: Iam,
     /// Keys as the functions see them.
     pub keys: Kms,
     /// For documents in the metadata bucket.
@@ -106,6 +109,7 @@ impl Look {
             home: aws.region().clone(),
             rds: RdsApi::new(&aws),
             networks: Ec2::new(&aws),
+            roles: Iam::new(&aws),
             keys: Kms::new(&aws, None),
             cloud: Cloud::new(&config, table),
             deployment,

@@ -87,14 +87,10 @@ fn read(result: &EvaluationResult) -> Decision {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_iam::config::retry::RetryConfig;
-    use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region};
-    use aws_smithy_mocks::{MockResponseInterceptor, create_mock_http_client, mock};
-    use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-    use aws_smithy_runtime_api::http::StatusCode;
-    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_mocks::mock;
 
     use super::*;
+    use crate::mocked;
 
     /// IAM that answers with these results, as it writes them.
     fn iam(results: &'static [&'static str]) -> Client {
@@ -113,16 +109,9 @@ mod tests {
                     "<{action}Response xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><{action}Result>{inside}\
                      </{action}Result></{action}Response>"
                 );
-                HttpResponse::new(StatusCode::try_from(200).unwrap(), SdkBody::from(body))
+                mocked::response(200, body)
             });
-        let config = aws_sdk_iam::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(Credentials::new("a", "b", None, None, "test"))
-            .retry_config(RetryConfig::disabled())
-            .http_client(create_mock_http_client())
-            .interceptor(MockResponseInterceptor::new().with_rule(&answer));
-        Client::from_conf(config.build())
+        mocked::client!(aws_sdk_iam, &[&answer])
     }
 
     const LOOK: &str = "<EvalActionName>kms:DescribeKey</EvalActionName><EvalDecision>allowed</EvalDecision>";

@@ -1,18 +1,17 @@
 //! One Region: snapshots, room, names, keys, and what a restore refers to there.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use holdfast_aws::s3::Bucket;
-use holdfast_core::blueprint::{Blueprint, KeptBlueprint};
+use holdfast_core::blueprint::{Blueprint, KeptBlueprint, known_login, own_backups};
 use holdfast_core::doctor::{KeyFacts, Live, Quotas, RegionFacts, SharedWith, newest_valid};
 use holdfast_core::ids::{DatabaseId, Region};
-use holdfast_core::network;
+use holdfast_core::{network, watching};
 use holdfast_core::operation::Reference;
 use holdfast_core::ports::{Documents, Keys, Rds, Restores};
 use holdfast_core::rds::{Snapshot, SnapshotStatus};
-use holdfast_core::request::{Login, RestoreOptions, TargetRegion};
+use holdfast_core::request::{RestoreOptions, TargetRegion};
 use holdfast_core::retention::{Backup, Owner, Policies, forecast};
 use holdfast_core::tags::Tags;
 use holdfast_core::{Error, Result};
@@ -136,7 +135,8 @@ impl Look {
         let kept: Option<KeptBlueprint> = bucket.get(&operation.blueprint_key()).await?;
         let Some(mut kept) = kept else { return Ok(None) };
         if kept.login.is_none() {
-            kept.login = known_login(&bucket, snapshots.as_deref().unwrap_or_default()).await?;
+            let all = snapshots.as_deref().unwrap_or_default();
+            kept.login = known_login(&bucket, &own_backups(all.iter().collect())).await?;
         }
         Ok(Some(KeptBlueprint {
             blueprint: Blueprint {
@@ -154,22 +154,29 @@ impl Look {
         blueprint: Option<&Blueprint>,
     ) -> Vec<(Reference, Result<()>)> {
         let Some(blueprint) = blueprint else { return vec![] };
-        let mut found = Vec::new();
         let wanted = blueprint.wanted(&RestoreOptions::default(), &Tags::new());
+        let mut looked = Vec::new();
         for referred in wanted.referred() {
-            let looked = self.rds.problem_with(region, &referred).await;
-            let (problem, looked) = match looked {
-                Ok(problem) => (problem, Ok(())),
-                Err(error) => (None, Err(error)),
-            };
-            let (what, name) = (referred.what().to_owned(), referred.name().to_owned());
-            found.push((Reference { what, name, problem }, looked));
+            let found = self.rds.problem_with(region, &referred).await;
+            looked.push((referred.what(), referred.name().to_owned(), found));
         }
+        if let Some(key) = wanted.insights_key() {
+            let found = watching::problem_with_key(&self.keys, region, key).await;
+            looked.push((watching::INSIGHTS_KEY, key.to_owned(), found));
+        }
+        if let Some(arn) = wanted.monitoring_role() {
+            let found = watching::problem_with_role(&self.roles, arn).await;
+            looked.push((watching::MONITORING_ROLE, arn.to_owned(), found));
+        }
+        let of_one = |(what, name, found): (&str, String, Result<Option<String>>)| match found {
+            Ok(problem) => (Reference::new(what, name, problem), Ok(())),
+            Err(error) => (Reference::new(what, name, None), Err(error)),
+        };
+        let mut found: Vec<(Reference, Result<()>)> = looked.into_iter().map(of_one).collect();
         match network::proven(&self.rds, &self.networks, region, &wanted).await {
             Ok(groups) => found.extend(groups.into_iter().map(|group| (group, Ok(())))),
             Err(error) => found.extend(wanted.settings.security_groups.iter().map(|name| {
-                let what = network::SECURITY_GROUP.to_owned();
-                (Reference { what, name: name.clone(), problem: None }, Err(error.clone()))
+                (Reference::new(network::SECURITY_GROUP, name, None), Err(error.clone()))
             })),
         }
         found
@@ -245,24 +252,4 @@ fn of_database(mut all: Vec<Snapshot>, database: &DatabaseId) -> Vec<Snapshot> {
         snapshot.database() == database.as_str() || snapshot.instance_id == database.as_str()
     });
     all
-}
-
-/// Backups that are asked for a login, the newest first, as a restore does.
-const ASKED_FOR_A_LOGIN: usize = 20;
-
-/// The login of the newest backup that was taken with one.
-async fn known_login(bucket: &Bucket, snapshots: &[Snapshot]) -> Result<Option<Login>> {
-    let mut all: Vec<&Snapshot> = snapshots.iter().collect();
-    all.sort_by_key(|snapshot| Reverse(snapshot.taken_at));
-    let operations = all.iter().filter_map(|snapshot| match Backup::new(snapshot, vec![]).owner {
-        Owner::Operation(operation) => Some(operation),
-        Owner::Nobody | Owner::Renamed(_) => None,
-    });
-    for operation in operations.take(ASKED_FOR_A_LOGIN) {
-        let kept: Option<KeptBlueprint> = bucket.get(&operation.blueprint_key()).await?;
-        if let Some(login) = kept.and_then(|kept| kept.login) {
-            return Ok(Some(login));
-        }
-    }
-    Ok(None)
 }

@@ -103,16 +103,15 @@ async fn one(client: &Client, group: Option<&str>, name: &str) -> Result<Option<
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_scheduler::config::retry::RetryConfig;
-    use aws_sdk_scheduler::config::{BehaviorVersion, Credentials, Region};
     use aws_sdk_scheduler::operation::get_schedule::{GetScheduleError, GetScheduleOutput};
     use aws_sdk_scheduler::operation::list_schedules::ListSchedulesOutput;
     use aws_sdk_scheduler::primitives::DateTime;
     use aws_sdk_scheduler::types::error::ResourceNotFoundException;
     use aws_sdk_scheduler::types::{ScheduleSummary, Target, TargetSummary};
-    use aws_smithy_mocks::{MockResponseInterceptor, RuleMode, create_mock_http_client, mock};
+    use aws_smithy_mocks::mock;
 
     use super::*;
+    use crate::mocked;
 
     const MACHINE: &str = "arn:aws:states:us-east-1:1:stateMachine:backup";
 
@@ -150,20 +149,8 @@ mod tests {
             let gone = ResourceNotFoundException::builder().message("gone").build().unwrap();
             GetScheduleError::ResourceNotFoundException(gone)
         });
-        let rules = [&list, &on, &off, &over, &gone];
-        let rules = rules
-            .into_iter()
-            .fold(MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny), |interceptor, rule| {
-                interceptor.with_rule(rule)
-            });
-        let config = aws_sdk_scheduler::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(Credentials::new("a", "b", None, None, "test"))
-            .retry_config(RetryConfig::disabled())
-            .http_client(create_mock_http_client())
-            .interceptor(rules);
-        let found = all(&Client::from_conf(config.build())).await.unwrap();
+        let client = mocked::client!(aws_sdk_scheduler, &[&list, &on, &off, &over, &gone]);
+        let found = all(&client).await.unwrap();
         let seen: Vec<(&str, bool)> = found.iter().map(|one| (one.name.as_str(), one.enabled)).collect();
         assert_eq!(seen, [("default/on", true), ("default/off", false), ("default/over", false)]);
         let database = DatabaseId::parse("prod-db").unwrap();

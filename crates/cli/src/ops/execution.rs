@@ -198,33 +198,19 @@ impl Execution {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_sfn::config::retry::RetryConfig;
-    use aws_sdk_sfn::config::{BehaviorVersion, Credentials, Region};
-    use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
-    use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-    use aws_smithy_runtime_api::http::StatusCode;
-    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_mocks::{Rule, mock};
 
     use super::*;
+    use crate::mocked;
 
     const ARN: &str = "arn:aws:states:us-east-1:123456789012:execution:holdfast-restore-database:a";
 
     async fn asked(rule: &Rule) -> Execution {
-        let rules = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny).with_rule(rule);
-        let config = aws_sdk_sfn::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(Credentials::new("a", "b", None, None, "test"))
-            .retry_config(RetryConfig::disabled())
-            .http_client(create_mock_http_client())
-            .interceptor(rules);
-        of(&Client::from_conf(config.build()), ARN).await
+        of(&mocked::client!(aws_sdk_sfn, &[rule]), ARN).await
     }
 
     fn rule(status: u16, body: Value) -> Rule {
-        mock!(Client::describe_execution).then_http_response(move || {
-            HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body.to_string()))
-        })
+        mock!(Client::describe_execution).then_http_response(move || mocked::response(status, &body))
     }
 
     fn described(more: Value) -> Rule {

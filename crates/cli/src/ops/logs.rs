@@ -323,32 +323,12 @@ fn text(line: &Line, paint: Paint) -> String {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_cloudwatchlogs::config::retry::RetryConfig;
-    use aws_sdk_cloudwatchlogs::config::{BehaviorVersion, Credentials, Region};
-    use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
-    use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-    use aws_smithy_runtime_api::http::StatusCode;
-    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_mocks::mock;
 
     use super::*;
+    use crate::mocked::{client, response};
 
     const OPERATION: &str = "prod-db-20261120t060000z-3f9a1c2b7d";
-
-    fn client(rules: &[&Rule]) -> Client {
-        let empty = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
-        let config = aws_sdk_cloudwatchlogs::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(Credentials::new("a", "b", None, None, "test"))
-            .retry_config(RetryConfig::disabled())
-            .http_client(create_mock_http_client())
-            .interceptor(rules.iter().fold(empty, |all, rule| all.with_rule(rule)));
-        Client::from_conf(config.build())
-    }
-
-    fn answer(status: u16, body: &Value) -> HttpResponse {
-        HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body.to_string()))
-    }
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -376,17 +356,17 @@ mod tests {
                     && asked.next_token().is_none()
             })
             .then_http_response(|| {
-                answer(200, &json!({"events": [event(9, "create-snapshot")], "nextToken": "more"}))
+                response(200, &json!({"events": [event(9, "create-snapshot")], "nextToken": "more"}))
             });
         // A page without a line is no end.
         let empty = mock!(Client::filter_log_events)
             .match_requests(|asked| asked.next_token() == Some("more"))
-            .then_http_response(|| answer(200, &json!({"events": [], "nextToken": "last"})));
+            .then_http_response(|| response(200, &json!({"events": [], "nextToken": "last"})));
         let last = mock!(Client::filter_log_events)
             .match_requests(|asked| asked.next_token() == Some("last"))
-            .then_http_response(|| answer(200, &json!({"events": [event(2, "health-check")]})));
+            .then_http_response(|| response(200, &json!({"events": [event(2, "health-check")]})));
         let mut read = Read::default();
-        lines(&client(&[&first, &empty, &last]), "/holdfast/a", OPERATION, window(), &mut read).await;
+        lines(&client!(aws_sdk_cloudwatchlogs, &[&first, &empty, &last]), "/holdfast/a", OPERATION, window(), &mut read).await;
         let seen: Vec<&str> = read.lines.iter().map(|line| line.function.as_str()).collect();
         assert_eq!((seen, read.troubles.len()), (vec!["health-check", "create-snapshot"], 0));
     }
@@ -395,16 +375,16 @@ mod tests {
     async fn a_group_that_cannot_be_read_is_named_and_what_was_read_of_it_stays() {
         let first = mock!(Client::filter_log_events)
             .match_requests(|asked| asked.next_token().is_none())
-            .then_http_response(|| answer(200, &json!({"events": [event(1, "a")], "nextToken": "more"})));
+            .then_http_response(|| response(200, &json!({"events": [event(1, "a")], "nextToken": "more"})));
         for (kind, said) in [
             ("ResourceNotFoundException", "there is no such log group"),
             ("AccessDeniedException", "AccessDeniedException: no"),
         ] {
             let refused = mock!(Client::filter_log_events)
                 .match_requests(|asked| asked.next_token() == Some("more"))
-                .then_http_response(move || answer(400, &json!({"__type": kind, "message": "no"})));
+                .then_http_response(move || response(400, &json!({"__type": kind, "message": "no"})));
             let mut read = Read::default();
-            lines(&client(&[&first, &refused]), "/holdfast/a", OPERATION, window(), &mut read).await;
+            lines(&client!(aws_sdk_cloudwatchlogs, &[&first, &refused]), "/holdfast/a", OPERATION, window(), &mut read).await;
             let told: Vec<_> = read.troubles.iter().cloned().collect();
             assert_eq!(told, [format!("log group /holdfast/a could not be read whole: {said}")]);
             assert_eq!(read.lines.len(), 1);

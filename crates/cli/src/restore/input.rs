@@ -84,6 +84,8 @@ fn options(input: &mut Map<String, Value>, args: &Restore) -> Result<(), Error> 
         ("parameterGroup", args.how.parameter_group.as_ref().map(|name| json!(name))),
         ("optionGroup", args.how.option_group.as_ref().map(|name| json!(name))),
         ("multiAz", args.how.multi_az.map(|wanted| json!(wanted))),
+        ("performanceInsights", args.how.no_performance_insights.then(|| json!({"enabled": false}))),
+        ("monitoring", args.how.no_monitoring.then(|| json!({"intervalSeconds": 0}))),
     ];
     if options.iter().any(|(_, given)| given.is_some()) {
         set(member(input, "options")?, options.into_iter());

@@ -70,6 +70,12 @@ pub struct How {
     /// Whether it has a standby in another zone.
     #[arg(long, value_name = "true|false")]
     multi_az: Option<bool>,
+    /// Without Performance Insights: their key belongs to one Region.
+    #[arg(long)]
+    no_performance_insights: bool,
+    /// Without Enhanced Monitoring, which needs its role.
+    #[arg(long)]
+    no_monitoring: bool,
     /// Tag it; repeat for more.
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
     tags: Vec<(String, String)>,

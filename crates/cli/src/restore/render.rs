@@ -118,11 +118,12 @@ fn planned(text: &mut String, plan: &RestorePlan, made: bool) {
     row(text, "Settings", &settings_of(plan));
     let there = plan.references.iter().filter(|reference| reference.problem.is_none());
     for (nth, reference) in there.enumerate() {
-        row(
-            text,
-            if nth == 0 { "Needs" } else { "" },
-            &format!("{} {}: there", reference.what, reference.name),
-        );
+        let seen = match &reference.unseen {
+            None => "there".to_owned(),
+            Some(why) => format!("not looked up ({why})"),
+        };
+        let name = if nth == 0 { "Needs" } else { "" };
+        row(text, name, &format!("{} {}: {seen}", reference.what, reference.name));
     }
     if let Some(why) = plan.unproven.as_ref().filter(|_| !made) {
         row(text, "Proof", &format!("none: {why}"));

@@ -142,6 +142,8 @@ pub struct Reference {
     pub name: String,
     /// Why it could not be used.
     pub problem: Option<String>,
+    /// Why nobody could look.
+    pub unseen: Option<String>,
 }
 
 /// The database that came back.

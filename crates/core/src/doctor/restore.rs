@@ -5,6 +5,7 @@ use crate::blueprint::KeptBlueprint;
 use crate::error::Result;
 use crate::ids::Region;
 use crate::network::SECURITY_GROUP;
+use crate::watching::INSIGHTS_KEY;
 use crate::operation::Reference;
 use crate::request::Login;
 use crate::tags;
@@ -64,8 +65,10 @@ fn references(facts: &Facts, region: &Region, found: &RegionFacts, notes: &mut N
     let at = At { check: Check::Reference, region };
     let others = is_home_group(facts, region, found);
     for (reference, looked) in &found.references {
-        let Reference { what, name, problem } = reference;
-        if others && what == SECURITY_GROUP {
+        let Reference { what, name, problem, unseen: _ } = reference;
+        // What only home has is said in one line (`of_home_only`).
+        let of_home = (others && what == SECURITY_GROUP) || (region != &facts.home && what == INSIGHTS_KEY);
+        if of_home {
             continue;
         }
         let subject = format!("{what} {name}");

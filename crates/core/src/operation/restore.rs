@@ -81,6 +81,16 @@ pub struct Reference {
     /// Why it cannot be used and what to do; `None` when it can.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub problem: Option<String>,
+    /// Why nobody could look, where a restore goes on without: IAM answers for every Region from one, which may be the lost one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unseen: Option<String>,
+}
+
+impl Reference {
+    /// One that was looked up.
+    pub fn new(what: impl Into<String>, name: impl Into<String>, problem: Option<String>) -> Self {
+        Reference { what: what.into(), name: name.into(), problem, unseen: None }
+    }
 }
 
 /// What is about to be restored, decided before anything is made.
@@ -128,7 +138,8 @@ impl RestorePlan {
                 format!("the log up to {latest} or later")
             }
         };
-        format!("{} from {point}; {} references are there", self.target_id, self.references.len())
+        let there = self.references.iter().filter(|reference| reference.unseen.is_none()).count();
+        format!("{} from {point}; {there} references are there", self.target_id)
     }
 }
 

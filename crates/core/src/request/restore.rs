@@ -8,6 +8,7 @@ use super::baseline::{Login, login};
 use super::swap::{self, Swap};
 use super::validation::{RawValidation, Validation, validation};
 use super::{MAX_REQUEST_BYTES, deadline_minutes, strictly, user_tags};
+use crate::blueprint::Monitoring;
 use crate::error::{Error, Result};
 use crate::ids::{DatabaseId, OperationId, Region, RunId};
 use crate::tags::Tags;
@@ -90,6 +91,9 @@ pub struct RestoreOptions {
     /// Performance Insights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub performance_insights: Option<PerformanceInsights>,
+    /// Enhanced Monitoring.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monitoring: Option<EnhancedMonitoring>,
     /// Whether it cannot be deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion_protection: Option<bool>,
@@ -134,6 +138,45 @@ impl PerformanceInsights {
     /// These, when they are on.
     pub fn on(self) -> Option<Self> {
         self.enabled.then_some(self)
+    }
+}
+
+/// Enhanced Monitoring of an instance, as it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EnhancedMonitoring {
+    /// Seconds between two looks; 0 is off.
+    pub interval_seconds: u32,
+    /// The role that writes down what is seen; needed when it is on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub role_arn: Option<String>,
+}
+
+impl EnhancedMonitoring {
+    /// `MonitoringInterval` (Amazon RDS API Reference, CreateDBInstance).
+    const INTERVALS: [u32; 7] = [0, 1, 5, 10, 15, 30, 60];
+
+    /// This, when it is on.
+    pub fn on(self) -> Option<Monitoring> {
+        let Self { interval_seconds, role_arn } = self;
+        role_arn.filter(|_| interval_seconds > 0).map(|role_arn| Monitoring { interval_seconds, role_arn })
+    }
+
+    fn check(&self) -> Result<()> {
+        let seconds = self.interval_seconds;
+        if !Self::INTERVALS.contains(&seconds) {
+            return Err(Error::invalid(format!(
+                "options.monitoring.intervalSeconds: {seconds} is not 0, 1, 5, 10, 15, 30 or 60"
+            )));
+        }
+        let is_role = |arn: &String| arn.starts_with("arn:") && arn.contains(":role/");
+        if seconds > 0 && !self.role_arn.as_ref().is_some_and(is_role) {
+            return Err(Error::invalid(
+                "options.monitoring.roleArn: name a role such as arn:aws:iam::123456789012:role/rds-monitoring-role, or \
+                 intervalSeconds 0",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -269,6 +312,9 @@ fn options(options: RestoreOptions) -> Result<RestoreOptions> {
     }
     if let Some(port) = options.port.filter(|port| *port < 1150) {
         return Err(Error::invalid(format!("options.port: {port} is not from 1150 to 65535")));
+    }
+    if let Some(monitoring) = &options.monitoring {
+        monitoring.check()?;
     }
     user_tags(options.tags.clone()).map_err(|error| Error::invalid(format!("options.{}", error.message)))?;
     Ok(options)
@@ -413,6 +459,15 @@ mod tests {
             (json!({"options": {"port": 22}}), "options.port: 22"),
             (json!({"options": {"tags": {"aws:x": "y"}}}), "options.tags: \"aws:x\""),
             (json!({"options": {"performanceInsights": {"on": true}}}), "performanceInsights"),
+            (
+                json!({"options": {"monitoring": {"intervalSeconds": 7, "roleArn": "arn:aws:iam::1:role/m"}}}),
+                "options.monitoring.intervalSeconds: 7 is not 0, 1, 5",
+            ),
+            (json!({"options": {"monitoring": {"intervalSeconds": 60}}}), "options.monitoring.roleArn: name"),
+            (
+                json!({"options": {"monitoring": {"intervalSeconds": 60, "roleArn": "m"}}}),
+                "options.monitoring.roleArn: name",
+            ),
             (json!({"login": {}}), "login: name either secretArn or iamUser"),
             (json!({"login": {"iamUser": "a b"}}), "login.iamUser: \"a b\""),
             (json!({"validation": {"copyShare": 1}}), "validation.copyShare: a restore makes no copies"),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::offers::check_class;
-use super::options::{check_storage, check_zone, insights_key, read};
+use super::options::{check_monitoring_role, check_storage, check_zone, insights_key, read};
 use super::{Answer, Call, one, snapshots};
 use crate::error::RdsError;
 use crate::lifecycle::instances::{Remains, Source, bring_up};
@@ -34,6 +34,7 @@ pub(super) async fn create(call: &Call) -> Answer {
         (true, given) => Some(call.usable_key(given).await?),
     };
     let mut made = blank(call, &id, call.place(params.list("VpcSecurityGroupIds")).await?)?;
+    check_monitoring_role(call).await?;
     made.options = read(call, Options::default(), insights_key(call).await?)?;
     made.engine_version = engine_version(call)?;
     made.master_user = master;

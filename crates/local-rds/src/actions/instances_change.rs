@@ -2,7 +2,7 @@
 
 use super::instances::{check_parameter_group, check_password, retention};
 use super::offers::check_class;
-use super::options::{check_storage, check_zone, insights_key, read};
+use super::options::{check_monitoring_role, check_storage, check_zone, insights_key, read};
 use super::{Answer, Call, one};
 use crate::error::RdsError;
 use crate::lifecycle::instances::{Change, Power, change, power};
@@ -18,6 +18,7 @@ pub(super) async fn modify(call: &Call) -> Answer {
     password.as_deref().map(check_password).transpose()?;
     let retention = retention(call)?;
     let key = insights_key(call).await?;
+    check_monitoring_role(call).await?;
     params.text("DBInstanceClass").map(|class| check_class(&call.app, class)).transpose()?;
     check_zone(call)?;
     let moved = moved(call, &id).await?;

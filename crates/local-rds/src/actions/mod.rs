@@ -143,9 +143,10 @@ impl Call {
     async fn usable_key(&self, given: Option<&str>) -> Result<String, RdsError> {
         let app = &self.app;
         let key = kms::resolve(app.keys.as_ref(), &self.region, &app.settings.account_id, given).await?;
-        let Some(iam) = app.iam.as_ref().filter(|_| !kms::is_managed(&key)) else {
+        let Some(iam) = app.iam.as_ref() else { return Ok(key) };
+        if kms::is_managed(app.keys.as_ref(), &key).await {
             return Ok(key);
-        };
+        }
         // RDS takes its grant on the key in the caller's name.
         let service = format!("rds.{}.amazonaws.com", self.region);
         let context: Context = [

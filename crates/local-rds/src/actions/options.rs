@@ -2,6 +2,7 @@
 
 use super::Call;
 use crate::error::RdsError;
+use crate::iam::Context;
 use crate::state::{CERTIFICATES, Insights, LARGE, Monitoring, Options};
 
 /// The key of Performance Insights, when the call names one or turns it on.
@@ -11,6 +12,21 @@ pub(super) async fn insights_key(call: &Call) -> Result<Option<String>, RdsError
         None if !on => Ok(None),
         given => call.usable_key(given).await.map(Some),
     }
+}
+
+/// Whether the caller may give RDS the role that the call names, and RDS can take it (Amazon RDS User Guide, "Setting up for and
+/// enabling Enhanced Monitoring").
+pub(super) async fn check_monitoring_role(call: &Call) -> Result<(), RdsError> {
+    const SERVICE: &str = "monitoring.rds.amazonaws.com";
+    let (Some(iam), Some(arn)) = (&call.app.iam, call.params.text("MonitoringRoleArn")) else { return Ok(()) };
+    let context = Context::from([("iam:passedtoservice".to_owned(), vec![SERVICE.to_owned()])]);
+    iam.authorize(&call.principal, "iam:PassRole", arn, &context).await?;
+    if iam.may_take(SERVICE, arn).await {
+        return Ok(());
+    }
+    Err(RdsError::invalid_value(
+        "IAM role ARN value is invalid or does not include the required permissions for: ENHANCED_MONITORING",
+    ))
 }
 
 /// What the call changes about these options.

@@ -11,7 +11,7 @@ use crate::error::RdsError;
 use crate::lifecycle::instances::Source;
 use crate::names::{Arn, SHORT, identifier};
 use crate::state::{Instance, Options, Snapshot, SnapshotStatus};
-use crate::{kms, lifecycle, lock};
+use crate::{lifecycle, lock};
 
 /// The new instance keeps the snapshot's master user and its password of that time; security groups,
 /// parameter group and the like are the defaults unless the call names others.
@@ -42,7 +42,7 @@ async fn check(call: &Call, key: Option<&str>) -> Result<(), RdsError> {
     if call.params.text("DBName").is_some() {
         return Err(RdsError::invalid_combination("DBName is not valid for engine postgres"));
     }
-    if let Some(key) = key.filter(|key| !kms::is_managed(key)) {
+    if let Some(key) = key {
         call.usable_key(Some(key)).await?;
     }
     Ok(())

@@ -138,6 +138,15 @@ impl Iam {
         Err(RdsError::with_status("AccessDenied", 403, message))
     }
 
+    /// Whether the trust policy of a role names a service.
+    pub(crate) async fn may_take(&self, service: &str, role_arn: &str) -> bool {
+        let iam = client!(aws_sdk_iam, &self.endpoint, "us-east-1");
+        let name = role_arn.rsplit('/').next().unwrap_or(role_arn);
+        let found = iam.get_role().role_name(name).send().await.ok().and_then(|answer| answer.role);
+        let trust = found.and_then(|role| role.assume_role_policy_document).unwrap_or_default();
+        percent_decode_str(&trust).decode_utf8_lossy().contains(&format!("\"{service}\""))
+    }
+
     async fn policies_of(&self, role: &str) -> Result<Vec<Policy>, String> {
         if let Some((read, policies)) = lock(&self.policies).get(role)
             && read.elapsed() < FRESH

@@ -1,6 +1,8 @@
 //! Everything that the new instance refers to, known before anything is made.
 
 use holdfast_core::ErrorKind;
+use holdfast_core::blueprint::Monitoring;
+use holdfast_core::operation::RestorePlan;
 use holdfast_fakes::sample::home;
 use holdfast_fakes::{Call, FakeKeys, Trouble};
 use serde_json::json;
@@ -47,6 +49,68 @@ async fn everything_that_is_missing_is_named_at_once() {
     }
     assert!(error.message.contains("security group sg-default is not there: make it"), "{error}");
     assert!(error.message.contains("KMS key") && error.message.contains("PendingDeletion"), "{error}");
+}
+
+#[tokio::test]
+async fn the_key_of_performance_insights_is_one_of_the_region() {
+    let world = World::lost();
+    let with = async |key: &str| {
+        world.plan(json!({"options": {"performanceInsights": {"enabled": true, "kmsKeyId": key}}})).await
+    };
+    // GIVEN the key of the Region
+    let plan = with(&FakeKeys::arn(&home())).await.unwrap();
+    let insights = plan.references.iter().find(|reference| reference.what == "Performance Insights key");
+    assert_eq!(insights.map(|reference| &reference.problem), Some(&None));
+    // GIVEN one of another Region, one that is not there, and one that is about to go
+    for (key, why) in [
+        ("arn:aws:kms:us-west-2:000000000000:key/there", "is a key of us-west-2: name one of us-east-1"),
+        ("arn:aws:kms:us-east-1:000000000000:key/gone", "is not there: name one of us-east-1"),
+    ] {
+        let error = with(key).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::ReferenceUnresolved);
+        assert!(error.message.contains(&format!("Performance Insights key {key} {why}")), "{error}");
+    }
+    world.keys.add(&home(), "alias/insights");
+    world.keys.set_state(&home(), "Disabled");
+    let error = with("alias/insights").await.unwrap_err();
+    assert!(error.message.contains("Performance Insights key alias/insights cannot be used ("), "{error}");
+    // AND without it there is nothing to look for
+    world.keys.set_state(&home(), "Enabled");
+    let plan = world.plan(json!({"options": {"performanceInsights": {"enabled": false}}})).await.unwrap();
+    assert!(plan.references.iter().all(|reference| reference.what != "Performance Insights key"));
+}
+
+#[tokio::test]
+async fn the_role_of_enhanced_monitoring_is_there_and_may_be_taken() {
+    const ROLE: &str = "arn:aws:iam::000000000000:role/rds-monitoring-role";
+    const OTHER: &str = "arn:aws:iam::000000000000:role/lambda";
+    let world = World::empty();
+    let backup = world.backup("run-1", 0, |_| {});
+    world.keep_blueprint(&backup, |kept| {
+        kept.blueprint.monitoring = Some(Monitoring { interval_seconds: 60, role_arn: ROLE.to_owned() });
+    });
+    // GIVEN a source that had Enhanced Monitoring, whose role is gone
+    let error = world.plan(json!({})).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::ReferenceUnresolved);
+    assert!(error.message.contains(&format!("Enhanced Monitoring role {ROLE} is not there: mend it")), "{error}");
+    // AND one that only another service may take
+    world.roles.add(OTHER, "lambda.amazonaws.com");
+    let other = json!({"options": {"monitoring": {"intervalSeconds": 15, "roleArn": OTHER}}});
+    let error = world.plan(other).await.unwrap_err();
+    assert!(error.message.contains("does not let monitoring.rds.amazonaws.com take it"), "{error}");
+    // WHEN it can be taken, THEN it is shown; WHEN it is not wanted, THEN nobody looks
+    let role = |plan: &RestorePlan| {
+        plan.references.iter().find(|reference| reference.what == "Enhanced Monitoring role").cloned()
+    };
+    let plan = world.plan(json!({"options": {"monitoring": {"intervalSeconds": 0}}})).await.unwrap();
+    assert_eq!((role(&plan), plan.wanted.settings.monitoring), (None, None));
+    world.roles.add(ROLE, "monitoring.rds.amazonaws.com");
+    let shown = role(&world.plan(json!({})).await.unwrap()).unwrap();
+    assert_eq!((shown.problem, shown.unseen), (None, None));
+    // AND where IAM does not answer, the restore does not wait for it: that nobody looked is said
+    world.roles.troubles.once(Call::TrustedServices, Trouble::refused(ErrorKind::Throttled));
+    let unseen = role(&world.plan(json!({})).await.unwrap()).unwrap();
+    assert!(unseen.problem.is_none() && unseen.unseen.is_some(), "{unseen:?}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use holdfast_core::rds::{Instance, Snapshot};
 use holdfast_core::request::RestoreRequest;
 use holdfast_core::tags;
 use holdfast_fakes::sample::{at, blueprint, home, instance, snapshot, tags_of};
-use holdfast_fakes::{FakeDocuments, FakeKeys, FakeNetworks, FakeRds};
+use holdfast_fakes::{FakeDocuments, FakeKeys, FakeNetworks, FakeRds, FakeRoles};
 use restore_database::{Ports, handle};
 use serde_json::{Value, json};
 
@@ -27,6 +27,7 @@ pub struct World {
     pub keys: FakeKeys,
     pub documents: FakeDocuments,
     pub networks: FakeNetworks,
+    pub roles: FakeRoles,
 }
 
 impl World {
@@ -72,6 +73,7 @@ impl World {
             keys: &self.keys,
             documents: &self.documents,
             networks: &self.networks,
+            roles: &self.roles,
             now: at(seconds),
         };
         let answer = handle(&ports, serde_json::from_value(payload).unwrap()).await?;

@@ -9,29 +9,10 @@ use aws_sdk_s3::types::error::NoSuchKey;
 use aws_sdk_scheduler::operation::get_schedule_group::GetScheduleGroupOutput;
 use aws_sdk_scheduler::operation::list_schedules::ListSchedulesOutput;
 use aws_sdk_scheduler::types::ScheduleSummary;
-use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
+use aws_smithy_mocks::{Rule, mock};
 
 use super::*;
-
-/// A client of the crate that answers by these rules.
-macro_rules! client {
-    ($sdk:ident, $rules:expr) => {{
-        let rules: &[&Rule] = $rules;
-        let answers = rules
-            .iter()
-            .fold(MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny), |answers, rule| {
-                answers.with_rule(rule)
-            });
-        let config = $sdk::Config::builder()
-            .behavior_version($sdk::config::BehaviorVersion::latest())
-            .region($sdk::config::Region::from_static("us-east-1"))
-            .credentials_provider($sdk::config::Credentials::new("a", "b", None, None, "test"))
-            .retry_config($sdk::config::retry::RetryConfig::disabled())
-            .http_client(create_mock_http_client())
-            .interceptor(answers);
-        $sdk::Client::from_conf(config.build())
-    }};
-}
+use crate::mocked::client;
 
 fn account(s3: &[&Rule], rds: &[&Rule], scheduler: &[&Rule]) -> Aws {
     Aws {

@@ -322,8 +322,8 @@ fn groups(facts: &mut Facts, region: &Region, problems: [Option<&str>; 2]) {
     let of = at(facts, region);
     of.blueprint = Ok(Some(KeptBlueprint { blueprint: blueprint(), ..kept(region) }));
     for (name, problem) in ["sg-2", "sg-1"].into_iter().zip(problems) {
-        let (what, problem) = (crate::network::SECURITY_GROUP.to_owned(), problem.map(str::to_owned));
-        of.references.push((Reference { what, name: name.to_owned(), problem }, Ok(())));
+        let problem = problem.map(str::to_owned);
+        of.references.push((Reference::new(crate::network::SECURITY_GROUP, name, problem), Ok(())));
     }
 }
 
@@ -388,11 +388,26 @@ fn what_a_restore_misses() {
                 let insights = PerformanceInsights { enabled: true, kms_key_id: key, retention_days: None };
                 let kept = at(facts, &west()).blueprint.as_mut().unwrap().as_mut().unwrap();
                 kept.blueprint.performance_insights = Some(insights);
+                // One line says it, not two.
+                let why = Some("is a key of us-east-1: name another".to_owned());
+                let key = Reference::new(crate::watching::INSIGHTS_KEY, "arn:aws:kms:us-east-1:1:key/2", why);
+                at(facts, &west()).references.push((key, Ok(())));
             },
             Check::Reference,
             Warning,
             "Performance Insights key arn:aws:kms:us-east-1:1:key/2",
             "it belongs to us-east-1",
+        ),
+        (
+            |facts| {
+                let why = Some("is not there: name another".to_owned());
+                let key = Reference::new(crate::watching::INSIGHTS_KEY, "arn:aws:kms:us-east-1:1:key/2", why);
+                at(facts, &home()).references.push((key, Ok(())));
+            },
+            Check::Reference,
+            Fails,
+            "Performance Insights key arn:aws:kms:us-east-1:1:key/2",
+            "ReferenceUnresolved: Performance Insights key arn:aws:kms:us-east-1:1:key/2 is not there",
         ),
         (
             |facts| at(facts, &west()).blueprint = Ok(None),

@@ -106,7 +106,7 @@ fn forecast(used: i64, max: i64) -> Forecast {
 
 fn region_facts(region: &Region) -> RegionFacts {
     let snapshots = vec![snapshot(region, "2026-11-20T00:00:00Z"), snapshot(region, "2026-11-20T06:00:00Z")];
-    let reference = Reference { what: "subnet group".into(), name: "prod".into(), problem: None };
+    let reference = Reference::new("subnet group", "prod", None);
     RegionFacts {
         shared: snapshots
             .iter()

@@ -127,11 +127,22 @@ async fn a_lost_database_comes_back_with_every_row_and_all_its_settings() {
     assert_eq!(refused.error, "Holdfast.NameTaken", "{refused:?}");
     assert!(refused.cause.contains("a restore never overwrites; name another targetId"), "{}", refused.cause);
     assert_eq!(world.effects("RestoreDBInstanceFromDBSnapshot").await, made);
+    // AND when the account has no room for another, that is what it is called, whatever classes there are
+    let beside = format!("{}-2", world.database);
+    let full = json!({"action": "RestoreDBInstanceFromDBSnapshot",
+                      "effect": {"type": "error", "code": "InstanceQuotaExceeded"}});
+    let fault = world.fault(full).await;
+    let options =
+        json!({"targetId": beside, "options": {"instanceClasses": ["db.t4g.medium", "db.t4g.large"]}});
+    let refused = world.restore(&input(&world, "back-4", options)).await;
+    assert_eq!(refused.error, "Holdfast.InstanceQuotaExceeded", "{refused:?}");
+    assert!(world.instance(&beside).await.is_none());
+    world.heal(fault).await;
     // AND once the role of its Enhanced Monitoring is gone, that is known before anything is made
     let name = role.rsplit('/').next().expect("a name");
     world.iam().delete_role().role_name(name).send().await.expect("it goes");
-    let beside = json!({"verifyOnly": true, "targetId": format!("{}-2", world.database)});
-    let refused = world.restore(&input(&world, "back-3", beside)).await;
+    let asked = json!({"verifyOnly": true, "targetId": beside});
+    let refused = world.restore(&input(&world, "back-3", asked)).await;
     assert_eq!(refused.error, "Holdfast.ReferenceUnresolved", "{refused:?}");
     assert!(refused.cause.contains(&format!("Enhanced Monitoring role {role} is not there")), "{refused:?}");
 }

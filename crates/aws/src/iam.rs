@@ -45,7 +45,10 @@ impl Roles for Iam {
         let document = role.assume_role_policy_document().unwrap_or_default();
         let text = percent_decode_str(document).decode_utf8_lossy();
         let trust: Trust = serde_json::from_str(&text).map_err(|error| {
-            Error::new(ErrorKind::OutcomeUnknown, format!("{action}: its trust policy cannot be read: {error}"))
+            Error::new(
+                ErrorKind::OutcomeUnknown,
+                format!("{action}: its trust policy cannot be read: {error}"),
+            )
         })?;
         Ok(Some(trust.services()))
     }

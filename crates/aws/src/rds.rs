@@ -295,8 +295,10 @@ impl Rds for RdsApi {
             format!("RestoreDBInstanceFromDBSnapshot {} in {region}: {}", new.snapshot_id, message(&error));
         match code(&error) {
             Some("DBInstanceAlreadyExists") => Ok(RestoreAnswer::AlreadyThere),
-            Some("InsufficientDBInstanceCapacity" | "InstanceQuotaExceeded" | "StorageQuotaExceeded") => {
-                Ok(RestoreAnswer::NoCapacity)
+            Some("InsufficientDBInstanceCapacity") => Ok(RestoreAnswer::NoCapacity),
+            // Another class needs as much of it.
+            Some("InstanceQuotaExceeded" | "StorageQuotaExceeded") => {
+                Err(Error::new(ErrorKind::InstanceQuotaExceeded, said))
             }
             // A class that this engine version or zone does not have: the next on the list may be one it has.
             Some("InvalidParameterCombination" | "InvalidParameterValue")

@@ -9,7 +9,7 @@ use crate::backup::{Output, create};
 use crate::cloud::Cloud;
 use crate::ops::list;
 use crate::paint::Paint;
-use crate::request::TargetRegion;
+use crate::request::{self, TargetRegion};
 use crate::screen::Screen;
 use crate::summary::{Status, Summary, Verdict};
 use crate::{Error, arguments, ask, exit};
@@ -57,6 +57,7 @@ pub struct Replicate {
 /// # Errors
 /// `Usage` before anything was started; `Aws` when AWS could not be asked.
 pub async fn run(args: Replicate, table: String) -> Result<u8, Error> {
+    request::elsewhere("--to", &args.to, &args.state_machine_arn)?;
     ask::possible(args.yes, "a replication")?;
     let input = input(&args, &create::now());
     let cloud = Cloud::from_env(table).await;

@@ -36,6 +36,20 @@ pub struct TargetRegion {
     pub kms_key_id: String,
 }
 
+/// Refuses copies to where the backups are. `flag`: how the Regions were named; `machine`: the ARN of the workflow of home.
+///
+/// # Errors
+/// `Usage` naming the flag and the Region.
+pub fn elsewhere(flag: &str, targets: &[TargetRegion], machine: &str) -> Result<(), Error> {
+    let home = machine.split(':').nth(3).unwrap_or_default();
+    if targets.iter().any(|target| target.region == home) {
+        return Err(Error::Usage(format!(
+            "{flag}: {home} is where the backup itself is; name another Region"
+        )));
+    }
+    Ok(())
+}
+
 /// The ways to log in, as an input names them: a flag replaces whichever the file names.
 const LOGINS: [&str; 2] = ["secretArn", "iamUser"];
 
@@ -158,6 +172,19 @@ mod tests {
     fn the_least_input_is_the_database_and_the_run() {
         let input = build(None, &flags(), "2026-11-20T06:00:00Z").unwrap();
         assert_eq!(input, json!({"databaseId": "prod-db", "runId": "2026-11-20T06:00:00Z"}));
+    }
+
+    #[test]
+    fn where_a_backup_is_it_is_not_copied_to() {
+        let machine = "arn:aws:states:us-east-1:123456789012:stateMachine:holdfast-backup-replication";
+        let to = |region: &str| elsewhere("--to", &[region.parse().unwrap()], machine);
+        assert!(to("us-west-2").is_ok() && elsewhere("--to", &[], machine).is_ok());
+        assert!(
+            to("us-east-1")
+                .unwrap_err()
+                .to_string()
+                .contains("--to: us-east-1 is where the backup itself is")
+        );
     }
 
     #[test]

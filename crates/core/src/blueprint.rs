@@ -8,12 +8,12 @@ use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ports::Referred;
-use crate::rds::parameter_group_family;
 use crate::error::Result;
 use crate::ids::OperationId;
 use crate::ports::Documents;
+use crate::ports::Referred;
 use crate::rds::Snapshot;
+use crate::rds::parameter_group_family;
 use crate::request::{Login, PerformanceInsights, RestoreOptions};
 use crate::tags::{self, Tags};
 
@@ -286,11 +286,7 @@ impl Blueprint {
             on_off(self.performance_insights.is_some()),
             on_off(asked.performance_insights.is_some()),
         );
-        differ(
-            "Enhanced Monitoring",
-            on_off(self.monitoring.is_some()),
-            on_off(asked.monitoring.is_some()),
-        );
+        differ("Enhanced Monitoring", on_off(self.monitoring.is_some()), on_off(asked.monitoring.is_some()));
         differ("encryption", on_off(self.encrypted), on_off(asked.encrypted));
         found
     }

@@ -51,8 +51,10 @@ pub enum ErrorKind {
     OutsideRestoreWindow,
     /// Something that the restored instance refers to is not there, or cannot be used.
     ReferenceUnresolved,
-    /// RDS has no capacity, or the account no quota, for any of the classes.
+    /// RDS has no capacity for any of the classes.
     NoCapacity,
+    /// The account has no room for another instance in the Region, or for its storage.
+    InstanceQuotaExceeded,
     /// RDS ended the restored instance in a state that it does not leave.
     RestoreFailed,
     /// What uses the database did not do with what was swapped in; the swap was undone.
@@ -92,7 +94,7 @@ pub enum Leftovers {
 
 impl ErrorKind {
     /// Every kind, for the contract tests and the pages.
-    pub const ALL: [ErrorKind; 34] = [
+    pub const ALL: [ErrorKind; 35] = [
         ErrorKind::InvalidInput,
         ErrorKind::RequestMismatch,
         ErrorKind::Configuration,
@@ -115,6 +117,7 @@ impl ErrorKind {
         ErrorKind::OutsideRestoreWindow,
         ErrorKind::ReferenceUnresolved,
         ErrorKind::NoCapacity,
+        ErrorKind::InstanceQuotaExceeded,
         ErrorKind::RestoreFailed,
         ErrorKind::SmokeCheckFailed,
         ErrorKind::SwapNotUndone,
@@ -154,6 +157,7 @@ impl ErrorKind {
             ErrorKind::OutsideRestoreWindow => "OutsideRestoreWindow",
             ErrorKind::ReferenceUnresolved => "ReferenceUnresolved",
             ErrorKind::NoCapacity => "NoCapacity",
+            ErrorKind::InstanceQuotaExceeded => "InstanceQuotaExceeded",
             ErrorKind::RestoreFailed => "RestoreFailed",
             ErrorKind::SmokeCheckFailed => "SmokeCheckFailed",
             ErrorKind::SwapNotUndone => "SwapNotUndone",
@@ -208,6 +212,7 @@ impl ErrorKind {
             | ErrorKind::OutsideRestoreWindow
             | ErrorKind::ReferenceUnresolved
             | ErrorKind::NoCapacity
+            | ErrorKind::InstanceQuotaExceeded
             | ErrorKind::RestoreFailed
             | ErrorKind::SmokeCheckFailed
             | ErrorKind::SwapNotUndone
@@ -239,6 +244,7 @@ impl ErrorKind {
             | ErrorKind::OutsideRestoreWindow
             | ErrorKind::ReferenceUnresolved
             | ErrorKind::NoCapacity
+            | ErrorKind::InstanceQuotaExceeded
             | ErrorKind::AccessDenied
             | ErrorKind::Throttled => Leftovers::Nothing,
             ErrorKind::SnapshotFailed

@@ -59,7 +59,7 @@ pub enum RestoreAnswer {
     Started(Box<Instance>),
     /// The name was taken already.
     AlreadyThere,
-    /// No capacity or quota for this class, or it is not offered: try the next.
+    /// No capacity for this class, or it is not offered: try the next.
     NoCapacity,
     /// The snapshot cannot be restored from now (`creating`, being modified).
     NotYet,

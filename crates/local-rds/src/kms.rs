@@ -40,6 +40,15 @@ impl Keys {
         Ok(arn)
     }
 
+    async fn is_managed(&self, region: &str, arn: &str) -> bool {
+        let known = self.managed.lock().await.get(region).cloned();
+        match known {
+            Some(known) => known == arn,
+            // Made before this process began.
+            None => self.usable(region, MANAGED).await.is_ok_and(|managed| managed == arn),
+        }
+    }
+
     async fn make_managed(&self, region: &str) -> Result<String, RdsError> {
         let refused = || RdsError::key_not_accessible(MANAGED);
         let kms = client!(aws_sdk_kms, &self.endpoint, region);
@@ -87,9 +96,8 @@ pub(crate) async fn resolve(
         return Err(RdsError::key_not_accessible(given));
     }
     let Some(keys) = keys else { return Ok(made_up(region, account, given)) };
-    let managed = keys.managed(region).await?;
-    if given == MANAGED || given.ends_with(&format!(":{MANAGED}")) || given == managed {
-        return Ok(managed);
+    if given == MANAGED || given.ends_with(&format!(":{MANAGED}")) {
+        return keys.managed(region).await;
     }
     keys.usable(region, given).await
 }
@@ -109,7 +117,7 @@ fn made_up(region: &str, account: &str, given: &str) -> String {
 pub(crate) async fn is_managed(keys: Option<&Keys>, arn: &str) -> bool {
     let region = arn.split(':').nth(3).unwrap_or_default();
     match keys {
-        Some(keys) => keys.managed(region).await.is_ok_and(|managed| managed == arn),
+        Some(keys) => keys.is_managed(region, arn).await,
         None => arn.ends_with(&format!(":key/{}", id_of_alias(region, MANAGED))),
     }
 }

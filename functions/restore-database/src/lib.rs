@@ -107,7 +107,8 @@ pub struct Ports<'a, R, K, D, N> {
 /// Does the next thing.
 ///
 /// # Errors
-/// `RecoveryPointNotFound`, `OutsideRestoreWindow`, `ReferenceUnresolved`, `NameTaken`, `NoCapacity`, `RestoreFailed`,
+/// `RecoveryPointNotFound`, `OutsideRestoreWindow`, `ReferenceUnresolved`, `NameTaken`, `NoCapacity`,
+/// `InstanceQuotaExceeded`, `RestoreFailed`,
 /// `KeyUnusable`, `SnapshotGone`, or what a call met.
 pub async fn handle(
     ports: &Ports<'_, impl Rds + Restores, impl Keys, impl Documents, impl Networks>,

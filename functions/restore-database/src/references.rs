@@ -53,10 +53,9 @@ pub(crate) async fn proven<R: Restores, K: Keys, D, N: Networks>(
 async fn monitoring_role(roles: &dyn Roles, arn: &str) -> Reference {
     match watching::problem_with_role(roles, arn).await {
         Ok(problem) => Reference::new(watching::MONITORING_ROLE, arn, problem),
-        Err(error) => Reference {
-            unseen: Some(error.message),
-            ..Reference::new(watching::MONITORING_ROLE, arn, None)
-        },
+        Err(error) => {
+            Reference { unseen: Some(error.message), ..Reference::new(watching::MONITORING_ROLE, arn, None) }
+        }
     }
 }
 

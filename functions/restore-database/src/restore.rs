@@ -86,7 +86,7 @@ async fn start<K, D, N>(
     }
     Err(Error::new(
         ErrorKind::NoCapacity,
-        format!("no capacity or quota in {} for any of {}", plan.region, classes.join(", ")),
+        format!("no capacity in {} for any of {}", plan.region, classes.join(", ")),
     ))
 }
 

@@ -119,6 +119,7 @@ async fn start(
     let family = family_to_validate(&snapshot.engine, &snapshot.engine_version)?;
     let parameter_group = format!("holdfast-validation-{family}");
     ports.rds.ensure_parameter_group(region, &parameter_group, &family, &PARAMETERS).await?;
+    let verdicts = Verdicts { rds: ports.rds, documents: ports.documents, region };
     let classes = &job.request.validation.instance_classes;
     for (index, class) in classes.iter().enumerate().skip(job.carry.class_index) {
         let new = NewRestore {
@@ -131,7 +132,14 @@ async fn start(
             tags: instance_tags(job, ports.now),
         };
         let carry = Carry { class_index: index, ..Carry::default() };
-        match ports.rds.restore(region, &new).await? {
+        let answer = match ports.rds.restore(region, &new).await {
+            // It says nothing of the snapshot, and no other class would do.
+            Err(error) if error.kind == ErrorKind::InstanceQuotaExceeded => {
+                return verdicts.refuse(job, CheckResult::Errored, error.message).await;
+            }
+            answer => answer?,
+        };
+        match answer {
             RestoreAnswer::Started(_) | RestoreAnswer::AlreadyThere => {
                 return Ok(job.waiting("restore", format!("restoring to {} ({class})", new.id), carry));
             }
@@ -141,8 +149,7 @@ async fn start(
             RestoreAnswer::NoCapacity => {}
         }
     }
-    let verdicts = Verdicts { rds: ports.rds, documents: ports.documents, region };
-    let reason = format!("no capacity or quota for any of {}", classes.join(", "));
+    let reason = format!("no capacity for any of {}", classes.join(", "));
     verdicts.refuse(job, CheckResult::Errored, reason).await
 }
 

@@ -310,9 +310,9 @@ where
     let said = format!("{action}: {}", message(error));
     let kind = match code(error) {
         Some("DBInstanceAlreadyExists") => return Ok(RestoreAnswer::AlreadyThere),
-        Some("InsufficientDBInstanceCapacity" | "InstanceQuotaExceeded" | "StorageQuotaExceeded") => {
-            return Ok(RestoreAnswer::NoCapacity);
-        }
+        Some("InsufficientDBInstanceCapacity") => return Ok(RestoreAnswer::NoCapacity),
+        // Another class needs as much of it.
+        Some("InstanceQuotaExceeded" | "StorageQuotaExceeded") => ErrorKind::InstanceQuotaExceeded,
         // A class that this engine version or zone does not have: the next on the list may be one it has.
         Some("InvalidParameterCombination" | "InvalidParameterValue")
             if message(error).to_ascii_lowercase().contains("class") =>

@@ -104,6 +104,8 @@ async fn restore_tells_what_was_in_the_way() {
     for (code, kind) in [
         ("DBSnapshotNotFound", ErrorKind::SnapshotGone),
         ("KMSKeyNotAccessibleFault", ErrorKind::KeyUnusable),
+        ("InstanceQuotaExceeded", ErrorKind::InstanceQuotaExceeded),
+        ("StorageQuotaExceeded", ErrorKind::InstanceQuotaExceeded),
         ("AccessDenied", ErrorKind::AccessDenied),
         ("DBSubnetGroupNotFoundFault", ErrorKind::Internal),
     ] {

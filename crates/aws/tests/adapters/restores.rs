@@ -245,8 +245,6 @@ async fn a_restore_that_was_not_started_says_why() {
         for (code, message, answer) in [
             ("DBInstanceAlreadyExists", "m", &taken),
             ("InsufficientDBInstanceCapacity", "m", &none),
-            ("InstanceQuotaExceeded", "m", &none),
-            ("StorageQuotaExceeded", "m", &none),
             ("InvalidParameterCombination", CLASS, &none),
             ("InvalidParameterValue", "Invalid DB Instance class: db.r6g.large", &none),
             ("InvalidDBSnapshotState", "m", &busy),
@@ -257,6 +255,8 @@ async fn a_restore_that_was_not_started_says_why() {
         }
         // GIVEN what is for a person, THEN it is a named error that carries what RDS said
         for (code, kind) in [
+            ("InstanceQuotaExceeded", ErrorKind::InstanceQuotaExceeded),
+            ("StorageQuotaExceeded", ErrorKind::InstanceQuotaExceeded),
             ("DBSnapshotNotFound", ErrorKind::SnapshotGone),
             ("DBInstanceNotFound", ErrorKind::RecoveryPointNotFound),
             ("DBInstanceAutomatedBackupNotFound", ErrorKind::RecoveryPointNotFound),

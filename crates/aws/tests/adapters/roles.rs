@@ -72,7 +72,8 @@ async fn a_role_that_is_not_there_is_none_and_to_be_denied_is_not() {
         assert_eq!(asked(&gone).await, Ok(None));
     }
     // A role of that name elsewhere is another.
-    let trust = r#"{"Statement": {"Effect": "Allow", "Principal": {"Service": "monitoring.rds.amazonaws.com"}}}"#;
+    let trust =
+        r#"{"Statement": {"Effect": "Allow", "Principal": {"Service": "monitoring.rds.amazonaws.com"}}}"#;
     let other = mock!(Client::get_role)
         .then_http_response(move || role("arn:aws:iam::000000000000:role/rds-monitoring-role", trust));
     assert_eq!(asked(&other).await, Ok(None));

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use aws_sdk_sfn::error::ProvideErrorMetadata;
 use aws_sdk_sfn::types::ExecutionStatus;
 use clap::Args;
 use serde_json::Value;
@@ -117,6 +118,7 @@ pub struct Left {
 /// # Errors
 /// `Usage` before anything was started; `Aws` when AWS could not be asked.
 pub async fn run(args: Create, table: String) -> Result<u8, Error> {
+    request::elsewhere("--target-region", &args.target_regions, &args.state_machine_arn)?;
     let input = input(&args)?;
     ask::possible(args.yes, "a backup")?;
     if !args.yes {
@@ -200,15 +202,33 @@ pub fn now() -> String {
 /// # Errors
 /// When Step Functions refuses or cannot be reached.
 pub async fn start(cloud: &Cloud, state_machine_arn: &str, input: &Value) -> Result<String, Error> {
-    let started = cloud
-        .sfn
+    start_with(&cloud.sfn, state_machine_arn, input).await
+}
+
+async fn start_with(
+    sfn: &aws_sdk_sfn::Client,
+    state_machine_arn: &str,
+    input: &Value,
+) -> Result<String, Error> {
+    let started = sfn
         .start_execution()
         .state_machine_arn(state_machine_arn)
         .input(input.to_string())
         .send()
         .await
-        .map_err(|error| Error::aws("StartExecution", &error))?;
+        .map_err(|error| not_started(state_machine_arn, &error))?;
     Ok(started.execution_arn)
+}
+
+/// `StateMachineDoesNotExist` is how Step Functions says that nothing is deployed there (API Reference, StartExecution).
+fn not_started(machine: &str, error: &(impl std::error::Error + ProvideErrorMetadata + 'static)) -> Error {
+    if error.code() == Some("StateMachineDoesNotExist") {
+        return Error::Usage(format!(
+            "there is no workflow {machine}: template.yaml deploys it to the home Region, infra/region.yaml to a Region that backups \
+             are copied to"
+        ));
+    }
+    Error::aws("StartExecution", error)
 }
 
 /// Says that an execution was started and is left to itself; the answer is the exit code.
@@ -323,7 +343,27 @@ fn no_summary(what: &str, execution: &str, said: &str, left: Option<&Left>) -> S
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_sfn::config::http::HttpResponse;
+    use aws_smithy_mocks::mock;
+
     use super::*;
+    use crate::mocked;
+
+    #[tokio::test]
+    async fn a_workflow_that_is_not_there_is_said_to_be_missing() {
+        let machine = "arn:aws:states:us-west-2:123456789012:stateMachine:holdfast-backup-validation";
+        let refused = async |answer: fn() -> HttpResponse| {
+            let rule = mock!(aws_sdk_sfn::Client::start_execution).then_http_response(answer);
+            start_with(&mocked::client!(aws_sdk_sfn, &[&rule]), machine, &serde_json::json!({}))
+                .await
+                .unwrap_err()
+        };
+        let gone = refused(|| mocked::response(400, r#"{"__type": "StateMachineDoesNotExist"}"#)).await;
+        assert!(matches!(gone, Error::Usage(_)), "{gone:?}");
+        assert!(gone.to_string().contains(&format!("there is no workflow {machine}")), "{gone}");
+        let denied = refused(|| mocked::response(400, r#"{"__type": "AccessDeniedException"}"#)).await;
+        assert!(matches!(denied, Error::Aws { .. }), "{denied:?}");
+    }
 
     #[test]
     fn what_is_agreed_to_says_what_is_made_where_and_what_is_not() {

@@ -74,7 +74,8 @@ async fn every_page_is_summed_up_by_database_and_usage() {
             ];
             page(groups, true, None)
         });
-    let billed = ask(&client!(aws_sdk_costexplorer, &[&first, &second]), &november(), By::UsageType).await.unwrap();
+    let billed =
+        ask(&client!(aws_sdk_costexplorer, &[&first, &second]), &november(), By::UsageType).await.unwrap();
     let lines: Vec<(&str, &str, f64)> =
         billed.lines.iter().map(|line| (line.database.as_str(), line.of.as_str(), line.cost)).collect();
     assert_eq!(
@@ -100,7 +101,8 @@ async fn what_cannot_be_summed_up_is_an_error() {
         vec![Group::builder().keys("holdfast:database$a").keys("x").build()],
     ] {
         let answer = mock!(Client::get_cost_and_usage).then_output(move || page(groups.clone(), false, None));
-        let error = ask(&client!(aws_sdk_costexplorer, &[&answer]), &november(), By::Service).await.unwrap_err();
+        let error =
+            ask(&client!(aws_sdk_costexplorer, &[&answer]), &november(), By::Service).await.unwrap_err();
         assert!(matches!(error, Error::Unreadable(_)), "{error}");
     }
 }

@@ -7,7 +7,6 @@ use holdfast_aws::s3::Bucket;
 use holdfast_core::blueprint::{Blueprint, KeptBlueprint, known_login, own_backups};
 use holdfast_core::doctor::{KeyFacts, Live, Quotas, RegionFacts, SharedWith, newest_valid};
 use holdfast_core::ids::{DatabaseId, Region};
-use holdfast_core::{network, watching};
 use holdfast_core::operation::Reference;
 use holdfast_core::ports::{Documents, Keys, Rds, Restores};
 use holdfast_core::rds::{Snapshot, SnapshotStatus};
@@ -15,6 +14,7 @@ use holdfast_core::request::{RestoreOptions, TargetRegion};
 use holdfast_core::retention::{Backup, Owner, Policies, forecast};
 use holdfast_core::tags::Tags;
 use holdfast_core::{Error, Result};
+use holdfast_core::{network, watching};
 use jiff::Timestamp;
 
 use super::{Look, deployment, permissions};
@@ -175,9 +175,13 @@ impl Look {
         let mut found: Vec<(Reference, Result<()>)> = looked.into_iter().map(of_one).collect();
         match network::proven(&self.rds, &self.networks, region, &wanted).await {
             Ok(groups) => found.extend(groups.into_iter().map(|group| (group, Ok(())))),
-            Err(error) => found.extend(wanted.settings.security_groups.iter().map(|name| {
-                (Reference::new(network::SECURITY_GROUP, name, None), Err(error.clone()))
-            })),
+            Err(error) => {
+                found.extend(
+                    wanted.settings.security_groups.iter().map(|name| {
+                        (Reference::new(network::SECURITY_GROUP, name, None), Err(error.clone()))
+                    }),
+                )
+            }
         }
         found
     }

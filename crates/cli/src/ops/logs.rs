@@ -366,7 +366,14 @@ mod tests {
             .match_requests(|asked| asked.next_token() == Some("last"))
             .then_http_response(|| response(200, &json!({"events": [event(2, "health-check")]})));
         let mut read = Read::default();
-        lines(&client!(aws_sdk_cloudwatchlogs, &[&first, &empty, &last]), "/holdfast/a", OPERATION, window(), &mut read).await;
+        lines(
+            &client!(aws_sdk_cloudwatchlogs, &[&first, &empty, &last]),
+            "/holdfast/a",
+            OPERATION,
+            window(),
+            &mut read,
+        )
+        .await;
         let seen: Vec<&str> = read.lines.iter().map(|line| line.function.as_str()).collect();
         assert_eq!((seen, read.troubles.len()), (vec!["health-check", "create-snapshot"], 0));
     }
@@ -384,7 +391,14 @@ mod tests {
                 .match_requests(|asked| asked.next_token() == Some("more"))
                 .then_http_response(move || response(400, &json!({"__type": kind, "message": "no"})));
             let mut read = Read::default();
-            lines(&client!(aws_sdk_cloudwatchlogs, &[&first, &refused]), "/holdfast/a", OPERATION, window(), &mut read).await;
+            lines(
+                &client!(aws_sdk_cloudwatchlogs, &[&first, &refused]),
+                "/holdfast/a",
+                OPERATION,
+                window(),
+                &mut read,
+            )
+            .await;
             let told: Vec<_> = read.troubles.iter().cloned().collect();
             assert_eq!(told, [format!("log group /holdfast/a could not be read whole: {said}")]);
             assert_eq!(read.lines.len(), 1);

@@ -248,6 +248,19 @@ mod tests {
     }
 
     #[test]
+    fn a_reference_that_nobody_could_look_up_is_not_said_to_be_there() {
+        let role =
+            json!([{"what": "Enhanced Monitoring role", "name": "arn", "unseen": "GetRole r: no answer"}]);
+        let mut plan = json!({"plan": {"region": "us-east-1", "targetId": "prod-db", "references": []}});
+        plan["plan"]["references"] = role;
+        let text = show(plan);
+        assert!(
+            text.contains("Needs       Enhanced Monitoring role arn: not looked up (GetRole r: no answer)"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn a_database_that_is_back_says_from_what_and_what_is_lost() {
         let text = show(json!({}));
         assert_eq!(

@@ -247,7 +247,7 @@ fn quotas(region: &Region, found: &RegionFacts, notes: &mut Notes) {
     let Some(quota) = quotas.instances else { return unsaid(notes, instances, "DB instances") };
     let used = format!("{} of {} are used", quota.used, quota.max);
     if quota.used >= quota.max {
-        let what = format!("validations and restores there fail with NoCapacity: {used}");
+        let what = format!("validations and restores there fail with InstanceQuotaExceeded: {used}");
         notes.fails(
             instances,
             "DB instances",

@@ -5,10 +5,10 @@ use crate::blueprint::KeptBlueprint;
 use crate::error::Result;
 use crate::ids::Region;
 use crate::network::SECURITY_GROUP;
-use crate::watching::INSIGHTS_KEY;
 use crate::operation::Reference;
 use crate::request::Login;
 use crate::tags;
+use crate::watching::INSIGHTS_KEY;
 
 pub(super) fn examine(facts: &Facts, notes: &mut Notes) {
     for (region, found) in &facts.regions {

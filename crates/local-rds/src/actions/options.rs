@@ -18,7 +18,9 @@ pub(super) async fn insights_key(call: &Call) -> Result<Option<String>, RdsError
 /// enabling Enhanced Monitoring").
 pub(super) async fn check_monitoring_role(call: &Call) -> Result<(), RdsError> {
     const SERVICE: &str = "monitoring.rds.amazonaws.com";
-    let (Some(iam), Some(arn)) = (&call.app.iam, call.params.text("MonitoringRoleArn")) else { return Ok(()) };
+    let (Some(iam), Some(arn)) = (&call.app.iam, call.params.text("MonitoringRoleArn")) else {
+        return Ok(());
+    };
     let context = Context::from([("iam:passedtoservice".to_owned(), vec![SERVICE.to_owned()])]);
     iam.authorize(&call.principal, "iam:PassRole", arn, &context).await?;
     if iam.may_take(SERVICE, arn).await {

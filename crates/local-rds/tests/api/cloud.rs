@@ -35,19 +35,33 @@ async fn cloud(headers: HeaderMap, uri: Uri, body: Bytes) -> Response {
         .into_response();
     }
     let text = String::from_utf8_lossy(&body).into_owned();
+    // Who signs says which Region is meant.
+    let signed = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let region = if signed.contains("/us-west-2/") { "us-west-2" } else { "us-east-1" };
     if headers.get("x-amz-target").is_some_and(|target| target == "TrentService.DescribeKey") {
         let described = |id: &str, state: &str| {
-            let arn = format!("arn:aws:kms:us-west-2:000000000000:key/{id}");
+            let arn = format!("arn:aws:kms:{region}:000000000000:key/{id}");
             format!(r#"{{"KeyMetadata":{{"KeyId":"{id}","Arn":"{arn}","KeyState":"{state}"}}}}"#)
                 .into_response()
         };
         return match text.as_str() {
+            text if text.contains("key/managed") => described("managed", "Enabled"),
             text if text.contains("alias/holdfast") => described("good", "Enabled"),
             text if text.contains("alias/off") => described("off", "PendingDeletion"),
             _ => {
                 (StatusCode::BAD_REQUEST, r#"{"__type":"NotFoundException","message":"no"}"#).into_response()
             }
         };
+    }
+    // Nothing manages a key there until RDS needs one.
+    if headers.get("x-amz-target").is_some_and(|target| target == "TrentService.CreateKey") {
+        let arn = format!("arn:aws:kms:{region}:000000000000:key/managed");
+        return format!(r#"{{"KeyMetadata":{{"KeyId":"managed","Arn":"{arn}","KeyState":"Enabled"}}}}"#)
+            .into_response();
+    }
+    if headers.get("x-amz-target").is_some_and(|target| target == "TrentService.CreateAlias") {
+        assert!(text.contains("alias/aws/rds"), "{text}");
+        return "{}".into_response();
     }
     let policy = |document: &str| {
         let document: String = url::form_urlencoded::byte_serialize(document.as_bytes()).collect();
@@ -63,6 +77,15 @@ async fn cloud(headers: HeaderMap, uri: Uri, body: Bytes) -> Response {
             "<RoleName>snapshot-role</RoleName><PolicyName>inline</PolicyName><PolicyDocument>{}</PolicyDocument>",
             policy(INLINE)
         ),
+        "GetRole" => {
+            let service = if text.contains("RoleName=monitoring") { "monitoring.rds" } else { "lambda" };
+            let trust = format!(r#"{{"Statement":{{"Principal":{{"Service":"{service}.amazonaws.com"}}}}}}"#);
+            format!(
+                "<Role><Path>/</Path><RoleName>r</RoleName><RoleId>A</RoleId><Arn>a</Arn><CreateDate>2026-11-20T06:00:00Z\
+                 </CreateDate><AssumeRolePolicyDocument>{}</AssumeRolePolicyDocument></Role>",
+                policy(&trust)
+            )
+        }
         "ListAttachedRolePolicies" => {
             "<AttachedPolicies><member><PolicyArn>arn:aws:iam::0:policy/keys</PolicyArn></member></AttachedPolicies>".into()
         }
@@ -171,6 +194,7 @@ async fn a_role_does_what_its_policies_allow_and_keys_must_be_usable() {
     points_in_time(&root, &worker).await;
     subnet_groups(&root).await;
     security_groups(&root).await;
+    monitoring(&root).await;
     delete("holdfast-1").send().await.unwrap();
     local.stop().await;
 }
@@ -194,6 +218,23 @@ async fn keys(local: &Local) {
     let copied = copy("alias/holdfast").send().await.unwrap();
     let key = copied.db_snapshot().unwrap().kms_key_id().unwrap().to_owned();
     assert_eq!(key, "arn:aws:kms:us-west-2:000000000000:key/good");
+    // RDS's own key is one of KMS's like the others, made when it is first needed, and everybody may use it.
+    let managed = "arn:aws:kms:us-west-2:000000000000:key/managed";
+    for (given, name) in [("alias/aws/rds", "holdfast-m"), (managed, "holdfast-n")] {
+        let copied = copy(given).target_db_snapshot_identifier(name).send().await.unwrap();
+        assert_eq!(copied.db_snapshot().unwrap().kms_key_id(), Some(managed));
+    }
+}
+
+/// A role that Enhanced Monitoring may take is taken, another is not.
+async fn monitoring(root: &Client) {
+    let change = |role: &str| {
+        let change = root.modify_db_instance().db_instance_identifier("prod-db").monitoring_interval(60);
+        change.monitoring_role_arn(format!("arn:aws:iam::000000000000:role/{role}"))
+    };
+    assert_eq!(code(change("other").send().await), "InvalidParameterValue");
+    let made = change("monitoring").send().await.unwrap();
+    assert_eq!(made.db_instance().unwrap().monitoring_interval(), Some(60));
 }
 
 /// Each resource that the service authorization reference names for a restore is asked about.

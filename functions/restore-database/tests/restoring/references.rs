@@ -92,7 +92,10 @@ async fn the_role_of_enhanced_monitoring_is_there_and_may_be_taken() {
     // GIVEN a source that had Enhanced Monitoring, whose role is gone
     let error = world.plan(json!({})).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::ReferenceUnresolved);
-    assert!(error.message.contains(&format!("Enhanced Monitoring role {ROLE} is not there: mend it")), "{error}");
+    assert!(
+        error.message.contains(&format!("Enhanced Monitoring role {ROLE} is not there: mend it")),
+        "{error}"
+    );
     // AND one that only another service may take
     world.roles.add(OTHER, "lambda.amazonaws.com");
     let other = json!({"options": {"monitoring": {"intervalSeconds": 15, "roleArn": OTHER}}});

@@ -79,6 +79,15 @@ async fn the_next_class_is_tried_when_there_is_no_capacity_for_one() {
 }
 
 #[tokio::test]
+async fn without_room_in_the_account_no_other_class_is_tried() {
+    let (world, plan) = two_classes().await;
+    world.rds.troubles.once(Call::RestoreDatabase, Trouble::refused(ErrorKind::InstanceQuotaExceeded));
+    let error = world.restore(&plan).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InstanceQuotaExceeded);
+    assert_eq!(world.rds.instances_in(&home()), [""; 0]);
+}
+
+#[tokio::test]
 async fn without_capacity_for_any_class_nothing_is_made() {
     let (world, plan) = two_classes().await;
     world.rds.set(|rds| rds.no_capacity.extend(["db.a".to_owned(), "db.b".to_owned()]));

@@ -117,6 +117,16 @@ async fn without_capacity_for_any_class_nothing_is_known() {
 }
 
 #[tokio::test]
+async fn without_room_in_the_account_nothing_is_known_of_the_backup() {
+    let world = World::whole();
+    world.rds.troubles.once(Call::Restore, Trouble::refused(ErrorKind::InstanceQuotaExceeded));
+    let ended = world.run().await.unwrap();
+    assert_eq!(ended.validation.verdict, Verdict::Inconclusive);
+    assert_eq!(world.tagged().as_deref(), Some("INCONCLUSIVE"));
+    assert!(gone(&world));
+}
+
+#[tokio::test]
 async fn anothers_instance_of_that_name_is_left_alone() {
     for unseen in [false, true] {
         // GIVEN an instance of the derived name that is not this operation's, shown at once or late

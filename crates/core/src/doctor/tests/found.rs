@@ -227,7 +227,7 @@ fn room_that_is_not_there() {
             Check::InstanceQuota,
             Fails,
             "DB instances",
-            "NoCapacity: 40 of 40",
+            "InstanceQuotaExceeded: 40 of 40",
         ),
         (
             |facts| quotas(facts).instances = Some(Quota { used: 36, max: 40 }),

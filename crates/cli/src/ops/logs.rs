@@ -356,15 +356,15 @@ mod tests {
                     && asked.next_token().is_none()
             })
             .then_http_response(|| {
-                response(200, &json!({"events": [event(9, "create-snapshot")], "nextToken": "more"}))
+                response(200, json!({"events": [event(9, "create-snapshot")], "nextToken": "more"}))
             });
         // A page without a line is no end.
         let empty = mock!(Client::filter_log_events)
             .match_requests(|asked| asked.next_token() == Some("more"))
-            .then_http_response(|| response(200, &json!({"events": [], "nextToken": "last"})));
+            .then_http_response(|| response(200, json!({"events": [], "nextToken": "last"})));
         let last = mock!(Client::filter_log_events)
             .match_requests(|asked| asked.next_token() == Some("last"))
-            .then_http_response(|| response(200, &json!({"events": [event(2, "health-check")]})));
+            .then_http_response(|| response(200, json!({"events": [event(2, "health-check")]})));
         let mut read = Read::default();
         lines(
             &client!(aws_sdk_cloudwatchlogs, &[&first, &empty, &last]),
@@ -382,14 +382,14 @@ mod tests {
     async fn a_group_that_cannot_be_read_is_named_and_what_was_read_of_it_stays() {
         let first = mock!(Client::filter_log_events)
             .match_requests(|asked| asked.next_token().is_none())
-            .then_http_response(|| response(200, &json!({"events": [event(1, "a")], "nextToken": "more"})));
+            .then_http_response(|| response(200, json!({"events": [event(1, "a")], "nextToken": "more"})));
         for (kind, said) in [
             ("ResourceNotFoundException", "there is no such log group"),
             ("AccessDeniedException", "AccessDeniedException: no"),
         ] {
             let refused = mock!(Client::filter_log_events)
                 .match_requests(|asked| asked.next_token() == Some("more"))
-                .then_http_response(move || response(400, &json!({"__type": kind, "message": "no"})));
+                .then_http_response(move || response(400, json!({"__type": kind, "message": "no"})));
             let mut read = Read::default();
             lines(
                 &client!(aws_sdk_cloudwatchlogs, &[&first, &refused]),

@@ -244,6 +244,12 @@ fn of_swap(id: &str) -> Option<(&str, SwapName)> {
     old.or_else(|| Some((stem.strip_suffix("-new")?, SwapName::New)))
 }
 
+/// Whether the operation that made `new` is the one whose digits `old` was renamed with.
+fn swapped_out(old: &Instance, new: &Instance) -> bool {
+    let digits = old.id.rsplit('-').next().unwrap_or_default();
+    operation(&new.tags).is_some_and(|operation| operation.as_str().ends_with(&format!("-{digits}")))
+}
+
 struct Finder<'a> {
     facts: &'a Facts,
     prices: &'a PriceTable,
@@ -284,9 +290,16 @@ impl Finder<'_> {
             return;
         };
         let Some(reason) = reason else { return };
-        let since = instance.tags.get(tags::REQUESTED_AT).and_then(|time| time.parse().ok());
-        // The old one of a swap may carry the time of an earlier restore.
-        let since = since.filter(|_| kind != OrphanKind::KeptBySwap);
+        // The old one of a swap may carry the time of an earlier restore: the one that took its name carries that of the swap.
+        let made = match kind {
+            OrphanKind::KeptBySwap => {
+                all.iter().map(|one| &one.instance).find(|one| swapped_out(instance, one))
+            }
+            OrphanKind::TemporaryInstance | OrphanKind::RestoredBeside | OrphanKind::Snapshot => {
+                Some(instance)
+            }
+        };
+        let since = made.and_then(|made| made.tags.get(tags::REQUESTED_AT)?.parse().ok());
         let cost = bill::instance(self.prices, region, seen);
         self.push(kind, region, &instance.id, reason, since, cost);
     }

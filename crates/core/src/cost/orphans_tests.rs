@@ -173,6 +173,22 @@ fn what_a_swap_kept_and_what_a_restore_left_is_listed_unless_something_goes_on()
 }
 
 #[test]
+fn what_a_swap_kept_is_there_since_that_swap() {
+    let old = |made: &[(&str, &str)]| instance("prod-db-old-0123456789", made);
+    let since = |of: Vec<InstanceSeen>| find(&facts(of, vec![]), &prices()).orphans[0].since;
+    let earlier = old(&[(tags::REQUESTED_AT, OLD), (tags::OPERATION, "prod-db-r0-ffffffffff")]);
+    // The instance that has its name now was made by the same operation.
+    let by = |operation: &str| {
+        instance("prod-db", &[(tags::REQUESTED_AT, "2026-11-22T06:00:00Z"), (tags::OPERATION, operation)])
+    };
+    let swap = since(vec![earlier.clone(), by("prod-db-r1-0123456789")]);
+    assert_eq!(swap, Some("2026-11-22T06:00:00Z".parse().unwrap()));
+    // Another one was made by something else, and its own time is that of an earlier restore.
+    assert_eq!(since(vec![earlier.clone(), by("prod-db-r2-abcdef0123")]), None);
+    assert_eq!(since(vec![earlier]), None);
+}
+
+#[test]
 fn a_name_that_lost_the_end_of_its_database_is_still_its_own() {
     let database = format!("a{}z", "b".repeat(60));
     let old = format!("{}-old-0123456789", &database[..48]);

@@ -38,30 +38,8 @@ async fn cloud(headers: HeaderMap, uri: Uri, body: Bytes) -> Response {
     // Who signs says which Region is meant.
     let signed = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let region = if signed.contains("/us-west-2/") { "us-west-2" } else { "us-east-1" };
-    if headers.get("x-amz-target").is_some_and(|target| target == "TrentService.DescribeKey") {
-        let described = |id: &str, state: &str| {
-            let arn = format!("arn:aws:kms:{region}:000000000000:key/{id}");
-            format!(r#"{{"KeyMetadata":{{"KeyId":"{id}","Arn":"{arn}","KeyState":"{state}"}}}}"#)
-                .into_response()
-        };
-        return match text.as_str() {
-            text if text.contains("key/managed") => described("managed", "Enabled"),
-            text if text.contains("alias/holdfast") => described("good", "Enabled"),
-            text if text.contains("alias/off") => described("off", "PendingDeletion"),
-            _ => {
-                (StatusCode::BAD_REQUEST, r#"{"__type":"NotFoundException","message":"no"}"#).into_response()
-            }
-        };
-    }
-    // Nothing manages a key there until RDS needs one.
-    if headers.get("x-amz-target").is_some_and(|target| target == "TrentService.CreateKey") {
-        let arn = format!("arn:aws:kms:{region}:000000000000:key/managed");
-        return format!(r#"{{"KeyMetadata":{{"KeyId":"managed","Arn":"{arn}","KeyState":"Enabled"}}}}"#)
-            .into_response();
-    }
-    if headers.get("x-amz-target").is_some_and(|target| target == "TrentService.CreateAlias") {
-        assert!(text.contains("alias/aws/rds"), "{text}");
-        return "{}".into_response();
+    if let Some(target) = headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
+        return kms(target, &text, region);
     }
     let policy = |document: &str| {
         let document: String = url::form_urlencoded::byte_serialize(document.as_bytes()).collect();
@@ -121,6 +99,28 @@ async fn cloud(headers: HeaderMap, uri: Uri, body: Bytes) -> Response {
         r#"<{action}Response xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><{action}Result>{inside}</{action}Result></{action}Response>"#
     )
     .into_response()
+}
+
+/// KMS: two keys with aliases, and the one that RDS manages, which is there once it was made.
+fn kms(target: &str, text: &str, region: &str) -> Response {
+    let described = |id: &str, state: &str| {
+        let arn = format!("arn:aws:kms:{region}:000000000000:key/{id}");
+        format!(r#"{{"KeyMetadata":{{"KeyId":"{id}","Arn":"{arn}","KeyState":"{state}"}}}}"#).into_response()
+    };
+    match target {
+        "TrentService.CreateKey" => described("managed", "Enabled"),
+        "TrentService.CreateAlias" => {
+            assert!(text.contains("alias/aws/rds"), "{text}");
+            "{}".into_response()
+        }
+        "TrentService.DescribeKey" if text.contains("key/managed") => described("managed", "Enabled"),
+        "TrentService.DescribeKey" if text.contains("alias/holdfast") => described("good", "Enabled"),
+        "TrentService.DescribeKey" if text.contains("alias/off") => described("off", "PendingDeletion"),
+        "TrentService.DescribeKey" => {
+            (StatusCode::BAD_REQUEST, r#"{"__type":"NotFoundException","message":"no"}"#).into_response()
+        }
+        other => panic!("the cloud is not expected to be asked for {other}"),
+    }
 }
 
 /// An answer of EC2's protocol, which wraps no result.

@@ -409,6 +409,12 @@ fn what_a_restore_misses() {
             "Performance Insights key arn:aws:kms:us-east-1:1:key/2",
             "ReferenceUnresolved: Performance Insights key arn:aws:kms:us-east-1:1:key/2 is not there",
         ),
+    ]);
+}
+
+#[test]
+fn what_a_restore_goes_by_and_names_it_needs() {
+    each(&[
         (
             |facts| at(facts, &west()).blueprint = Ok(None),
             Check::Blueprint,

@@ -1,0 +1,154 @@
+//! What each function may do.
+
+use std::collections::BTreeSet;
+
+use crate::support::{
+    SHARED, all_functions, binary, functions, list, sources_of, statements, template, text_without_tags,
+};
+
+/// The RDS, EC2, KMS, S3, DynamoDB and Step Functions calls that each function's code can make, by binary. The
+/// adapters' methods are the words; a whole-stack run with IAM enforced shows that none is missing.
+const CALLS: [(&str, &str); 57] = [
+    ("rds.instance(", "rds:DescribeDBInstances"),
+    ("rds.temporary_instances(", "rds:DescribeDBInstances"),
+    ("rds.snapshot(", "rds:DescribeDBSnapshots"),
+    ("rds.copies_in_flight(", "rds:DescribeDBSnapshots"),
+    ("rds.snapshot_quota(", "rds:DescribeAccountAttributes"),
+    ("rds.create_snapshot(", "rds:CreateDBSnapshot"),
+    ("rds.copy_snapshot(", "rds:CopyDBSnapshot"),
+    ("rds.manual_snapshots(", "rds:DescribeDBSnapshots"),
+    ("rds.delete_snapshot(", "rds:DeleteDBSnapshot"),
+    ("rds.tag_snapshot(", "rds:AddTagsToResource"),
+    ("rds.tag_instance(", "rds:AddTagsToResource"),
+    ("rds.ensure_parameter_group(", "rds:ModifyDBParameterGroup"),
+    ("rds.restore(", "rds:RestoreDBInstanceFromDBSnapshot"),
+    ("rds.take_over_instance(", "rds:ModifyDBInstance"),
+    ("rds.delete_instance(", "rds:DeleteDBInstance"),
+    ("rds.blueprint(", "rds:DescribeDBInstances"),
+    ("rds.restore_windows(", "rds:DescribeDBInstanceAutomatedBackups"),
+    ("rds.problem_with(", "rds:DescribeDBSubnetGroups"),
+    ("rds.problem_with(", "rds:DescribeOptionGroups"),
+    ("rds.problem_with(", "rds:DescribeCertificates"),
+    ("rds.problem_with(", "rds:DescribeOrderableDBInstanceOptions"),
+    // The VPC of the subnet group, and the security groups in it.
+    ("network::proven(", "rds:DescribeDBSubnetGroups"),
+    ("network::proven(", "ec2:DescribeSecurityGroups"),
+    ("network::proven(", "ec2:DescribeVpcs"),
+    ("problem_with_key(ports.keys", "kms:DescribeKey"),
+    ("problem_with_role(", "iam:GetRole"),
+    // Enhanced Monitoring's, when it is set on what was restored.
+    ("rds.settle(", "iam:PassRole"),
+    ("rds.restore_database(", "rds:RestoreDBInstanceFromDBSnapshot"),
+    ("rds.restore_database(", "rds:RestoreDBInstanceToPointInTime"),
+    ("rds.settle(", "rds:ModifyDBInstance"),
+    ("rds.rename(", "rds:ModifyDBInstance"),
+    ("rds.stop(", "rds:StopDBInstance"),
+    ("dns.record(", "route53:ListResourceRecordSets"),
+    ("dns.point(", "route53:ChangeResourceRecordSets"),
+    ("secrets.current(", "secretsmanager:GetSecretValue"),
+    ("secrets.put(", "secretsmanager:PutSecretValue"),
+    ("secrets.make_current(", "secretsmanager:UpdateSecretVersionStage"),
+    ("credentials(logins", "secretsmanager:GetSecretValue"),
+    ("credentials(ports.logins", "secretsmanager:GetSecretValue"),
+    ("credentials(logins", "rds-db:connect"),
+    ("credentials(ports.logins", "rds-db:connect"),
+    ("keys.key(", "kms:DescribeKey"),
+    ("keys.require_permission(", "kms:GenerateDataKeyWithoutPlaintext"),
+    ("keys.derive_password(", "kms:GenerateMac"),
+    ("store.replace(", "dynamodb:PutItem"),
+    ("store.get(", "dynamodb:GetItem"),
+    ("store.latest_valid(", "dynamodb:Query"),
+    ("store.unended(", "dynamodb:Query"),
+    ("documents.get(", "s3:GetObject"),
+    // Without it, S3 calls a missing object forbidden.
+    ("documents.get(", "s3:ListBucket"),
+    ("documents.keys(", "s3:ListBucket"),
+    ("documents.put(", "s3:PutObject"),
+    ("documents.create(", "s3:PutObject"),
+    ("executions.is_running(", "states:DescribeExecution"),
+    ("regions.put_document(", "s3:PutObject"),
+    ("regions.start_validation(", "states:StartExecution"),
+    ("regions.execution(", "states:DescribeExecution"),
+];
+
+#[test]
+fn each_function_may_do_what_its_code_does_and_no_other_of_these() {
+    for (path, id, function) in all_functions() {
+        let id = format!("{path}: {id}");
+        // Line breaks before a method are the formatter's.
+        let code: String = sources_of(&binary(&function)).split_whitespace().collect::<String>();
+        let allowed: BTreeSet<String> =
+            statements(&function).iter().flat_map(|statement| list(&statement["Action"])).collect();
+        assert!(allowed.iter().all(|action| !action.contains('*')), "{id} may do everything of some kind");
+        for action in CALLS.iter().map(|(_, action)| *action).collect::<BTreeSet<_>>() {
+            let called = CALLS.iter().any(|(method, named)| *named == action && code.contains(method));
+            // Tags at creation, and what RDS asks of KMS in the caller's name, come with other calls.
+            let implied = matches!(action, "rds:AddTagsToResource" | "kms:DescribeKey");
+            if called || !implied {
+                assert_eq!(allowed.contains(action), called, "{id}: {action}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_function_at_home_shares_the_breakers_and_may_touch_no_other_item() {
+    for (id, function) in functions("template.yaml") {
+        let policies = function["Properties"]["Policies"].as_sequence().expect("policies");
+        assert!(policies.iter().any(|policy| text_without_tags(policy) == SHARED), "{id}");
+    }
+    let shared = &template("template.yaml")["Resources"][SHARED]["Properties"]["PolicyDocument"]["Statement"];
+    let [statement] = shared.as_sequence().expect("statements").as_slice() else { panic!("one statement") };
+    assert_eq!(list(&statement["Action"]), ["dynamodb:GetItem", "dynamodb:UpdateItem"]);
+    let keys = &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"];
+    assert_eq!(list(keys), [holdfast_aws::dynamodb::BREAKERS_ITEM]);
+}
+
+#[test]
+fn destructive_actions_are_bound_to_tags_and_names() {
+    let mut pruning = 0;
+    for (path, id, function) in all_functions() {
+        let id = format!("{path}: {id}");
+        for statement in statements(&function) {
+            let actions = list(&statement["Action"]);
+            if !actions.iter().any(|action| action.contains("Delete") || action == "rds:ModifyDBInstance") {
+                continue;
+            }
+            if id.ends_with(": RestoreDatabaseFunction") {
+                // It deletes nothing, and changes what an operation of Holdfast's has made and nothing else.
+                assert_eq!(actions, ["rds:ModifyDBInstance"], "{id}");
+                let tag = &statement["Condition"]["Null"]["aws:ResourceTag/holdfast:operation"];
+                assert_eq!(text_without_tags(tag), "false", "{id}: {actions:?}");
+                continue;
+            }
+            if id.ends_with(": SwapDatabaseFunction") {
+                // What it renames is production itself: it deletes nothing, and whoever deploys says which it may.
+                assert_eq!(actions, ["rds:ModifyDBInstance", "rds:StopDBInstance"], "{id}");
+                assert!(
+                    list(&statement["Resource"]).iter().all(|arn| arn.ends_with(":db:${SwapDatabases}")),
+                    "{id}"
+                );
+                continue;
+            }
+            if actions == ["rds:DeleteDBSnapshot"] {
+                // Only what an operation made, and never what somebody holds.
+                let tags = &statement["Condition"]["Null"];
+                for (tag, missing) in [("holdfast:operation", "false"), ("holdfast:hold", "true")] {
+                    assert_eq!(text_without_tags(&tags[format!("aws:ResourceTag/{tag}")]), missing, "{id}");
+                }
+                let arns = list(&statement["Resource"]);
+                assert!(arns.iter().all(|arn| arn.ends_with(":snapshot:holdfast-*")), "{id}: {arns:?}");
+                assert_eq!(binary(&function), "prune-backups", "{id}");
+                pruning += 1;
+                continue;
+            }
+            let tag = &statement["Condition"]["StringEquals"]["aws:ResourceTag/holdfast:temporary"];
+            assert_eq!(text_without_tags(tag), "validation", "{id}: {actions:?}");
+            assert!(
+                list(&statement["Resource"]).iter().all(|arn| arn.ends_with(":db:hfv-*")),
+                "{id}: {actions:?}"
+            );
+        }
+    }
+    assert_eq!(pruning, 1, "one function deletes snapshots");
+}

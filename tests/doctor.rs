@@ -431,7 +431,8 @@ async fn the_binary_alone_finds_what_is_deployed() {
     assert_eq!(code, 1, "{complaint}");
     assert!(said.contains("Holdfast.RecoveryPointNotFound"), "{said}\n{complaint}");
     let (code, said, complaint) = alone(&["points", "nobody-at-all"]).await;
-    assert_eq!(code, 0, "{said}{complaint}");
+    assert_eq!(code, 1, "{said}{complaint}");
+    assert!(said.starts_with("There is no backup of nobody-at-all"), "{said}");
     // A stack that is not there is named; what was forgotten is told without asking anybody.
     let (code, _, complaint) = alone(&["points", "nobody-at-all", "--stack", "nowhere"]).await;
     assert_eq!(code, 2, "{complaint}");

@@ -221,6 +221,13 @@ async fn what_is_not_there_is_named_before_anything_is_made() {
         references.iter().any(|one| one["name"] == json!(group) && one["problem"].is_null()),
         "{references:?}"
     );
+    // AND while the database is there, it can be asked all the same: that its name is taken is said beside it
+    let asked = world.restore(&input(&world, "ask-0", json!({"verifyOnly": true}))).await;
+    assert_eq!(asked.output["status"], "SUCCEEDED", "{asked:?}");
+    assert!(
+        asked.output["plan"]["nameTaken"].as_str().is_some_and(|why| why.contains("--swap")),
+        "{asked:?}"
+    );
     // WHEN groups are named that are not there, THEN all of them are told at once, with what to do
     let options =
         json!({"subnetGroup": "nowhere-net", "parameterGroup": "nowhere-pg", "optionGroup": "nowhere-og"});

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::Args;
+use holdfast_core::ids::OperationId;
 use serde_json::{Value, json};
 
 use crate::backup::{Output, create};
@@ -76,7 +77,12 @@ pub async fn run(args: Replicate, table: String) -> Result<u8, Error> {
     }
     let execution = create::start(&cloud, &args.state_machine_arn, &input).await?;
     if args.no_wait {
-        return Ok(create::started(&execution, &input, args.output));
+        return Ok(create::started(
+            &execution,
+            create::operation(OperationId::of_replication, &args.state_machine_arn, &input).as_ref(),
+            &input,
+            args.output,
+        ));
     }
     let outcome = create::follow(&cloud, &execution, Screen::beside(args.output)).await?;
     Ok(create::report(&outcome, "replication", &execution, &cloud.table, args.output))

@@ -78,7 +78,7 @@ pub async fn run(args: Validate, table: String) -> Result<u8, Error> {
     let input = json!({"operationId": args.operation_id, "runId": run});
     let execution = create::start(&cloud, &machine, &input).await?;
     if args.no_wait {
-        return Ok(create::started(&execution, &input, args.output));
+        return Ok(create::started(&execution, None, &input, args.output));
     }
     let (mut view, mut screen) = (View::default(), Screen::beside(args.output));
     let ended = tokio::select! {

@@ -25,7 +25,7 @@ pub enum Vpc {
 /// A group belongs to one VPC, and an instance takes only those of its own (Amazon RDS User Guide, "Controlling access with
 /// security groups"; RDS API Reference, `InvalidVPCNetworkStateFault`).
 pub fn problem(found: Option<&str>, vpc: &Vpc) -> Option<String> {
-    let other = "name others with options.securityGroups";
+    let other = "name others with --security-group (options.securityGroups)";
     match (found, vpc) {
         (None, _) => Some(format!("is not there: make it, or {other}")),
         (Some(found), Vpc::Known(wanted)) if found == wanted => None,
@@ -38,7 +38,7 @@ pub fn problem(found: Option<&str>, vpc: &Vpc) -> Option<String> {
         )),
         (Some(found), Vpc::NoDefault) => Some(format!(
             "is in {found}, and there is no default VPC that the instance could be in: name a subnet group of {found} with \
-             options.subnetGroup"
+             --subnet-group (options.subnetGroup)"
         )),
     }
 }
@@ -82,13 +82,13 @@ mod tests {
         let said = |found, vpc: &Vpc| problem(found, vpc).unwrap();
         assert_eq!(
             said(Some("vpc-2"), &known),
-            "is in vpc-2 and the instance would be in vpc-1: name others with options.securityGroups"
+            "is in vpc-2 and the instance would be in vpc-1: name others with --security-group (options.securityGroups)"
         );
         let missing = Vpc::OfMissingGroup("dr".into());
         for vpc in [&known, &missing, &Vpc::NoDefault] {
             assert!(said(None, vpc).starts_with("is not there: make it, or name others"), "{vpc:?}");
         }
         assert!(said(Some("vpc-1"), &missing).ends_with("subnet group dr is not there"));
-        assert!(said(Some("vpc-1"), &Vpc::NoDefault).contains("with options.subnetGroup"));
+        assert!(said(Some("vpc-1"), &Vpc::NoDefault).contains("with --subnet-group (options.subnetGroup)"));
     }
 }

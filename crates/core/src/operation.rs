@@ -22,7 +22,9 @@ mod tests;
 
 pub use phase::{Kind, Phase};
 pub use replication::BackupFound;
-pub use restore::{Lost, NewerBackup, RecoveryPoint, Reference, RestorePlan, RestoreResult, RestoreTimings};
+pub use restore::{
+    FurtherLog, Lost, NewerBackup, RecoveryPoint, Reference, RestorePlan, RestoreResult, RestoreTimings,
+};
 pub use results::{CopyValidation, ReplicaResult, ReplicaStatus, Results, SnapshotResult, ValidationResult};
 pub use swap::{OldInstance, RecordBefore, SecretBefore, SmokeResult, SwapPlan, SwapResult};
 

@@ -29,8 +29,7 @@ pub async fn problem_with_key(keys: &impl Keys, region: &Region, id: &str) -> Re
         }
     };
     Ok(Some(format!(
-        "{why}: name one of {region} with options.performanceInsights, or do without (--no-performance-insights; {{\"enabled\": \
-         false}})"
+        "{why}: name one of {region} with options.performanceInsights (--input), or do without (--no-performance-insights)"
     )))
 }
 
@@ -51,6 +50,6 @@ pub async fn problem_with_role(roles: &dyn Roles, arn: &str) -> Result<Option<St
         Some(_) => format!("does not let {MONITORING_SERVICE} take it"),
     };
     Ok(Some(format!(
-        "{why}: mend it, name another with options.monitoring, or do without (--no-monitoring; {{\"intervalSeconds\": 0}})"
+        "{why}: mend it, name another with options.monitoring (--input), or do without (--no-monitoring)"
     )))
 }

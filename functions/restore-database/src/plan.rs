@@ -27,19 +27,10 @@ pub(crate) async fn step(
     request: &RestoreRequest,
 ) -> Result<Answer<Output>> {
     let (region, target) = (&request.region, &request.target_id);
-    if let Some(there) = ports.rds.instance(region, target.as_str()).await? {
-        require_own(&format!("targetId: instance {target} in {region}"), &there.tags, operation).map_err(
-            |error| {
-                Error::new(
-                    error.kind,
-                    format!(
-                        "{}: a restore never overwrites; name another targetId (--target), or have it swapped in (--swap)",
-                        error.message
-                    ),
-                )
-            },
-        )?;
-    }
+    let name_taken = match name_taken(ports.rds, operation, request).await? {
+        Some(error) if !request.verify_only => return Err(error),
+        taken => taken.map(|error| error.message),
+    };
     let found = point::find(ports.rds, request).await?;
     let settings = settings(ports, request, &found).await?;
     let mut wanted = settings.blueprint.wanted(&request.options, &own_tags(ports, operation, request));
@@ -57,11 +48,14 @@ pub(crate) async fn step(
     }
     let unproven = unproven(request, login.as_ref())?;
     let newer = point::newer(ports.rds, request, &found.point).await?;
+    let further = point::further(ports.rds, request, &found.point).await?;
     let lost = found.point.time().map(|since| Lost { since, seconds: seconds_between(since, ports.now) });
     let plan = RestorePlan {
         region: region.clone(),
         recovery_point: found.point,
         newer,
+        further,
+        name_taken,
         lost,
         target_id: target.clone(),
         wanted,
@@ -75,6 +69,23 @@ pub(crate) async fn step(
         progress: Progress::new("plan", Some(100), plan.describe()),
         result: Output::Planned { plan: Box::new(plan) },
     })
+}
+
+/// Why the instance cannot have the name: a restore never overwrites.
+///
+/// # Errors
+/// What the look met.
+async fn name_taken(
+    rds: &impl Rds,
+    operation: &OperationId,
+    request: &RestoreRequest,
+) -> Result<Option<Error>> {
+    let (region, target) = (&request.region, &request.target_id);
+    let Some(there) = rds.instance(region, target.as_str()).await? else { return Ok(None) };
+    let own = require_own(&format!("targetId: instance {target} in {region}"), &there.tags, operation);
+    let advice =
+        "a restore never overwrites; name another targetId (--target), or have it swapped in (--swap)";
+    Ok(own.err().map(|error| Error::new(error.kind, format!("{}: {advice}", error.message))))
 }
 
 /// How a login is named, for whoever types and for whoever writes the input.

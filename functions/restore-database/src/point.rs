@@ -2,7 +2,7 @@
 
 use holdfast_core::blueprint;
 use holdfast_core::ids::OperationId;
-use holdfast_core::operation::{NewerBackup, RecoveryPoint};
+use holdfast_core::operation::{FurtherLog, NewerBackup, RecoveryPoint};
 use holdfast_core::ports::{Rds, RestoreWindow, Restores};
 use holdfast_core::rds::{Snapshot, SnapshotStatus};
 use holdfast_core::request::{RestoreFrom, RestoreRequest};
@@ -138,6 +138,23 @@ pub(crate) async fn newer(
         let taken_at = snapshot.taken_at.filter(|taken_at| taken_at > latest)?;
         Some(NewerBackup { id: snapshot.id, taken_at })
     }))
+}
+
+/// The log that reaches further than the newest proven snapshot, when that is what is restored because nobody named anything else:
+/// whoever wants the least loss takes the log.
+pub(crate) async fn further(
+    rds: &(impl Rds + Restores),
+    request: &RestoreRequest,
+    point: &RecoveryPoint,
+) -> Result<Option<FurtherLog>> {
+    let (RestoreFrom::NewestValidated(None), RecoveryPoint::Snapshot { taken_at, .. }) =
+        (&request.from, point)
+    else {
+        return Ok(None);
+    };
+    let windows = rds.restore_windows(&request.region, &request.database_id).await?;
+    let further = windows.into_iter().find(|window| taken_at.is_none_or(|taken_at| window.latest > taken_at));
+    Ok(further.map(|window| FurtherLog { resource_id: window.resource_id, latest: window.latest }))
 }
 
 fn found(snapshot: Snapshot) -> Found {

@@ -211,7 +211,7 @@ impl RdsApi {
             asked,
             "DBSubnetGroupNotFoundFault",
             &format!("DescribeDBSubnetGroups {name} in {region}"),
-            || "is not there: make it, or name another with options.subnetGroup".to_owned(),
+            || "is not there: make it, or name another with --subnet-group (options.subnetGroup)".to_owned(),
         )
     }
 
@@ -230,11 +230,11 @@ impl RdsApi {
             && let Some(other) = group.db_parameter_group_family().filter(|found| *found != family)
         {
             return Ok(Some(format!(
-                "is for {other} and this is {family}: name another with options.parameterGroup"
+                "is for {other} and this is {family}: name another with --parameter-group (options.parameterGroup)"
             )));
         }
         missing(asked, "DBParameterGroupNotFound", &action, || {
-            "is not there: make it with the same parameters, or name another with options.parameterGroup"
+            "is not there: make it with the same parameters, or name another with --parameter-group (options.parameterGroup)"
                 .to_owned()
         })
     }
@@ -245,14 +245,14 @@ impl RdsApi {
             asked,
             "OptionGroupNotFoundFault",
             &format!("DescribeOptionGroups {name} in {region}"),
-            || "is not there: make it, or name another with options.optionGroup".to_owned(),
+            || "is not there: make it, or name another with --option-group (options.optionGroup)".to_owned(),
         )
     }
 
     async fn certificate(&self, region: &Region, name: &str) -> Result<Option<String>> {
         let asked = self.client(region).describe_certificates().certificate_identifier(name).send().await;
         missing(asked, "CertificateNotFound", &format!("DescribeCertificates {name} in {region}"), || {
-            "is not known there: name another with options.caCertificate".to_owned()
+            "is not known there: name another with options.caCertificate (--input)".to_owned()
         })
     }
 
@@ -276,7 +276,9 @@ impl RdsApi {
             })?;
         let offered = !answer.orderable_db_instance_options().is_empty();
         Ok((!offered).then(|| {
-            format!("is not offered for {engine} {version}: name others with options.instanceClasses")
+            format!(
+                "is not offered for {engine} {version}: name others with --class (options.instanceClasses)"
+            )
         }))
     }
 }

@@ -153,7 +153,10 @@ async fn a_parameter_group_is_of_the_family_of_the_version() {
                          </DBParameterGroup></DBParameterGroups>";
     assert_eq!(problem(&parameter_group(), || Answer::Body(RIGHT)).await, Ok(None));
     let found = problem(&parameter_group(), || Answer::Body(OTHER)).await.unwrap().unwrap();
-    assert_eq!(found, "is for postgres13 and this is postgres15: name another with options.parameterGroup");
+    assert_eq!(
+        found,
+        "is for postgres13 and this is postgres15: name another with --parameter-group (options.parameterGroup)"
+    );
 }
 
 #[tokio::test]
@@ -163,7 +166,7 @@ async fn a_class_is_offered_for_the_version_or_it_is_not() {
                            </OrderableDBInstanceOption></OrderableDBInstanceOptions>";
     assert_eq!(problem(&class(), || Answer::Body(OFFERED)).await, Ok(None));
     let found = problem(&class(), || Answer::Body("<OrderableDBInstanceOptions/>")).await.unwrap().unwrap();
-    assert_eq!(found, "is not offered for postgres 15.4: name others with options.instanceClasses");
+    assert_eq!(found, "is not offered for postgres 15.4: name others with --class (options.instanceClasses)");
     let error = problem(&class(), || Answer::Code("AccessDenied")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::AccessDenied);
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use aws_sdk_sfn::error::ProvideErrorMetadata;
 use aws_sdk_sfn::types::ExecutionStatus;
 use clap::Args;
+use holdfast_core::ids::{DatabaseId, OperationId, Region, RunId};
 use serde_json::Value;
 
 use super::Output;
@@ -131,7 +132,8 @@ pub async fn run(args: Create, table: String) -> Result<u8, Error> {
     let cloud = Cloud::from_env(table).await;
     let execution = start(&cloud, &args.state_machine_arn, &input).await?;
     if args.no_wait {
-        return Ok(started(&execution, &input, args.output));
+        let operation = operation(OperationId::derive, &args.state_machine_arn, &input);
+        return Ok(started(&execution, operation.as_ref(), &input, args.output));
     }
     let screen = Screen::beside(args.output);
     let outcome = follow(&cloud, &execution, screen).await?;
@@ -231,11 +233,32 @@ fn not_started(machine: &str, error: &(impl std::error::Error + ProvideErrorMeta
     Error::aws("StartExecution", error)
 }
 
+/// The operation that an execution with this input is, as the workflow derives it (`core::ids`); `None` when the input is none that it
+/// would take. `machine`: the workflow's ARN.
+pub fn operation(derive: Derive, machine: &str, input: &Value) -> Option<OperationId> {
+    let home = Region::parse(machine.split(':').nth(3)?).ok()?;
+    let database = DatabaseId::parse(input["databaseId"].as_str()?).ok()?;
+    let run = RunId::parse(input["runId"].as_str()?).ok()?;
+    Some(derive(&home, &database, &run))
+}
+
+/// How the id of a kind of operation is derived from its home Region, its database and its run.
+pub type Derive = fn(&Region, &DatabaseId, &RunId) -> OperationId;
+
 /// Says that an execution was started and is left to itself; the answer is the exit code.
-pub fn started(execution: &str, input: &Value, output: Output) -> u8 {
+pub fn started(execution: &str, operation: Option<&OperationId>, input: &Value, output: Output) -> u8 {
     match output {
-        Output::Table => println!("Started {execution}"),
-        Output::Json => println!("{}", serde_json::json!({"executionArn": execution, "input": input})),
+        Output::Table => {
+            println!("Started {execution}");
+            if let Some(operation) = operation {
+                println!("Follow it with: holdfast ops wait {operation}");
+            }
+        }
+        Output::Json => {
+            let said =
+                serde_json::json!({"executionArn": execution, "operationId": operation, "input": input});
+            println!("{said}");
+        }
     }
     exit::SUCCEEDED
 }
@@ -363,6 +386,20 @@ mod tests {
         assert!(gone.to_string().contains(&format!("there is no workflow {machine}")), "{gone}");
         let denied = refused(|| mocked::response(400, r#"{"__type": "AccessDeniedException"}"#)).await;
         assert!(matches!(denied, Error::Aws { .. }), "{denied:?}");
+    }
+
+    #[test]
+    fn what_is_started_is_the_operation_that_the_workflow_derives() {
+        let machine = "arn:aws:states:us-east-1:123456789012:stateMachine:holdfast-backup-orchestration";
+        let input = serde_json::json!({"databaseId": "Prod-DB", "runId": "r1"});
+        let (home, database) = (Region::parse("us-east-1").unwrap(), DatabaseId::parse("prod-db").unwrap());
+        let expected = OperationId::derive(&home, &database, &RunId::parse("r1").unwrap());
+        assert_eq!(operation(OperationId::derive, machine, &input), Some(expected.clone()));
+        assert_ne!(operation(OperationId::of_restore, machine, &input), Some(expected));
+        assert_eq!(
+            operation(OperationId::derive, machine, &serde_json::json!({"databaseId": "prod-db"})),
+            None
+        );
     }
 
     #[test]

@@ -160,10 +160,11 @@ impl Look {
         Ok(instances.into_iter().map(|instance| instance.id).chain(of_snapshots).collect())
     }
 
-    /// Where the next backup of a database is copied to: as its schedule says, else as its newest backup was asked to,
-    /// else as it is deployed. Beside it, whether all of that could be read.
+    /// Where the next backup of a database is copied to: as its schedule says, or one that is disabled, else as its newest
+    /// backup was asked to, else as it is deployed. Beside it, whether all of that could be read.
     pub async fn targets(&self, database: &DatabaseId) -> (Vec<TargetRegion>, Looked<()>) {
-        let scheduled = self.schedules.iter().flatten().filter(|schedule| schedule.starts(database));
+        let schedules = self.schedules.as_deref().unwrap_or_default();
+        let scheduled = schedules::of(schedules, database).into_iter();
         if let Some(request) = scheduled.filter_map(|schedule| self.request(schedule).ok()).next() {
             return (request.target_regions, Ok(()));
         }

@@ -53,6 +53,14 @@ impl Schedule {
     }
 }
 
+/// Those that name a database, the enabled before those that are not. A schedule that somebody disabled is one fault: the Regions that
+/// it copies to are looked at all the same.
+pub fn of<'a>(schedules: &'a [Schedule], database: &DatabaseId) -> Vec<&'a Schedule> {
+    let mut naming: Vec<&Schedule> = schedules.iter().filter(|schedule| schedule.names(database)).collect();
+    naming.sort_by_key(|schedule| !schedule.enabled);
+    naming
+}
+
 /// The database that an input names, as far as it is an input.
 fn database_of(input: &str) -> Option<String> {
     let input: Value = serde_json::from_str(input).ok()?;
@@ -155,6 +163,11 @@ mod tests {
         assert_eq!(seen, [("default/on", true), ("default/off", false), ("default/over", false)]);
         let database = DatabaseId::parse("prod-db").unwrap();
         assert!(found[0].starts(&database) && found[1].names(&database) && !found[1].starts(&database));
+        // The one that goes on comes first, and one that was disabled still says where it copied to.
+        let reversed = [found[1].clone(), found[0].clone()];
+        let ordered = of(&reversed, &database);
+        assert_eq!(ordered.iter().map(|one| one.enabled).collect::<Vec<_>>(), [true, false]);
+        assert!(of(&found, &DatabaseId::parse("other-db").unwrap()).is_empty());
         assert_eq!((found[0].expression.as_str(), found[0].target_arn.as_str()), ("rate(6 hours)", MACHINE));
     }
 

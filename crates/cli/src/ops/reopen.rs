@@ -1,6 +1,7 @@
 //! `holdfast ops resume`, `holdfast ops cancel`: goes on with an operation whose execution is gone, or ends one.
 
 use clap::Args;
+use holdfast_core::ids::OperationId;
 use holdfast_core::operation::Kind;
 use serde_json::json;
 
@@ -71,7 +72,12 @@ pub async fn resume(args: Resume, table: String) -> Result<u8, Error> {
     let input = json!({"resume": found.id});
     let started = create::start(&cloud, &found.machine(execution)?, &input).await?;
     if args.no_wait {
-        return Ok(create::started(&started, &input, args.output));
+        return Ok(create::started(
+            &started,
+            OperationId::parse(&found.id).ok().as_ref(),
+            &input,
+            args.output,
+        ));
     }
     let outcome = create::follow(&cloud, &started, Screen::beside(args.output)).await?;
     Ok(found.report(&cloud, &outcome, &started, args.output))

@@ -8,6 +8,7 @@ pub mod summary;
 use std::path::PathBuf;
 
 use clap::Args;
+use holdfast_core::ids::OperationId;
 use serde_json::Value;
 
 use crate::backup::Output;
@@ -15,7 +16,7 @@ use crate::backup::create::{self, Outcome};
 use crate::cloud::Cloud;
 use crate::request::parse_tag;
 use crate::screen::Screen;
-use crate::summary::Status;
+use crate::summary::{Status, Summary};
 use crate::{Error, arguments, ask, exit};
 
 /// Bring a database back: from its newest proven backup, a snapshot, or as it was at a time.
@@ -144,7 +145,12 @@ pub async fn run(args: Restore, table: String) -> Result<u8, Error> {
     }
     let execution = create::start(&cloud, &args.how.state_machine_arn, &input).await?;
     if args.how.no_wait {
-        return Ok(create::started(&execution, &input, args.how.output));
+        return Ok(create::started(
+            &execution,
+            create::operation(OperationId::of_restore, &args.how.state_machine_arn, &input).as_ref(),
+            &input,
+            args.how.output,
+        ));
     }
     let outcome = create::follow(&cloud, &execution, Screen::beside(args.how.output)).await?;
     Ok(create::report(&outcome, "restore", &execution, &cloud.table, args.how.output))
@@ -166,7 +172,9 @@ async fn agreed(args: &Restore, cloud: &Cloud, input: &Value) -> Result<bool, Er
     let planned = input::only_verified(input);
     let execution = create::start(cloud, &args.how.state_machine_arn, &planned).await?;
     let outcome = create::follow(cloud, &execution, Screen::for_stderr()).await?;
-    let good = matches!(&outcome, Outcome::Ended { summary, .. } if summary.status == Status::Succeeded);
+    // A plan alone is not refused a name that is taken; what it is the plan of would be.
+    let is_free = |summary: &Summary| summary.plan.as_ref().is_some_and(|plan| plan.name_taken.is_none());
+    let good = matches!(&outcome, Outcome::Ended { summary, .. } if summary.status == Status::Succeeded && is_free(summary));
     create::report(&outcome, "restore", &execution, &cloud.table, Output::Table);
     if !good {
         return Ok(false);

@@ -46,9 +46,13 @@ pub(crate) fn headline(summary: &Summary, paint: Paint) -> String {
     let verdict = summary.validation.as_ref().map_or(Verdict::NotRun, |validation| validation.verdict);
     let Some(restored) = &summary.restore else {
         let unproven = summary.plan.as_ref().is_some_and(|plan| plan.unproven.is_some());
+        let is_taken = summary.plan.as_ref().is_some_and(|plan| plan.name_taken.is_some());
         return match summary.status {
             Status::Succeeded if unproven => paint.warn(&format!(
                 "▲ {database} can be brought back, but whether it is right could not be proven. Nothing was made."
+            )),
+            Status::Succeeded if is_taken => paint.warn(&format!(
+                "▲ {database} can be brought back, everything it needs is there; not under a name that is taken. Nothing was made."
             )),
             Status::Succeeded => paint.good(&format!(
                 "✔ {database} can be brought back: everything it needs is there. Nothing was made."
@@ -110,6 +114,17 @@ fn planned(text: &mut String, plan: &RestorePlan, made: bool) {
             moment(&newer.taken_at)
         );
         row(text, "Newer", &line);
+    }
+    if let Some(further) = &plan.further {
+        let line = format!(
+            "the log of {} reaches to {}: restored with --latest",
+            further.resource_id,
+            moment(&further.latest)
+        );
+        row(text, "Newer", &line);
+    }
+    if let Some(why) = &plan.name_taken {
+        row(text, "Name", &format!("taken now. {why}"));
     }
     let wanted = &plan.wanted;
     let zones = if wanted.multi_az { "Multi-AZ" } else { "one zone" };

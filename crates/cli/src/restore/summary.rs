@@ -12,6 +12,10 @@ pub struct RestorePlan {
     pub recovery_point: RecoveryPoint,
     /// A proven backup of newer data.
     pub newer: Option<NewerBackup>,
+    /// A log that reaches further.
+    pub further: Option<FurtherLog>,
+    /// Why the name could not be had, of a plan alone.
+    pub name_taken: Option<String>,
     /// What was not in it.
     pub lost: Option<Lost>,
     /// The instance.
@@ -178,6 +182,16 @@ pub struct Endpoint {
 pub struct RestoreTimings {
     /// Seconds until it was all that was asked for.
     pub settled_seconds: f64,
+}
+
+/// A log that reaches further than the snapshot that is restored.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FurtherLog {
+    /// The instance that it is the log of.
+    pub resource_id: String,
+    /// How far it reaches.
+    pub latest: String,
 }
 
 /// A proven backup that has newer data than what is restored.

@@ -5,10 +5,10 @@ use holdfast_core::retention::{Entry, Fate};
 use serde_json::json;
 
 use super::{Where, ask, prune, table};
-use crate::Error;
 use crate::backup::Output;
 use crate::cloud::Cloud;
 use crate::paint::Paint;
+use crate::{Error, exit};
 
 /// Show the backups of a database that are kept: from when, where, whether they are proven, why, and until when.
 #[derive(Debug, Args)]
@@ -39,5 +39,7 @@ pub async fn run(args: Points, table: String) -> Result<u8, Error> {
         }
         Output::Json => println!("{:#}", json!(points)),
     }
-    Ok(prune::code(&plan))
+    let code = prune::code(&plan);
+    // Whoever asks in a script whether there is anything to go back to gets no for an answer.
+    Ok(if points.is_empty() && code == exit::SUCCEEDED { exit::FAILED } else { code })
 }

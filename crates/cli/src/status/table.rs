@@ -30,15 +30,35 @@ pub(super) fn text(all: &[Status], now: Timestamp, paint: Paint) -> String {
     text
 }
 
+/// What to do about a database that is not there, by what there is of it.
+fn gone(status: &Status) -> String {
+    let (database, region) = (&status.database_id, &status.region);
+    let point = &status.recovery.point;
+    let (backup, log) = (point.by_backup_seconds, point.by_log_seconds);
+    if status.backups.total + status.backups.cross_region == 0 && log.is_none() && status.unseen.is_empty() {
+        return format!(
+            "There is no DB instance {database} in {region}, and no backup of it was found: is the name right? (holdfast status)"
+        );
+    }
+    let gone = format!("It is gone: there is no DB instance {database} in {region}.");
+    match (backup, log) {
+        (Some(backup), Some(log)) if log < backup => format!(
+            "{gone} holdfast restore {database} --latest brings it back as its log has it, without --latest as its newest proven \
+             backup has it."
+        ),
+        (None, Some(_)) => {
+            format!("{gone} holdfast restore {database} --latest brings it back as its log has it.")
+        }
+        (_, _) => format!("{gone} holdfast restore {database} brings it back."),
+    }
+}
+
 fn one(text: &mut String, status: &Status, now: Timestamp, paint: Paint) {
     let importance = format!("{:?}", status.importance).to_lowercase();
     let title = format!("{} in {} ({importance})", status.database_id, status.region);
     let _ = writeln!(text, "{}\n", paint.bold(&title));
     if status.exists == Some(false) {
-        let gone = format!(
-            "✘ It is gone: there is no DB instance {} in {}. holdfast restore {} brings it back.",
-            status.database_id, status.region, status.database_id
-        );
+        let gone = format!("✘ {}", gone(status));
         let _ = writeln!(text, "  {}\n", paint.bad(&gone));
     }
     let backups = &status.backups;
@@ -210,6 +230,50 @@ mod tests {
         let gone = sample(|status| status["exists"] = json!(false));
         let shown = text(&[gone], NOW.parse().unwrap(), Paint::PLAIN);
         assert!(shown.starts_with("prod-db in us-east-1 (standard)\n\n  ✘ It is gone: there is no DB instance prod-db in us-east-1."), "{shown}");
+    }
+
+    #[test]
+    fn what_brings_a_database_back_is_what_loses_least() {
+        let gone = |backup: Value, log: Value| {
+            gone(&sample(|status| {
+                status["exists"] = json!(false);
+                status["unseen"] = json!([]);
+                status["recovery"]["point"] =
+                    json!({"byBackupSeconds": backup, "byLogSeconds": log, "seconds": null, "held": null});
+            }))
+        };
+        assert!(
+            gone(json!(60.0), json!(4.0))
+                .contains("holdfast restore prod-db --latest brings it back as its log has it, without")
+        );
+        assert!(
+            gone(Value::Null, json!(4.0))
+                .ends_with("holdfast restore prod-db --latest brings it back as its log has it.")
+        );
+        for log in [json!(90.0), Value::Null] {
+            assert!(gone(json!(60.0), log).ends_with("holdfast restore prod-db brings it back."));
+        }
+    }
+
+    #[test]
+    fn a_name_that_nothing_is_known_of_is_not_said_to_be_gone() {
+        let nothing = |unseen: Value| {
+            gone(&sample(|status| {
+                status["exists"] = json!(false);
+                status["unseen"] = unseen;
+                status["backups"]["total"] = json!(0);
+                status["backups"]["crossRegion"] = json!(0);
+                status["recovery"]["point"] =
+                    json!({"byBackupSeconds": null, "byLogSeconds": null, "seconds": null, "held": null});
+            }))
+        };
+        assert!(
+            nothing(json!([])).ends_with("no backup of it was found: is the name right? (holdfast status)")
+        );
+        // What could not be looked at may be where its backups are.
+        let unseen =
+            json!([{"region": "eu-west-1", "error": {"name": "Holdfast.AccessDenied", "cause": "no"}}]);
+        assert!(nothing(unseen).starts_with("It is gone"));
     }
 
     #[test]

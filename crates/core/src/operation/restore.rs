@@ -70,6 +70,16 @@ pub struct NewerBackup {
     pub taken_at: Timestamp,
 }
 
+/// A log that reaches further than the snapshot that is restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FurtherLog {
+    /// `DbiResourceId` of the instance that it is the log of.
+    pub resource_id: String,
+    /// How far it reaches.
+    pub latest: Timestamp,
+}
+
 /// Something that the new instance refers to and that has to be there first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -104,6 +114,12 @@ pub struct RestorePlan {
     /// A proven backup of newer data, where the latest that the log has is older than that.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub newer: Option<NewerBackup>,
+    /// A log that reaches further, where the newest snapshot is restored and nobody named a time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub further: Option<FurtherLog>,
+    /// Why a restore would be refused the name now, when this only verifies: the database may be there on a quiet day.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name_taken: Option<String>,
     /// What is not in it; `None` when its time is not known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lost: Option<Lost>,
@@ -263,6 +279,8 @@ pub(super) mod tests {
                 latest: time,
             },
             newer: None,
+            further: None,
+            name_taken: None,
             lost: Some(Lost { since: time, seconds: 5.0 }),
             target_id: DatabaseId::parse("prod-db").unwrap(),
             wanted: blueprint().wanted(&RestoreOptions::default(), &Tags::new()),

@@ -24,7 +24,15 @@ async fn a_name_that_somebody_else_has_is_refused() {
         let error = world.plan(json!({})).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::NameTaken, "{owner:?}");
         assert!(error.message.contains("never overwrites; name another targetId"), "{error}");
-        assert_eq!(world.target(), Some(there));
+        assert_eq!(world.target(), Some(there.clone()));
+        // AND whoever only asks whether it could be brought back is told that, and all the rest of it
+        let asked = world.plan(json!({"verifyOnly": true})).await.unwrap();
+        assert!(asked.name_taken.unwrap().contains("name another targetId"));
+        let lacking = World::lost();
+        lacking.rds.lay_instance(&home(), there);
+        lacking.rds.lay_problem("production", "is not there");
+        let missing = lacking.plan(json!({"verifyOnly": true})).await.unwrap_err();
+        assert_eq!(missing.kind, ErrorKind::ReferenceUnresolved);
         // AND under another it can be had
         let plan = world.plan(json!({"targetId": "prod-db-2"})).await.unwrap();
         assert_eq!(plan.target_id.as_str(), "prod-db-2");

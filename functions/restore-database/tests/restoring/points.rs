@@ -275,3 +275,19 @@ async fn what_is_lost_is_counted_from_the_data_to_now() {
     // AND a clock that runs behind makes it no gain
     assert_eq!(lost(-5, beside).await, (at(0), 0.0));
 }
+
+#[tokio::test]
+async fn a_log_that_reaches_further_than_the_newest_proven_backup_is_named() {
+    // GIVEN a log that reaches from 100 to 900 seconds, and a proven backup from before its end
+    let world = logged();
+    let backup = world.backup("run-8", 899, |_| {});
+    let further = async |more: Value| world.plan(more).await.unwrap().further;
+    let found = further(json!({"targetId": "prod-db-2"})).await.unwrap();
+    assert_eq!((found.resource_id.as_str(), found.latest), ("db-LOG", at(900)));
+    // AND who names a backup, or a time, has said what is wanted
+    assert_eq!(further(json!({"targetId": "prod-db-2", "snapshotId": backup.snapshot_id()})).await, None);
+    assert_eq!(further(json!({"targetId": "prod-db-2", "at": at(899).to_string()})).await, None);
+    // AND a backup that is newer than all of the log is the best there is
+    world.backup("run-9", 901, |_| {});
+    assert_eq!(further(json!({"targetId": "prod-db-2"})).await, None);
+}

@@ -93,6 +93,8 @@ impl World {
                 latest: at(0),
             },
             newer: None,
+            further: None,
+            name_taken: None,
             lost: None,
             target_id: self.request().target_id,
             wanted: blueprint(&instance("prod-db")).wanted(&RestoreOptions::default(), &Tags::new()),

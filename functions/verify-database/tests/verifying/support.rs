@@ -104,6 +104,8 @@ impl World {
             region: home(),
             recovery_point: self.point.clone(),
             newer: None,
+            further: None,
+            name_taken: None,
             lost: None,
             target_id: DatabaseId::parse("prod-db").unwrap(),
             wanted: blueprint(&instance("prod-db")).wanted(&RestoreOptions::default(), &Tags::new()),

@@ -81,7 +81,11 @@ fn about(seconds: f64) -> String {
 impl Expected {
     /// `of about 3 min 10 s (median of 7 runs), 21 %`, to stand behind the time that has passed.
     pub fn now(&self, now: Timestamp) -> String {
-        format!("of {}, {} %", self.whole(), self.expectation.percent(self.elapsed_seconds(now)))
+        let far = match self.percent(now) {
+            Some(percent) => format!("{percent} %"),
+            None => "longer than usual".to_owned(),
+        };
+        format!("of {}, {far}", self.whole())
     }
 
     /// `about 3 min 10 s (median of 7 runs)`.
@@ -92,14 +96,21 @@ impl Expected {
 
     /// What a phase that begins usually takes, and how far the whole is.
     pub fn phase(&self, phase: Phase, now: Timestamp) -> String {
-        let percent = self.expectation.percent(self.elapsed_seconds(now));
         let whole = about(self.expectation.total_seconds);
+        let far = match self.percent(now) {
+            Some(percent) => format!("{percent} % of {whole} have passed"),
+            None => format!("it takes longer than the usual {whole}"),
+        };
         match self.expectation.phase(phase) {
-            Some(seconds) => {
-                format!("{} expected; {percent} % of {whole} have passed", about(seconds))
-            }
-            None => format!("{percent} % of {whole} have passed"),
+            Some(seconds) => format!("{} expected; {far}", about(seconds)),
+            None => far,
         }
+    }
+
+    /// How far the whole is; `None` once it has taken longer than it usually does: then nobody knows.
+    fn percent(&self, now: Timestamp) -> Option<u64> {
+        let elapsed = self.elapsed_seconds(now);
+        (elapsed <= self.expectation.total_seconds).then(|| self.expectation.percent(elapsed))
     }
 
     /// Seconds since it was begun.
@@ -136,6 +147,13 @@ mod tests {
             "about 2 min 10 s expected; 21 % of about 3 min 10 s have passed"
         );
         assert_eq!(expected().phase(Phase::Replicating, now), "21 % of about 3 min 10 s have passed");
+        // Once it takes longer, there is no share of it any more.
+        let late: Timestamp = "2026-11-20T06:03:11Z".parse().unwrap();
+        assert_eq!(expected().now(late), "of about 3 min 10 s (median of 2 runs), longer than usual");
+        assert_eq!(
+            expected().phase(Phase::Replicating, late),
+            "it takes longer than the usual about 3 min 10 s"
+        );
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use holdfast_core::watching::MONITORING_SERVICE;
+
 use crate::support::{
     SHARED, all_functions, binary, functions, list, sources_of, statements, template, text_without_tags,
 };
@@ -151,4 +153,19 @@ fn destructive_actions_are_bound_to_tags_and_names() {
         }
     }
     assert_eq!(pruning, 1, "one function deletes snapshots");
+}
+
+#[test]
+fn roles_are_given_to_one_service_only() {
+    let mut given = 0;
+    for (path, id, function) in all_functions() {
+        for statement in statements(&function) {
+            if list(&statement["Action"]).iter().any(|action| action == "iam:PassRole") {
+                let service = &statement["Condition"]["StringEquals"]["iam:PassedToService"];
+                assert_eq!(text_without_tags(service), MONITORING_SERVICE, "{path}: {id}");
+                given += 1;
+            }
+        }
+    }
+    assert_eq!(given, 1, "one function gives a role away");
 }

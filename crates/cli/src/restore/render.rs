@@ -52,7 +52,7 @@ pub(crate) fn headline(summary: &Summary, paint: Paint) -> String {
                 "▲ {database} can be brought back, but whether it is right could not be proven. Nothing was made."
             )),
             Status::Succeeded if is_taken => paint.warn(&format!(
-                "▲ {database} can be brought back, everything it needs is there; not under a name that is taken. Nothing was made."
+                "▲ {database} can be brought back: everything it needs is there, but the name is taken now. Nothing was made."
             )),
             Status::Succeeded => paint.good(&format!(
                 "✔ {database} can be brought back: everything it needs is there. Nothing was made."
@@ -260,6 +260,24 @@ mod tests {
         }
         let around = Around { state_transitions: None, table: "T".into() };
         summary(&serde_json::from_value(all).unwrap(), &around, Paint::PLAIN)
+    }
+
+    #[test]
+    fn a_plan_whose_name_is_taken_says_so_beside_the_rest_and_names_the_log_that_has_more() {
+        let text = show(json!({"restore": null, "validation": null, "plan": {
+            "region": "us-east-1", "targetId": "prod-db", "nameTaken": "targetId: it is there",
+            "further": {"resourceId": "db-LOG", "latest": "2026-11-20T06:30:00.5Z"},
+            "references": [{"what": "subnet group", "name": "prod"}]}}));
+        let headline = "▲ prod-db can be brought back: everything it needs is there, but the name is taken now. Nothing was made.";
+        assert!(text.starts_with(headline), "{text}");
+        assert!(text.contains("  Name        taken now. targetId: it is there\n"), "{text}");
+        assert!(
+            text.contains(
+                "  Newer       the log of db-LOG reaches to 2026-11-20 06:30:00Z: restored with --latest\n"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("  Needs       subnet group prod: there\n"), "{text}");
     }
 
     #[test]

@@ -65,6 +65,13 @@ pub const PRUNE_HELP: &str = "Exit codes:
   2    usage: nothing was deleted
   3    partial: something could not be looked at or deleted, and is named";
 
+/// The text of `--help` of `points`.
+pub const POINTS_HELP: &str = "Exit codes:
+  0    there is something to go back to
+  1    there is nothing, or it could not be found out
+  2    usage: nothing was looked at
+  3    partial: something could not be looked at, and is named";
+
 /// The text of `--help` of `plan`.
 pub const PLAN_HELP: &str = "Exit codes:
   0    diff: nothing would change; apply: everything is as the plan says

@@ -45,7 +45,7 @@ enum Noun {
     Verify(Box<verify::Verify>),
     #[command(after_help = exit::PRUNE_HELP)]
     Prune(retention::prune::Prune),
-    #[command(after_help = exit::PRUNE_HELP)]
+    #[command(after_help = exit::POINTS_HELP)]
     Points(retention::points::Points),
     /// Write the completions of a shell: source them, or put them where it looks.
     Completions {

@@ -371,6 +371,10 @@ async fn an_operation_whose_execution_was_deleted_is_resumed_and_another_is_canc
         assert!(said.contains("nobody works on it"), "{said}");
         assert!(said.contains(&format!("holdfast ops resume {id}")) && !said.contains("going on"), "{said}");
     }
+    // AND nobody goes on with it where nobody can agree
+    let (code, _, asked) = holdfast(&["ops", "resume", id.as_str()]).await;
+    assert!(code == 2 && asked.contains("nobody is there: say --yes"), "{asked}");
+    assert_eq!(holdfast(&["ops", "describe", id.as_str()]).await.0, 1, "it is as dead as before");
     // AND one command goes on with it, to the end, with what it had made
     let (code, said, complaint) =
         holdfast(&["ops", "resume", id.as_str(), "--yes", "--output", "json"]).await;

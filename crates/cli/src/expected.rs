@@ -81,7 +81,7 @@ fn about(seconds: f64) -> String {
 impl Expected {
     /// `of about 3 min 10 s (median of 7 runs), 21 %`, to stand behind the time that has passed.
     pub fn now(&self, now: Timestamp) -> String {
-        let far = match self.percent(now) {
+        let far = match self.expectation.percent(self.elapsed_seconds(now)) {
             Some(percent) => format!("{percent} %"),
             None => "longer than usual".to_owned(),
         };
@@ -97,7 +97,7 @@ impl Expected {
     /// What a phase that begins usually takes, and how far the whole is.
     pub fn phase(&self, phase: Phase, now: Timestamp) -> String {
         let whole = about(self.expectation.total_seconds);
-        let far = match self.percent(now) {
+        let far = match self.expectation.percent(self.elapsed_seconds(now)) {
             Some(percent) => format!("{percent} % of {whole} have passed"),
             None => format!("it takes longer than the usual {whole}"),
         };
@@ -105,12 +105,6 @@ impl Expected {
             Some(seconds) => format!("{} expected; {far}", about(seconds)),
             None => far,
         }
-    }
-
-    /// How far the whole is; `None` once it has taken longer than it usually does: then nobody knows.
-    fn percent(&self, now: Timestamp) -> Option<u64> {
-        let elapsed = self.elapsed_seconds(now);
-        (elapsed <= self.expectation.total_seconds).then(|| self.expectation.percent(elapsed))
     }
 
     /// Seconds since it was begun.

@@ -75,7 +75,7 @@ pub async fn run(args: Replicate, table: String) -> Result<u8, Error> {
             return Ok(exit::FAILED);
         }
     }
-    let execution = create::start(&cloud, &args.state_machine_arn, &input).await?;
+    let execution = create::start(&cloud.sfn, &args.state_machine_arn, &input).await?;
     if args.no_wait {
         return Ok(create::started(
             &execution,

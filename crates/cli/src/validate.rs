@@ -76,7 +76,7 @@ pub async fn run(args: Validate, table: String) -> Result<u8, Error> {
     let cloud = Cloud::new(&config, table);
     let run = args.run_id.clone().unwrap_or_else(create::now);
     let input = json!({"operationId": args.operation_id, "runId": run});
-    let execution = create::start(&cloud, &machine, &input).await?;
+    let execution = create::start(&cloud.sfn, &machine, &input).await?;
     if args.no_wait {
         return Ok(create::started(&execution, None, &input, args.output));
     }

@@ -107,8 +107,10 @@ fn what_changes_something_starts_nothing_when_nobody_can_agree() {
         &["pitr", "prod-db", "--latest"],
         &["replicate", "prod-db", "--to", "us-west-2"],
     ];
+    let deletion: &[&str] = &["prune", "--delete", "--function", "holdfast-prune-backups"];
+    let cases = cases.iter().map(|arguments| [arguments, &arn[..]].concat()).chain([deletion.to_vec()]);
     for arguments in cases {
-        let output = holdfast(&[arguments, &arn[..]].concat());
+        let output = holdfast(&arguments);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
         assert!(said.contains("nobody is there: say --yes"), "{arguments:?}: {said}");

@@ -10,10 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::ids::OperationId;
-use crate::ports::Documents;
-use crate::ports::Referred;
-use crate::rds::Snapshot;
-use crate::rds::parameter_group_family;
+use crate::ports::{Documents, Referred};
+use crate::rds::{Snapshot, parameter_group_family};
 use crate::request::{Login, PerformanceInsights, RestoreOptions};
 use crate::tags::{self, Tags};
 
@@ -126,7 +124,8 @@ pub async fn known_login(documents: &impl Documents, backups: &[OperationId]) ->
 }
 
 /// The backups of Holdfast's that these are snapshots of, the newest first: each may have a blueprint beside it.
-pub fn own_backups(mut snapshots: Vec<&Snapshot>) -> Vec<OperationId> {
+pub fn own_backups(snapshots: &[Snapshot]) -> Vec<OperationId> {
+    let mut snapshots: Vec<&Snapshot> = snapshots.iter().collect();
     snapshots.sort_by_key(|snapshot| Reverse((snapshot.taken_at, snapshot.id.clone())));
     let operation = |snapshot: &Snapshot| OperationId::parse(snapshot.tags.get(tags::OPERATION)?).ok();
     snapshots.into_iter().filter_map(operation).collect()

@@ -110,12 +110,11 @@ impl Expectation {
         self.phases.get(&phase).copied()
     }
 
-    /// How much of the usual time has passed; 99 is the most, for only its end ends it.
-    pub fn percent(&self, elapsed_seconds: f64) -> u64 {
-        if self.total_seconds <= 0.0 || !elapsed_seconds.is_finite() {
-            return 0;
-        }
-        (elapsed_seconds / self.total_seconds * 100.0).clamp(0.0, 99.0) as u64
+    /// How much of the usual time has passed, 99 at the most, for only its end ends it; `None` once it takes longer than usual: then nobody
+    /// knows.
+    pub fn percent(&self, elapsed_seconds: f64) -> Option<u64> {
+        let share = elapsed_seconds / self.total_seconds;
+        (share <= 1.0).then(|| (share * 100.0).clamp(0.0, 99.0) as u64)
     }
 }
 
@@ -155,10 +154,10 @@ mod tests {
     #[test]
     fn before_its_end_it_is_never_whole() {
         let expected = Expectation::of(&[past(200.0, None)]).unwrap();
-        let percents =
-            [0.0, 50.0, 199.9, 200.0, 5000.0, -3.0, f64::NAN].map(|elapsed| expected.percent(elapsed));
-        assert_eq!(percents, [0, 25, 99, 99, 99, 0, 0]);
-        assert_eq!(Expectation::of(&[past(0.0, None)]).unwrap().percent(5.0), 0);
+        let percents = [0.0, 50.0, 199.9, 200.0, -3.0].map(|elapsed| expected.percent(elapsed));
+        assert_eq!(percents, [Some(0), Some(25), Some(99), Some(99), Some(0)]);
+        assert_eq!([200.1, 5000.0, f64::NAN].map(|elapsed| expected.percent(elapsed)), [None; 3]);
+        assert_eq!(Expectation::of(&[past(0.0, None)]).unwrap().percent(5.0), None);
     }
 
     #[test]

@@ -108,7 +108,7 @@ pub async fn run(damage: Option<Damage>) -> Result<u8> {
     step(paint, "Backup", &format!("{} (run {run_id}), with copies to {targets}", seed::DATABASE));
     println!();
     let execution = backup::create::start(
-        &cloud,
+        &cloud.sfn,
         &outputs.backup_state_machine_arn,
         &input(&run_id, &seeded.reader_secret)?,
     )

@@ -174,5 +174,5 @@ fn verdict_of(snapshot: &Snapshot) -> Option<Verdict> {
 
 /// The backups of Holdfast's that a blueprint may lie beside, the newest first.
 pub(crate) async fn own_backups(rds: &impl Rds, request: &RestoreRequest) -> Result<Vec<OperationId>> {
-    Ok(blueprint::own_backups(snapshots_of(rds, request).await?.iter().collect()))
+    Ok(blueprint::own_backups(&snapshots_of(rds, request).await?))
 }

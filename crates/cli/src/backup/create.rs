@@ -130,7 +130,7 @@ pub async fn run(args: Create, table: String) -> Result<u8, Error> {
         }
     }
     let cloud = Cloud::from_env(table).await;
-    let execution = start(&cloud, &args.state_machine_arn, &input).await?;
+    let execution = start(&cloud.sfn, &args.state_machine_arn, &input).await?;
     if args.no_wait {
         let operation = operation(OperationId::derive, &args.state_machine_arn, &input);
         return Ok(started(&execution, operation.as_ref(), &input, args.output));
@@ -203,11 +203,7 @@ pub fn now() -> String {
 ///
 /// # Errors
 /// When Step Functions refuses or cannot be reached.
-pub async fn start(cloud: &Cloud, state_machine_arn: &str, input: &Value) -> Result<String, Error> {
-    start_with(&cloud.sfn, state_machine_arn, input).await
-}
-
-async fn start_with(
+pub async fn start(
     sfn: &aws_sdk_sfn::Client,
     state_machine_arn: &str,
     input: &Value,
@@ -377,9 +373,7 @@ mod tests {
         let machine = "arn:aws:states:us-west-2:123456789012:stateMachine:holdfast-backup-validation";
         let refused = async |answer: fn() -> HttpResponse| {
             let rule = mock!(aws_sdk_sfn::Client::start_execution).then_http_response(answer);
-            start_with(&mocked::client!(aws_sdk_sfn, &[&rule]), machine, &serde_json::json!({}))
-                .await
-                .unwrap_err()
+            start(&mocked::client!(aws_sdk_sfn, &[&rule]), machine, &serde_json::json!({})).await.unwrap_err()
         };
         let gone = refused(|| mocked::response(400, r#"{"__type": "StateMachineDoesNotExist"}"#)).await;
         assert!(matches!(gone, Error::Usage(_)), "{gone:?}");

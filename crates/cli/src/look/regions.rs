@@ -13,8 +13,7 @@ use holdfast_core::rds::{Snapshot, SnapshotStatus};
 use holdfast_core::request::{RestoreOptions, TargetRegion};
 use holdfast_core::retention::{Backup, Owner, Policies, forecast};
 use holdfast_core::tags::Tags;
-use holdfast_core::{Error, Result};
-use holdfast_core::{network, watching};
+use holdfast_core::{Error, Result, network, watching};
 use jiff::Timestamp;
 
 use super::{Look, deployment, permissions};
@@ -136,7 +135,7 @@ impl Look {
         let Some(mut kept) = kept else { return Ok(None) };
         if kept.login.is_none() {
             let all = snapshots.as_deref().unwrap_or_default();
-            kept.login = known_login(&bucket, &own_backups(all.iter().collect())).await?;
+            kept.login = known_login(&bucket, &own_backups(all)).await?;
         }
         Ok(Some(KeptBlueprint {
             blueprint: Blueprint {

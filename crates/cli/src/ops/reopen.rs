@@ -70,7 +70,7 @@ pub async fn resume(args: Resume, table: String) -> Result<u8, Error> {
         }
     }
     let input = json!({"resume": found.id});
-    let started = create::start(&cloud, &found.machine(execution)?, &input).await?;
+    let started = create::start(&cloud.sfn, &found.machine(execution)?, &input).await?;
     if args.no_wait {
         return Ok(create::started(
             &started,
@@ -113,7 +113,7 @@ pub async fn cancel(args: Cancel, table: String) -> Result<u8, Error> {
             return Err(Error::aws("StopExecution", &error));
         }
     }
-    let started = create::start(&cloud, &machine, &json!({"cancel": found.id})).await?;
+    let started = create::start(&cloud.sfn, &machine, &json!({"cancel": found.id})).await?;
     let outcome = create::follow(&cloud, &started, Screen::beside(args.output)).await?;
     let code = found.report(&cloud, &outcome, &started, args.output);
     Ok(if was_cancelled(&outcome) { exit::SUCCEEDED } else { code })

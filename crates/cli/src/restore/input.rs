@@ -162,6 +162,8 @@ mod tests {
                 "db.m6i.large",
                 "--multi-az",
                 "false",
+                "--no-performance-insights",
+                "--no-monitoring",
                 "--tag",
                 "b=3",
                 "--login-user",
@@ -178,6 +180,7 @@ mod tests {
             json!({"databaseId": "prod-db", "runId": "r1", "restoreTime": "2026-11-20T05:59:55Z", "surprise": true,
                    "targetId": "prod-db-2", "login": {"iamUser": "reader"}, "validation": {"enabled": false},
                    "options": {"multiAz": false, "port": 5433, "tags": {"a": "1", "b": "3"},
+                               "performanceInsights": {"enabled": false}, "monitoring": {"intervalSeconds": 0},
                                "instanceClasses": ["db.m6g.large", "db.m6i.large"]}})
         );
     }

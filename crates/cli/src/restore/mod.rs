@@ -143,7 +143,7 @@ pub async fn run(args: Restore, table: String) -> Result<u8, Error> {
         eprintln!("Nothing was made.");
         return Ok(exit::FAILED);
     }
-    let execution = create::start(&cloud, &args.how.state_machine_arn, &input).await?;
+    let execution = create::start(&cloud.sfn, &args.how.state_machine_arn, &input).await?;
     if args.how.no_wait {
         return Ok(create::started(
             &execution,
@@ -170,7 +170,7 @@ fn parse_record(text: &str) -> Result<(String, String), String> {
 /// Has the restore planned, shows the plan, and asks. A plan that cannot be made is shown with the reason.
 async fn agreed(args: &Restore, cloud: &Cloud, input: &Value) -> Result<bool, Error> {
     let planned = input::only_verified(input);
-    let execution = create::start(cloud, &args.how.state_machine_arn, &planned).await?;
+    let execution = create::start(&cloud.sfn, &args.how.state_machine_arn, &planned).await?;
     let outcome = create::follow(cloud, &execution, Screen::for_stderr()).await?;
     // A plan alone is not refused a name that is taken; what it is the plan of would be.
     let is_free = |summary: &Summary| summary.plan.as_ref().is_some_and(|plan| plan.name_taken.is_none());

@@ -49,7 +49,11 @@ fn gone(status: &Status) -> String {
         (None, Some(_)) => {
             format!("{gone} holdfast restore {database} --latest brings it back as its log has it.")
         }
-        (_, _) => format!("{gone} holdfast restore {database} brings it back."),
+        (Some(_), _) => format!("{gone} holdfast restore {database} brings it back."),
+        // Nothing proven here: what there is may be unproven, or in another Region.
+        (None, None) => format!(
+            "{gone} No proven backup is there: holdfast points {database} says what there is, and where."
+        ),
     }
 }
 
@@ -250,6 +254,9 @@ mod tests {
             gone(Value::Null, json!(4.0))
                 .ends_with("holdfast restore prod-db --latest brings it back as its log has it.")
         );
+        let unproven = gone(Value::Null, Value::Null);
+        assert!(unproven.contains("holdfast points prod-db says what there is"), "{unproven}");
+        assert!(!unproven.contains("brings it back"), "{unproven}");
         for log in [json!(90.0), Value::Null] {
             assert!(gone(json!(60.0), log).ends_with("holdfast restore prod-db brings it back."));
         }

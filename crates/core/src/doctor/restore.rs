@@ -67,7 +67,8 @@ fn references(facts: &Facts, region: &Region, found: &RegionFacts, notes: &mut N
     for (reference, looked) in &found.references {
         let Reference { what, name, problem, unseen: _ } = reference;
         // What only home has is said in one line (`of_home_only`).
-        let of_home = (others && what == SECURITY_GROUP) || (region != &facts.home && what == INSIGHTS_KEY);
+        let key_of_home = region != &facts.home && what == INSIGHTS_KEY && is_of_home(facts, name);
+        let of_home = (others && what == SECURITY_GROUP) || key_of_home;
         if of_home {
             continue;
         }
@@ -94,6 +95,11 @@ fn is_home_group(facts: &Facts, region: &Region, found: &RegionFacts) -> bool {
     region != &facts.home && groups().next().is_some() && groups().all(unusable)
 }
 
+/// Whether a key's ARN names home.
+fn is_of_home(facts: &Facts, key: &str) -> bool {
+    key.contains(&format!(":{}:", facts.home))
+}
+
 /// What belongs to the Region of the database and to no other: a restore elsewhere has to be told others (docs/restore.md).
 fn of_home_only(facts: &Facts, region: &Region, found: &RegionFacts, notes: &mut Notes) {
     let at = At { check: Check::Reference, region };
@@ -113,7 +119,7 @@ fn of_home_only(facts: &Facts, region: &Region, found: &RegionFacts, notes: &mut
         );
     }
     let insights = kept.performance_insights.as_ref().and_then(|insights| insights.kms_key_id.as_ref());
-    if let Some(key) = insights.filter(|key| key.contains(&format!(":{}:", facts.home))) {
+    if let Some(key) = insights.filter(|key| is_of_home(facts, key)) {
         notes.warns(
             at,
             &format!("Performance Insights key {key}"),

@@ -409,6 +409,18 @@ fn what_a_restore_misses() {
             "Performance Insights key arn:aws:kms:us-east-1:1:key/2",
             "ReferenceUnresolved: Performance Insights key arn:aws:kms:us-east-1:1:key/2 is not there",
         ),
+        (
+            // A key of that Region is no business of home.
+            |facts| {
+                let why = Some("is not there: name another".to_owned());
+                let key = Reference::new(crate::watching::INSIGHTS_KEY, "arn:aws:kms:us-west-2:1:key/3", why);
+                at(facts, &west()).references.push((key, Ok(())));
+            },
+            Check::Reference,
+            Fails,
+            "Performance Insights key arn:aws:kms:us-west-2:1:key/3",
+            "ReferenceUnresolved",
+        ),
     ]);
 }
 

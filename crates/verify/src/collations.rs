@@ -97,7 +97,7 @@ pub(crate) async fn plan(session: &mut Session<'_>, scope: &Scope<'_>) -> Result
         let actual = session.query_one(&format!("SELECT pg_collation_actual_version({oid}::oid)")).await;
         let actual: Option<String> = match actual {
             Ok(row) => row.get(0),
-            Err(Trouble::Lost(message)) => return Err(Trouble::Lost(message)),
+            Err(trouble) if trouble.passes() => return Err(trouble),
             Err(trouble) => {
                 planned.ending.absorb(Some(&object), &trouble);
                 continue;

@@ -187,7 +187,7 @@ async fn jobs(session: &mut Session<'_>, ending: &mut Ending) -> Result<(), Trou
                 ending.note(format!("pg_cron: {jobs} kept from running, the library is not loaded"));
             }
         }
-        Err(Trouble::Lost(message)) => return Err(Trouble::Lost(message)),
+        Err(trouble) if trouble.passes() => return Err(trouble),
         Err(trouble) => ending.note(format!("the jobs of pg_cron cannot be counted: {}", trouble.message())),
     }
     Ok(())

@@ -262,6 +262,13 @@ pub(crate) struct Planned {
 }
 
 impl Planned {
+    /// Adds what another part of the same check planned.
+    pub(crate) fn add(&mut self, other: Planned) {
+        self.jobs.extend(other.jobs);
+        self.not_checked.extend(other.not_checked);
+        self.ending.merge(other.ending);
+    }
+
     /// Names what is not looked at, for the report.
     pub(crate) fn not_checked_of<'a>(
         &'a self,

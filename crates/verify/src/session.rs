@@ -58,6 +58,18 @@ impl Trouble {
         }
     }
 
+    /// Whether it came from without and says nothing of what was asked for: asking again can help.
+    pub(crate) fn passes(&self) -> bool {
+        match self {
+            Trouble::Lost(_) | Trouble::Interrupted(_) => true,
+            Trouble::Damaged(_)
+            | Trouble::Missing(_)
+            | Trouble::TooSlow(_)
+            | Trouble::Budget
+            | Trouble::Other(_) => false,
+        }
+    }
+
     fn of(error: &tokio_postgres::Error) -> Trouble {
         let Some(database) = error.as_db_error() else {
             let message = connection::chain(error);
@@ -239,7 +251,7 @@ impl<'a> Session<'a> {
     /// Waits before something is tried again, or says what it came to.
     pub(crate) async fn pause(&self, what: &str, attempt: u32, trouble: Trouble) -> Result<(), Trouble> {
         match trouble {
-            Trouble::Lost(_) | Trouble::Interrupted(_) if attempt < ATTEMPTS => {
+            trouble if trouble.passes() && attempt < ATTEMPTS => {
                 tracing::info!(what, attempt, trouble = trouble.message(), "trying again");
                 tokio::time::sleep((PAUSE * attempt).min(self.limits.left())).await;
                 Ok(())

@@ -10,7 +10,7 @@ use crate::job::{Job, Pages, Planned, Task as AnyTask, Work};
 use crate::plan::Scope;
 use crate::ranges::{pieces, whole_up_to};
 use crate::relations;
-use crate::session::{Session, Trouble};
+use crate::session::{Session, Trouble, patiently};
 
 /// Until these releases `amcheck` could miss a row that is there, when its value was stored with another header than
 /// the one in the index ("amcheck: Normalize index tuples containing uncompressed varlena", March 2024).
@@ -55,15 +55,16 @@ pub(crate) async fn plan(session: &mut Session<'_>, scope: &Scope<'_>) -> Result
             continue;
         }
         // Planning reads the first page of every index of the table.
-        if let Err(trouble) = planner.index(session, index).await {
-            if let Trouble::Lost(_) = trouble {
-                // Says nothing of this index: all of them are planned again.
-                return Err(trouble);
-            }
-            let mut work = Work::default();
-            match relations::file(session, &index.title, trouble, &mut work).await {
-                Ok(()) => planner.planned.ending.merge(work.ending),
-                Err(trouble) => planner.planned.ending.absorb(Some(&index.title), &trouble),
+        match patiently!(session, &index.title, planner.one(session, index)) {
+            Ok(planned) => planner.planned.add(planned),
+            // Says nothing of this index: all of them are planned again.
+            Err(trouble @ Trouble::Lost(_)) => return Err(trouble),
+            Err(trouble) => {
+                let mut work = Work::default();
+                match relations::file(session, &index.title, trouble, &mut work).await {
+                    Ok(()) => planner.planned.ending.merge(work.ending),
+                    Err(trouble) => planner.planned.ending.absorb(Some(&index.title), &trouble),
+                }
             }
         }
     }
@@ -81,6 +82,13 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn skip(&mut self, object: &str, reason: impl Into<String>) {
         self.planned.not_checked.push((Some(object.to_owned()), reason.into()));
+    }
+
+    /// Plans one index; an attempt that failed leaves nothing behind.
+    async fn one(&self, session: &mut Session<'_>, index: &Index) -> Result<Planned, Trouble> {
+        let mut planner = Planner { planned: Planned::default(), ..*self };
+        planner.index(session, index).await?;
+        Ok(planner.planned)
     }
 
     async fn index(&mut self, session: &mut Session<'_>, index: &Index) -> Result<(), Trouble> {

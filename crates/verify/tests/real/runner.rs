@@ -174,8 +174,8 @@ async fn somebody_waits(server: &Server) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_restarts_while_it_is_planned_costs_time_and_nothing_else() {
+/// Makes planning stand still at each kind of place, disturbs it there, and holds that it costs time and nothing else.
+async fn disturbed_while_planning(disturb: impl AsyncFn(&mut Server)) {
     let mut server = Server::start().await;
     server
         .database(
@@ -201,12 +201,34 @@ async fn a_server_that_restarts_while_it_is_planned_costs_time_and_nothing_else(
         let target = server.target();
         let verifying = tokio::spawn(async move { holdfast_verify::verify(&target, &options).await });
         somebody_waits(&server).await;
-        server.while_stopped(|| {}).await;
+        disturb(&mut server).await;
+        // The lock goes with its holder.
+        drop(client);
         let outcome = verifying.await.unwrap().unwrap();
         assert_eq!(verdict(&outcome.checks), Verdict::Valid, "{sql}: {:#?}", outcome.checks);
         assert_eq!(outcome.not_checked, peace.not_checked, "{sql}");
         assert_eq!(outcome.manifest.databases, peace.manifest.databases, "{sql}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_restarts_while_it_is_planned_costs_time_and_nothing_else() {
+    disturbed_while_planning(async |server| server.while_stopped(|| {}).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_that_was_cancelled_while_it_is_planned_is_asked_again() {
+    disturbed_while_planning(async |server| {
+        let waiting = "SELECT pid || ' ' || query_start FROM pg_stat_activity
+            WHERE application_name = 'holdfast-verify' AND wait_event_type = 'Lock'";
+        let one = server.value("postgres", waiting).await;
+        let pid = one.split(' ').next().unwrap();
+        assert_eq!(server.value("postgres", &format!("pg_cancel_backend({pid})")).await, "true");
+        // Another statement may wait already.
+        let still = format!("SELECT count(*) FROM ({waiting}) AS w(one) WHERE one = '{one}'");
+        server.until("postgres", &still, "0").await;
+    })
+    .await;
 }
 
 /// A way to the server on which these connections, counted from 0, end before they begin.

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_secretsmanager::Client;
+use holdfast_core::ids::Region;
 use holdfast_core::ports::{Logins, SecretVersion, Secrets};
 use holdfast_core::rds::Endpoint;
 use holdfast_core::{Error, ErrorKind, Result};
@@ -61,7 +62,7 @@ impl Logins for SourceLogins {
         }
     }
 
-    async fn iam_token(&self, endpoint: &Endpoint, user: &str) -> Result<SecretString> {
+    async fn iam_token(&self, region: &Region, endpoint: &Endpoint, user: &str) -> Result<SecretString> {
         let provider = self.aws.config.credentials_provider().ok_or_else(|| {
             Error::new(ErrorKind::Configuration, "there are no credentials to sign a token with")
         })?;
@@ -69,7 +70,7 @@ impl Logins for SourceLogins {
             .provide_credentials()
             .await
             .map_err(|error| Error::new(ErrorKind::Configuration, format!("credentials: {error}")))?;
-        rds_auth::token(self.aws.region(), endpoint, user, &credentials, SystemTime::now())
+        rds_auth::token(region, endpoint, user, &credentials, SystemTime::now())
     }
 }
 

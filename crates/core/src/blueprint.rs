@@ -15,6 +15,12 @@ use crate::rds::{Snapshot, parameter_group_family};
 use crate::request::{Login, PerformanceInsights, RestoreOptions};
 use crate::tags::{self, Tags};
 
+mod attached;
+mod compared;
+
+pub use attached::{Attached, FeatureRole};
+pub use compared::Difference;
+
 /// The settings of an instance, as `DescribeDBInstances` gave them at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,12 +81,28 @@ pub struct Blueprint {
     pub auto_minor_version_upgrade: bool,
     /// Whether its tags went to its snapshots.
     pub copy_tags_to_snapshot: bool,
+    /// `NetworkType`: `IPV4` or `DUAL`.
+    #[serde(default)]
+    pub network_type: Option<String>,
+    /// `EngineLifecycleSupport`: whether it goes on, for a fee, after the end of its version's standard support. RDS says yes of
+    /// whoever says nothing.
+    #[serde(default)]
+    pub engine_lifecycle_support: Option<String>,
+    /// Whether its log had a volume of its own.
+    #[serde(default)]
+    pub dedicated_log_volume: bool,
+    /// `DatabaseInsightsMode`: `standard` or `advanced`.
+    #[serde(default)]
+    pub database_insights_mode: Option<String>,
     /// Whether its storage was encrypted.
     pub encrypted: bool,
     /// The key.
     pub kms_key_id: Option<String>,
     /// Master user.
     pub master_username: String,
+    /// What it had beside itself.
+    #[serde(default)]
+    pub attached: Attached,
     /// Its tags.
     pub tags: Tags,
 }
@@ -137,20 +159,12 @@ pub fn own_backups(snapshots: &[Snapshot]) -> Vec<OperationId> {
 pub struct Wanted {
     /// Classes to try, in order, until one has capacity.
     pub instance_classes: Vec<String>,
+    /// GiB of storage, where more is asked for than the recovery point has.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub allocated_storage: Option<u32>,
     /// Everything else, as in a blueprint; the class in it is the first to try.
     #[serde(flatten)]
     pub settings: Blueprint,
-}
-
-/// A setting that is not what it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// Which: `class`, `subnet group`, ...
-    pub what: &'static str,
-    /// What it is.
-    pub is: String,
-    /// What it should be.
-    pub wanted: String,
 }
 
 impl Wanted {
@@ -171,8 +185,14 @@ impl Wanted {
         let family = settings.family();
         let mut all: Vec<Referred> = Vec::new();
         all.extend(settings.subnet_group.clone().map(Referred::SubnetGroup));
+        let major_version = family.as_ref().and_then(|family| family.strip_prefix(engine.as_str()));
+        let option_group = settings.option_group.clone().map(|name| Referred::OptionGroup {
+            name,
+            engine: engine.clone(),
+            major_version: major_version.map(str::to_owned),
+        });
         all.extend(settings.parameter_group.clone().map(|name| Referred::ParameterGroup { name, family }));
-        all.extend(settings.option_group.clone().map(Referred::OptionGroup));
+        all.extend(option_group);
         all.extend(settings.ca_certificate.clone().map(Referred::Certificate));
         all.extend(self.instance_classes.iter().map(|class| Referred::Class {
             class: class.clone(),
@@ -185,7 +205,7 @@ impl Wanted {
 
 impl Blueprint {
     /// What is to be made of it. Publicly accessible it is only when the input says so: a restored copy of production
-    /// that anybody can reach is worse than one that somebody has to open.
+    /// that anybody can reach is worse than one that somebody has to open. Its zone is not asked for: it may be the one that is lost.
     pub fn wanted(&self, asked: &RestoreOptions, own: &Tags) -> Wanted {
         let or = |asked: &Option<String>, had: &Option<String>| asked.clone().or_else(|| had.clone());
         let instance_classes = if asked.instance_classes.is_empty() {
@@ -198,7 +218,8 @@ impl Blueprint {
         tags.extend(asked.tags.clone());
         tags.extend(own.clone());
         let storage_type = or(&asked.storage_type, &self.storage_type);
-        let provisioned = self.takes_provisioned_storage(storage_type.as_deref());
+        let gib = asked.allocated_storage.unwrap_or(self.allocated_gib).max(self.allocated_gib);
+        let provisioned = self.takes_provisioned_storage(storage_type.as_deref(), gib);
         let settings = Blueprint {
             class: instance_classes[0].clone(),
             multi_az: asked.multi_az.unwrap_or(self.multi_az),
@@ -227,15 +248,20 @@ impl Blueprint {
             tags,
             ..self.clone()
         };
-        Wanted { instance_classes, settings }
+        Wanted { instance_classes, allocated_storage: asked.allocated_storage, settings }
     }
 
     /// Whether IOPS may be said. RDS describes those that small gp3 volumes have anyway, and refuses to be told them (Amazon
-    /// RDS User Guide, "gp3 storage": below 400 GiB for PostgreSQL and MySQL).
-    fn takes_provisioned_storage(&self, storage_type: Option<&str>) -> bool {
+    /// RDS User Guide, "gp3 storage": below 400 GiB, of Oracle below 200, of SQL Server never).
+    fn takes_provisioned_storage(&self, storage_type: Option<&str>, gib: u32) -> bool {
+        let striped_from = match self.engine.split('-').next() {
+            Some("sqlserver") => 0,
+            Some("oracle") => 200,
+            Some(_) | None => 400,
+        };
         match storage_type {
             Some("io1" | "io2") => true,
-            Some("gp3") => self.allocated_gib >= 400,
+            Some("gp3") => gib >= striped_from,
             _ => false,
         }
     }
@@ -244,223 +270,7 @@ impl Blueprint {
     pub fn family(&self) -> Option<String> {
         parameter_group_family(&self.engine, &self.engine_version)
     }
-
-    /// What is not as it was wanted, a sentence each. What RDS may choose or round up (a zone, more storage) is no
-    /// difference.
-    pub fn differences(&self, wanted: &Wanted) -> Vec<String> {
-        let said = |found: Difference| format!("{}: {}; asked for: {}", found.what, found.is, found.wanted);
-        self.compared(wanted).into_iter().map(said).collect()
-    }
-
-    /// What is not as it was wanted, one by one.
-    pub fn compared(&self, wanted: &Wanted) -> Vec<Difference> {
-        let asked = &wanted.settings;
-        let mut found = Vec::new();
-        let mut differ = |what: &'static str, is: String, wanted: String| {
-            if is != wanted {
-                found.push(Difference { what, is, wanted });
-            }
-        };
-        let name = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
-        if !wanted.instance_classes.contains(&self.class) {
-            differ("class", self.class.clone(), wanted.instance_classes.join(" or "));
-        }
-        differ("Multi-AZ", on_off(self.multi_az), on_off(asked.multi_az));
-        differ("subnet group", name(&self.subnet_group), name(&asked.subnet_group));
-        differ("security groups", set(&self.security_groups), set(&asked.security_groups));
-        differ("parameter group", name(&self.parameter_group), name(&asked.parameter_group));
-        differ("option group", name(&self.option_group), name(&asked.option_group));
-        differ("storage type", name(&self.storage_type), name(&asked.storage_type));
-        differ("public access", on_off(self.publicly_accessible), on_off(asked.publicly_accessible));
-        differ("deletion protection", on_off(self.deletion_protection), on_off(asked.deletion_protection));
-        differ(
-            "days of automated backups",
-            self.backup_retention_days.to_string(),
-            asked.backup_retention_days.to_string(),
-        );
-        differ("IAM authentication", on_off(self.iam_authentication), on_off(asked.iam_authentication));
-        differ("log exports", set(&self.log_exports), set(&asked.log_exports));
-        differ(
-            "Performance Insights",
-            on_off(self.performance_insights.is_some()),
-            on_off(asked.performance_insights.is_some()),
-        );
-        differ("Enhanced Monitoring", on_off(self.monitoring.is_some()), on_off(asked.monitoring.is_some()));
-        differ("encryption", on_off(self.encrypted), on_off(asked.encrypted));
-        found
-    }
-}
-
-fn on_off(on: bool) -> String {
-    if on { "on" } else { "off" }.to_owned()
-}
-
-fn set(names: &[String]) -> String {
-    let mut names = names.to_vec();
-    names.sort();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    pub(crate) fn blueprint() -> Blueprint {
-        Blueprint {
-            instance_id: "prod-db".into(),
-            resource_id: "db-ABC".into(),
-            engine: "postgres".into(),
-            engine_version: "15.4".into(),
-            class: "db.m6g.large".into(),
-            multi_az: true,
-            subnet_group: Some("prod".into()),
-            security_groups: vec!["sg-2".into(), "sg-1".into()],
-            parameter_group: Some("prod-postgres15".into()),
-            option_group: Some("default:postgres-15".into()),
-            storage_type: Some("gp3".into()),
-            allocated_gib: 100,
-            max_allocated_gib: Some(500),
-            iops: None,
-            storage_throughput: None,
-            publicly_accessible: true,
-            port: Some(5432),
-            deletion_protection: true,
-            backup_retention_days: 7,
-            backup_window: Some("03:00-04:00".into()),
-            maintenance_window: Some("sun:05:00-sun:06:00".into()),
-            iam_authentication: true,
-            ca_certificate: Some("rds-ca-rsa2048-g1".into()),
-            log_exports: vec!["postgresql".into()],
-            performance_insights: Some(PerformanceInsights {
-                enabled: true,
-                kms_key_id: None,
-                retention_days: Some(7),
-            }),
-            monitoring: None,
-            auto_minor_version_upgrade: true,
-            copy_tags_to_snapshot: true,
-            encrypted: true,
-            kms_key_id: Some("arn:aws:kms:us-east-1:123456789012:key/1".into()),
-            master_username: "app".into(),
-            tags: Tags::from([
-                ("Team".to_owned(), "shop".to_owned()),
-                ("aws:cloudformation:stack-name".to_owned(), "x".to_owned()),
-                ("holdfast:operation".to_owned(), "another".to_owned()),
-            ]),
-        }
-    }
-
-    fn own() -> Tags {
-        Tags::from([(tags::OPERATION.to_owned(), "this".to_owned())])
-    }
-
-    #[test]
-    fn what_the_input_does_not_say_is_as_it_was_but_for_public_access() {
-        let wanted = blueprint().wanted(&RestoreOptions::default(), &own());
-        assert_eq!(wanted.instance_classes, ["db.m6g.large"]);
-        assert!(!wanted.settings.publicly_accessible, "a restored copy is not opened by default");
-        let tags = Tags::from([
-            ("Team".to_owned(), "shop".to_owned()),
-            ("holdfast:operation".to_owned(), "this".to_owned()),
-        ]);
-        let unchanged =
-            Blueprint { publicly_accessible: true, tags: blueprint().tags, ..wanted.settings.clone() };
-        assert_eq!((unchanged, wanted.settings.tags), (blueprint(), tags));
-    }
-
-    #[test]
-    fn what_the_input_says_wins() {
-        let asked = RestoreOptions {
-            instance_classes: vec!["db.r6g.large".into(), "db.r6i.large".into()],
-            multi_az: Some(false),
-            subnet_group: Some("dr".into()),
-            security_groups: Some(vec!["sg-9".into()]),
-            publicly_accessible: Some(true),
-            deletion_protection: Some(false),
-            performance_insights: Some(PerformanceInsights {
-                enabled: false,
-                kms_key_id: None,
-                retention_days: None,
-            }),
-            log_exports: Some(vec![]),
-            tags: Tags::from([("Team".to_owned(), "night".to_owned())]),
-            ..RestoreOptions::default()
-        };
-        let Wanted { instance_classes, settings } = blueprint().wanted(&asked, &own());
-        assert_eq!(instance_classes, ["db.r6g.large", "db.r6i.large"]);
-        assert_eq!((settings.class.as_str(), settings.subnet_group.as_deref()), ("db.r6g.large", Some("dr")));
-        assert!(!settings.multi_az && settings.publicly_accessible && !settings.deletion_protection);
-        assert_eq!((settings.performance_insights, settings.log_exports.len()), (None, 0));
-        assert_eq!(
-            (settings.security_groups, settings.tags["Team"].as_str()),
-            (vec!["sg-9".to_owned()], "night")
-        );
-        assert_eq!(settings.parameter_group.as_deref(), Some("prod-postgres15"));
-    }
-
-    #[test]
-    fn iops_that_a_volume_has_anyway_are_not_asked_for() {
-        for (storage_type, allocated_gib, iops) in
-            [("gp3", 100, None), ("gp3", 400, Some(3000)), ("io2", 100, Some(3000)), ("gp2", 1000, None)]
-        {
-            let had = Blueprint {
-                storage_type: Some(storage_type.into()),
-                allocated_gib,
-                iops: Some(3000),
-                storage_throughput: Some(125),
-                ..blueprint()
-            };
-            let wanted = had.wanted(&RestoreOptions::default(), &own());
-            assert_eq!(wanted.settings.iops, iops, "{storage_type} {allocated_gib}");
-            assert_eq!(wanted.settings.storage_throughput.is_some(), iops.is_some());
-            let asked = RestoreOptions { iops: Some(5000), ..RestoreOptions::default() };
-            assert_eq!(had.wanted(&asked, &own()).settings.iops, Some(5000));
-        }
-    }
-
-    #[test]
-    fn each_setting_that_came_out_otherwise_is_named() {
-        let wanted = blueprint().wanted(&RestoreOptions::default(), &own());
-        assert_eq!(wanted.settings.differences(&wanted), Vec::<String>::new());
-        let same = Blueprint {
-            security_groups: vec!["sg-1".into(), "sg-2".into()],
-            allocated_gib: 200,
-            ..wanted.settings.clone()
-        };
-        assert_eq!(
-            same.differences(&wanted),
-            Vec::<String>::new(),
-            "order and more storage are no difference"
-        );
-        type Change = fn(&mut Blueprint);
-        let changes: [(Change, &str); 14] = [
-            (|came| came.class = "db.t3.micro".into(), "class: db.t3.micro; asked for: db.m6g.large"),
-            (|came| came.multi_az = false, "Multi-AZ: off; asked for: on"),
-            (|came| came.subnet_group = None, "subnet group: none; asked for: prod"),
-            (
-                |came| came.security_groups = vec!["sg-default".into()],
-                "security groups: sg-default; asked for: sg-1, sg-2",
-            ),
-            (
-                |came| came.parameter_group = Some("default.postgres15".into()),
-                "parameter group: default.postgres15",
-            ),
-            (|came| came.option_group = None, "option group: none"),
-            (|came| came.storage_type = Some("standard".into()), "storage type: standard"),
-            (|came| came.publicly_accessible = true, "public access: on; asked for: off"),
-            (|came| came.deletion_protection = false, "deletion protection: off"),
-            (|came| came.backup_retention_days = 1, "days of automated backups: 1; asked for: 7"),
-            (|came| came.iam_authentication = false, "IAM authentication: off"),
-            (|came| came.log_exports.clear(), "log exports: none; asked for: postgresql"),
-            (|came| came.performance_insights = None, "Performance Insights: off"),
-            (|came| came.encrypted = false, "encryption: off"),
-        ];
-        for (change, said) in changes {
-            let mut came = wanted.settings.clone();
-            change(&mut came);
-            let found = came.differences(&wanted);
-            assert_eq!(found.len(), 1, "{found:?}");
-            assert!(found[0].contains(said), "{found:?} does not say {said}");
-        }
-    }
-}
+pub(crate) mod tests;

@@ -20,14 +20,16 @@ pub enum SourceReadiness {
 }
 
 /// Reads `DBInstanceStatus` (Amazon RDS User Guide, "Viewing Amazon RDS DB instance status").
-/// A word not known here counts as busy: the wait is bounded by the deadline.
+/// A word not known here counts as busy: the wait is bounded by the deadline. Where RDS refuses a snapshot after all, the step that
+/// takes it waits.
 pub fn source_readiness(status: &str) -> SourceReadiness {
     match status {
-        "available" | "storage-optimization" => SourceReadiness::Ready,
+        "available" | "storage-optimization" | "storage-initialization" => SourceReadiness::Ready,
         "deleting"
         | "delete-precheck"
         | "failed"
         | "inaccessible-encryption-credentials"
+        | "inaccessible-encryption-credentials-recoverable"
         | "incompatible-network"
         | "incompatible-option-group"
         | "incompatible-parameters"
@@ -178,9 +180,12 @@ mod tests {
     fn a_stopped_source_is_not_waited_for_and_a_busy_one_is() {
         assert_eq!(source_readiness("available"), SourceReadiness::Ready);
         assert_eq!(source_readiness("storage-optimization"), SourceReadiness::Ready);
+        assert_eq!(source_readiness("storage-initialization"), SourceReadiness::Ready);
         assert_eq!(source_readiness("backing-up"), SourceReadiness::Busy);
         assert_eq!(source_readiness("a-word-of-next-year"), SourceReadiness::Busy);
         assert_eq!(source_readiness("stopped"), SourceReadiness::Unusable);
+        let keyless = "inaccessible-encryption-credentials-recoverable";
+        assert_eq!(source_readiness(keyless), SourceReadiness::Unusable);
     }
 
     #[test]

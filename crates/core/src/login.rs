@@ -4,11 +4,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::ids::Region;
 use crate::ports::Logins;
 use crate::rds::Endpoint;
 use crate::request::Login;
 
-/// User and password for the server at `endpoint`. A secret that is a password alone is `master_username`'s.
+/// User and password for the server at `endpoint` in `region`. A secret that is a password alone is `master_username`'s.
 ///
 /// # Errors
 /// `BaselineUnreadable` when the secret is not there or cannot be read, or what a call met.
@@ -16,10 +17,11 @@ pub async fn credentials(
     logins: &impl Logins,
     login: &Login,
     master_username: &str,
+    region: &Region,
     endpoint: &Endpoint,
 ) -> Result<(String, SecretString)> {
     match login {
-        Login::IamUser(user) => Ok((user.clone(), logins.iam_token(endpoint, user).await?)),
+        Login::IamUser(user) => Ok((user.clone(), logins.iam_token(region, endpoint, user).await?)),
         Login::SecretArn(arn) => {
             let text = logins.secret(arn).await?.ok_or_else(|| {
                 Error::new(ErrorKind::BaselineUnreadable, format!("there is no secret {arn}"))

@@ -21,7 +21,7 @@ mod swaps;
 
 pub use breakers::Breakers;
 pub use networks::Networks;
-pub use restores::{NewDatabase, Referred, RestoreWindow, Restores};
+pub use restores::{LastSettings, NewDatabase, Referred, RestoreWindow, Restores};
 pub use swaps::{Dns, FoundRecord, RenameAnswer, Renames, SecretVersion, Secrets};
 
 /// A snapshot to take.
@@ -193,7 +193,7 @@ pub trait Logins: Send + Sync {
     /// The text of a secret in Secrets Manager, or `None` when there is none of that ARN.
     async fn secret(&self, arn: &str) -> Result<Option<SecretString>>;
     /// A password for `user` at `endpoint` that IAM vouches for: good for 15 minutes, to log in with.
-    async fn iam_token(&self, endpoint: &Endpoint, user: &str) -> Result<SecretString>;
+    async fn iam_token(&self, region: &Region, endpoint: &Endpoint, user: &str) -> Result<SecretString>;
 }
 
 /// What a conditional write came to.

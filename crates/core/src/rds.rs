@@ -66,7 +66,8 @@ impl Instance {
     /// instance status").
     pub fn life(&self) -> Life {
         match &*self.status {
-            "available" | "storage-optimization" => Life::Up,
+            // While its blocks come from S3 it "remains available for operations": hours of every restore of something large.
+            "available" | "storage-optimization" | "storage-initialization" => Life::Up,
             "incompatible-restore" | "restore-error" => Life::NotRestorable,
             "insufficient-capacity" => Life::NoCapacity,
             "failed"
@@ -75,10 +76,17 @@ impl Instance {
             | "incompatible-option-group"
             | "incompatible-parameters"
             | "inaccessible-encryption-credentials"
+            | "inaccessible-encryption-credentials-recoverable"
             | "stopped"
             | "storage-full" => Life::Unusable,
             _ => Life::Coming,
         }
+    }
+
+    /// Whether it is of no use since RDS cannot use its key: for good, or until somebody gives the key back and starts it
+    /// (AWS re:Post, "How do I resolve an Amazon RDS DB instance that is in an inaccessible encryption state?").
+    pub fn lacks_its_key(&self) -> bool {
+        self.status.starts_with("inaccessible-encryption-credentials")
     }
 }
 
@@ -292,7 +300,10 @@ pub(crate) mod tests {
         assert_eq!(life("incompatible-restore"), Life::NotRestorable);
         assert_eq!(life("storage-full"), Life::Unusable);
         assert_eq!(life("insufficient-capacity"), Life::NoCapacity);
-        assert_eq!(life("available"), Life::Up);
+        assert_eq!(life("inaccessible-encryption-credentials-recoverable"), Life::Unusable);
+        for up in ["available", "storage-optimization", "storage-initialization"] {
+            assert_eq!(life(up), Life::Up, "{up}");
+        }
         assert_eq!(life("creating"), Life::Coming);
         assert_eq!(life("deleting"), Life::Coming);
     }

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use holdfast_core::Result;
+use holdfast_core::ids::Region;
 use holdfast_core::ports::Logins;
 use holdfast_core::rds::Endpoint;
 use secrecy::SecretString;
@@ -27,8 +28,8 @@ impl FakeLogins {
     }
 
     /// The token that [`FakeLogins`] makes for `user` at `endpoint`.
-    pub fn token(endpoint: &Endpoint, user: &str) -> String {
-        format!("t0ken-{}:{}-{user}", endpoint.host, endpoint.port)
+    pub fn token(region: &Region, endpoint: &Endpoint, user: &str) -> String {
+        format!("t0ken-{region}-{}:{}-{user}", endpoint.host, endpoint.port)
     }
 }
 
@@ -39,8 +40,8 @@ impl Logins for FakeLogins {
         self.troubles.strike(Call::Secret, arn)?.answer(text.map(SecretString::from))
     }
 
-    async fn iam_token(&self, endpoint: &Endpoint, user: &str) -> Result<SecretString> {
-        let token = Self::token(endpoint, user);
+    async fn iam_token(&self, region: &Region, endpoint: &Endpoint, user: &str) -> Result<SecretString> {
+        let token = Self::token(region, endpoint, user);
         self.troubles.strike(Call::IamToken, user)?.answer(SecretString::from(token))
     }
 }

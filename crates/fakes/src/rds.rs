@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use holdfast_core::health::Quota;
 use holdfast_core::ids::Region;
 use holdfast_core::ports::{
-    CopyAnswer, NewCopy, NewRestore, NewSnapshot, Rds, RestoreAnswer, SnapshotAnswer, SnapshotDeletion,
+    CopyAnswer, LastSettings, NewCopy, NewRestore, NewSnapshot, Rds, RestoreAnswer, SnapshotAnswer,
+    SnapshotDeletion,
 };
 use holdfast_core::rds::{Endpoint, Instance, Snapshot, SnapshotStatus};
 use holdfast_core::tags::{self, Tags};
@@ -54,6 +55,8 @@ pub struct Behaviour {
     pub restores_come_back: fn(&mut Instance),
     /// Looks during which last settings that were asked for are pending.
     pub settings_pend: u32,
+    /// Which of the last settings cannot be had.
+    pub refuses_to_settle: Option<LastSettings>,
     /// Whether deletions end.
     pub deletions_end: bool,
 }
@@ -71,6 +74,7 @@ impl Default for Behaviour {
             no_capacity: BTreeSet::new(),
             restores_come_back: |_| {},
             settings_pend: 0,
+            refuses_to_settle: None,
             deletions_end: true,
         }
     }

@@ -1,6 +1,6 @@
 //! Values that tests begin with: one database, one run, one instance, one snapshot.
 
-use holdfast_core::blueprint::Blueprint;
+use holdfast_core::blueprint::{Attached, Blueprint};
 use holdfast_core::ids::{OperationId, Region};
 use holdfast_core::operation::SnapshotResult;
 use holdfast_core::rds::{Endpoint, Instance, Snapshot, SnapshotStatus};
@@ -126,9 +126,14 @@ pub fn blueprint(instance: &Instance) -> Blueprint {
         monitoring: None,
         auto_minor_version_upgrade: true,
         copy_tags_to_snapshot: true,
+        network_type: Some("IPV4".into()),
+        engine_lifecycle_support: Some("open-source-rds-extended-support-disabled".into()),
+        dedicated_log_volume: false,
+        database_insights_mode: None,
         encrypted: instance.encrypted,
         kms_key_id: Some("arn:aws:kms:us-east-1:000000000000:key/k".into()),
         master_username: instance.master_username.clone(),
+        attached: Attached::default(),
         tags: instance.tags.clone(),
     }
 }

@@ -69,6 +69,6 @@ pub(crate) async fn server(
         return Err(Miss { error: Error::new(ErrorKind::BaselineUnreadable, message), passing: true });
     };
     let (user, password) =
-        credentials(ports.logins, &job.asked.login, &instance.master_username, &endpoint).await?;
+        credentials(ports.logins, &job.asked.login, &instance.master_username, region, &endpoint).await?;
     Ok(Server { endpoint, user, password })
 }

@@ -65,6 +65,12 @@ pub struct Carry {
     /// How often it was looked at since what a restore does not take was asked for; 0 when it was not.
     #[serde(default)]
     pub settling: u32,
+    /// Which of these settings is asked for next, where RDS refused them all at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_by_one: Option<usize>,
+    /// What RDS refused of them, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
 }
 
 /// What each action ends with.

@@ -32,7 +32,12 @@ pub(crate) async fn step(
         taken => taken.map(|error| error.message),
     };
     let found = point::find(ports.rds, request).await?;
-    let settings = settings(ports, request, &found).await?;
+    let mut settings = settings(ports, request, &found).await?;
+    if let Some(snapshot) = &found.snapshot {
+        // As large as the snapshot is what comes back: what may be said of its IOPS hangs on that.
+        settings.blueprint.allocated_gib = snapshot.size_gib;
+    }
+    large_enough(request, &settings.blueprint)?;
     let mut wanted = settings.blueprint.wanted(&request.options, &own_tags(ports, operation, request));
     if let Some(snapshot) = &found.snapshot {
         // What a snapshot is, is what is restored, whatever its source became since.
@@ -69,6 +74,20 @@ pub(crate) async fn step(
         progress: Progress::new("plan", Some(100), plan.describe()),
         result: Output::Planned { plan: Box::new(plan) },
     })
+}
+
+/// Storage can be made larger by a restore, and never smaller.
+///
+/// # Errors
+/// `InvalidInput` naming what the recovery point has.
+fn large_enough(request: &RestoreRequest, blueprint: &Blueprint) -> Result<()> {
+    let had = blueprint.allocated_gib;
+    match request.options.allocated_storage.filter(|gib| *gib < had) {
+        Some(gib) => Err(Error::invalid(format!(
+            "options.allocatedStorage: {gib} GiB are less than the {had} GiB of the recovery point"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Why the instance cannot have the name: a restore never overwrites.

@@ -5,7 +5,7 @@ use holdfast_core::blueprint::Blueprint;
 use holdfast_core::ids::OperationId;
 use holdfast_core::operation::{RestorePlan, RestoreResult, RestoreTimings, seconds_between};
 use holdfast_core::polling::wait_seconds;
-use holdfast_core::ports::{NewDatabase, Rds, RestoreAnswer, Restores};
+use holdfast_core::ports::{LastSettings, NewDatabase, Rds, RestoreAnswer, Restores};
 use holdfast_core::rds::{Instance, Life, require_own};
 use holdfast_core::tags;
 use holdfast_core::{Error, ErrorKind, Result};
@@ -51,9 +51,20 @@ pub(crate) async fn step<K, D, N>(
         Life::Up => settle(ports, job, &instance).await,
         // Nothing is deleted here, not even to try another class: this function may not.
         Life::NotRestorable | Life::NoCapacity | Life::Unusable => Err(Error::new(
-            ErrorKind::RestoreFailed,
+            ended_as(&instance),
             format!("{id} in {region} ended as {}; it is left as it is", instance.status),
         )),
+    }
+}
+
+/// What is to be done about an instance that does not become a database.
+fn ended_as(instance: &Instance) -> ErrorKind {
+    if instance.lacks_its_key() {
+        ErrorKind::KeyUnusable
+    } else if instance.life() == Life::NoCapacity {
+        ErrorKind::NoCapacity
+    } else {
+        ErrorKind::RestoreFailed
     }
 }
 
@@ -71,6 +82,7 @@ async fn start<K, D, N>(
             id: plan.target_id.clone(),
             from: plan.recovery_point.clone(),
             class: class.clone(),
+            allocated_storage: plan.wanted.allocated_storage,
             settings: settings.clone(),
         };
         let carry = Carry { class_index: index, ..Carry::default() };
@@ -99,17 +111,13 @@ async fn settle<K, D, N>(
     let (region, plan) = (&job.plan.region, &job.plan);
     let seconds = seconds_since_request(instance, ports.now);
     let available_seconds = job.carry.available_seconds.unwrap_or(seconds);
-    let carry = Carry {
-        available_seconds: Some(available_seconds),
-        settling: job.carry.settling + 1,
-        ..job.carry.clone()
-    };
-    if job.carry.settling == 0 {
-        ports.rds.settle(region, &instance.id, &plan.wanted.settings).await?;
-        return Ok(
-            job.waiting(format!("{} is available; its last settings are being made", instance.id), &carry)
-        );
+    let carry = Carry { available_seconds: Some(available_seconds), ..job.carry.clone() };
+    if carry.settling == 0 {
+        let carry = ask_for_last_settings(ports, job, carry).await?;
+        let message = format!("{} is available; its last settings are being made", instance.id);
+        return Ok(job.waiting(message, &carry));
     }
+    let carry = Carry { settling: carry.settling + 1, ..carry };
     let (Some(endpoint), false) = (instance.endpoint.clone(), instance.change_pending) else {
         return Ok(
             job.waiting(format!("{} is available; its last settings are pending", instance.id), &carry)
@@ -118,12 +126,13 @@ async fn settle<K, D, N>(
     let came: Blueprint = ports.rds.blueprint(region, &instance.id).await?.ok_or_else(|| {
         Error::new(ErrorKind::OutcomeUnknown, format!("{} was there and cannot be seen", instance.id))
     })?;
-    let differences = came.differences(&plan.wanted);
+    let mut differences = came.differences(&plan.wanted);
     if !differences.is_empty() && carry.settling < LOOKS_AT_DIFFERENCES {
         let message =
             format!("{} is available; not yet as asked for: {}", instance.id, differences.join("; "));
         return Ok(job.waiting(message, &carry));
     }
+    differences.extend(carry.refused);
     let restore = RestoreResult {
         instance_id: instance.id.clone(),
         arn: instance.arn.clone(),
@@ -140,6 +149,33 @@ async fn settle<K, D, N>(
         progress: Progress::new("restore", Some(100), restore.describe()),
         result: Output::Restored { restore: Box::new(restore) },
     })
+}
+
+/// Asks for all of the last settings or, once RDS has refused that, for the next of them: a database that is back is not given up
+/// for one that cannot be had. What is refused is said beside the differences.
+async fn ask_for_last_settings<K, D, N>(
+    ports: &Ports<'_, impl Rds + Restores, K, D, N>,
+    job: &Job,
+    mut carry: Carry,
+) -> Result<Carry> {
+    let (region, plan) = (&job.plan.region, &job.plan);
+    let which = match carry.one_by_one {
+        Some(next) => LastSettings::ONE_BY_ONE.get(next).copied(),
+        None => Some(LastSettings::All),
+    };
+    let Some(which) = which else { return Ok(Carry { settling: 1, ..carry }) };
+    match ports.rds.settle(region, plan.target_id.as_str(), &plan.wanted.settings, which).await {
+        Ok(()) if which == LastSettings::All => carry.settling = 1,
+        Err(error) if error.kind.retryable() => return Err(error),
+        Err(_) if which == LastSettings::All => carry.one_by_one = Some(0),
+        done => {
+            if let Err(error) = done {
+                carry.refused.push(format!("{}: RDS refused it: {}", which.what(), error.message));
+            }
+            carry.one_by_one = carry.one_by_one.map(|place| place + 1);
+        }
+    }
+    Ok(carry)
 }
 
 fn requested_at(instance: &Instance) -> Option<Timestamp> {

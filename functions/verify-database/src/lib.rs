@@ -282,7 +282,7 @@ async fn server(
                        USER; login in the input), or when you back up (the same of holdfast backup create; baseline in the input)"
             .to_owned()));
     };
-    match credentials(logins, login, &plan.wanted.settings.master_username, endpoint).await {
+    match credentials(logins, login, &plan.wanted.settings.master_username, &plan.region, endpoint).await {
         Ok((user, password)) => Ok(Ok(Server { endpoint: endpoint.clone(), user, password })),
         // The database is there all the same: that it cannot be looked at makes it unproven, not lost.
         Err(error) if never_logs_in(error.kind) => Ok(Err(error.message)),

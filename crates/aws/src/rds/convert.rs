@@ -1,8 +1,8 @@
 //! From the SDK's types to the domain's.
 
-use aws_sdk_rds::types::{DbInstance, DbSnapshot, Tag};
+use aws_sdk_rds::types::{DatabaseInsightsMode, DbInstance, DbSnapshot, Tag};
 use aws_smithy_types::DateTime;
-use holdfast_core::blueprint::{Blueprint, Monitoring};
+use holdfast_core::blueprint::{Attached, Blueprint, FeatureRole, Monitoring};
 use holdfast_core::ids::Region;
 use holdfast_core::rds::{Endpoint, Instance, Snapshot, SnapshotStatus};
 use holdfast_core::request::PerformanceInsights;
@@ -137,11 +137,42 @@ pub(super) fn blueprint_from(instance: &DbInstance) -> Result<Blueprint> {
         }),
         auto_minor_version_upgrade: instance.auto_minor_version_upgrade().unwrap_or(false),
         copy_tags_to_snapshot: instance.copy_tags_to_snapshot().unwrap_or(false),
+        network_type: text(instance.network_type()),
+        engine_lifecycle_support: text(instance.engine_lifecycle_support()),
+        dedicated_log_volume: instance.dedicated_log_volume().unwrap_or(false),
+        database_insights_mode: text(instance.database_insights_mode().map(DatabaseInsightsMode::as_str)),
         encrypted: instance.storage_encrypted().unwrap_or(false),
         kms_key_id: text(instance.kms_key_id()),
         master_username: instance.master_username().unwrap_or_default().to_owned(),
+        attached: attached_to(instance),
         tags,
     })
+}
+
+/// What is attached to an instance.
+fn attached_to(instance: &DbInstance) -> Attached {
+    let roles = instance.associated_roles().iter().filter_map(|role| {
+        let feature = role.feature_name().unwrap_or_default().to_owned();
+        Some(FeatureRole { feature, role_arn: role.role_arn()?.to_owned() })
+    });
+    let features = instance.processor_features().iter();
+    let features = features.filter_map(|feature| Some(format!("{}={}", feature.name()?, feature.value()?)));
+    let domains = instance.domain_memberships().iter().filter_map(|member| member.domain());
+    let replications = instance.db_instance_automated_backups_replications().iter();
+    let clusters = instance.read_replica_db_cluster_identifiers();
+    Attached {
+        roles: roles.collect(),
+        master_user_secret: instance
+            .master_user_secret()
+            .and_then(|secret| secret.secret_arn())
+            .map(str::to_owned),
+        domains: domains.map(str::to_owned).collect(),
+        processor_features: features.collect(),
+        read_replicas: [instance.read_replica_db_instance_identifiers(), clusters].concat(),
+        backup_replications: replications
+            .filter_map(|one| one.db_instance_automated_backups_arn().map(str::to_owned))
+            .collect(),
+    }
 }
 
 fn missing(field: &str) -> Error {

@@ -4,12 +4,13 @@ use std::cmp::Reverse;
 
 use async_trait::async_trait;
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_rds::types::CloudwatchLogsExportConfiguration;
+use aws_sdk_rds::operation::modify_db_instance::builders::ModifyDBInstanceFluentBuilder;
+use aws_sdk_rds::types::{CloudwatchLogsExportConfiguration, DatabaseInsightsMode};
 use aws_smithy_types::DateTime;
 use holdfast_core::blueprint::Blueprint;
 use holdfast_core::ids::{DatabaseId, Region};
 use holdfast_core::operation::RecoveryPoint;
-use holdfast_core::ports::{NewDatabase, Referred, RestoreAnswer, RestoreWindow, Restores};
+use holdfast_core::ports::{LastSettings, NewDatabase, Referred, RestoreAnswer, RestoreWindow, Restores};
 use holdfast_core::rds::Instance;
 use holdfast_core::{Error, ErrorKind, Result};
 use jiff::Timestamp;
@@ -72,7 +73,9 @@ impl Restores for RdsApi {
             Referred::ParameterGroup { name, family } => {
                 self.parameter_group(region, name, family.as_deref()).await
             }
-            Referred::OptionGroup(name) => self.option_group(region, name).await,
+            Referred::OptionGroup { name, engine, major_version } => {
+                self.option_group(region, name, engine, major_version.as_deref()).await
+            }
             Referred::Certificate(name) => self.certificate(region, name).await,
             Referred::Class { class, engine, version } => self.class(region, class, engine, version).await,
         }
@@ -100,34 +103,70 @@ impl Restores for RdsApi {
         }
     }
 
-    async fn settle(&self, region: &Region, id: &str, settings: &Blueprint) -> Result<()> {
+    async fn settle(
+        &self,
+        region: &Region,
+        id: &str,
+        settings: &Blueprint,
+        which: LastSettings,
+    ) -> Result<()> {
+        let Some(call) = last_settings(
+            self.client(region).modify_db_instance().db_instance_identifier(id).apply_immediately(true),
+            settings,
+            which,
+        ) else {
+            return Ok(());
+        };
+        let action = format!("ModifyDBInstance {id} in {region}");
+        call.send().await.map_err(|error| busy_or(&action, &error))?;
+        Ok(())
+    }
+}
+
+/// What these settings ask of a call; nothing where there is nothing to set.
+fn last_settings(
+    mut call: ModifyDBInstanceFluentBuilder,
+    settings: &Blueprint,
+    which: LastSettings,
+) -> Option<ModifyDBInstanceFluentBuilder> {
+    let number = |number: u32| i32::try_from(number).ok();
+    // Performance Insights that are on by themselves are switched off.
+    let mut asks = which.include(LastSettings::Insights);
+    if asks {
         let insights = settings.performance_insights.as_ref();
-        let monitoring = settings.monitoring.as_ref();
-        self.client(region)
-            .modify_db_instance()
-            .db_instance_identifier(id)
-            .apply_immediately(true)
-            .set_preferred_maintenance_window(settings.maintenance_window.clone())
-            .set_max_allocated_storage(settings.max_allocated_gib.and_then(|gib| i32::try_from(gib).ok()))
+        call = call
             .enable_performance_insights(insights.is_some())
             .set_performance_insights_kms_key_id(insights.and_then(|insights| insights.kms_key_id.clone()))
             .set_performance_insights_retention_period(
-                insights
-                    .and_then(|insights| insights.retention_days)
-                    .and_then(|days| i32::try_from(days).ok()),
+                insights.and_then(|insights| insights.retention_days).and_then(number),
             )
-            .set_monitoring_interval(monitoring.and_then(|m| i32::try_from(m.interval_seconds).ok()))
-            .set_monitoring_role_arn(monitoring.map(|monitoring| monitoring.role_arn.clone()))
-            .set_cloudwatch_logs_export_configuration((!settings.log_exports.is_empty()).then(|| {
-                CloudwatchLogsExportConfiguration::builder()
-                    .set_enable_log_types(Some(settings.log_exports.clone()))
-                    .build()
-            }))
-            .send()
-            .await
-            .map_err(|error| busy_or(&format!("ModifyDBInstance {id} in {region}"), &error))?;
-        Ok(())
+            .set_database_insights_mode(
+                settings.database_insights_mode.as_deref().map(DatabaseInsightsMode::from),
+            );
     }
+    if let Some(gib) = settings.max_allocated_gib.filter(|_| which.include(LastSettings::Storage)) {
+        call = call.set_max_allocated_storage(number(gib));
+        asks = true;
+    }
+    if let Some(on) = settings.monitoring.as_ref().filter(|_| which.include(LastSettings::Monitoring)) {
+        call = call.set_monitoring_interval(number(on.interval_seconds)).monitoring_role_arn(&on.role_arn);
+        asks = true;
+    }
+    if !settings.log_exports.is_empty() && which.include(LastSettings::Logs) {
+        call = call.cloudwatch_logs_export_configuration(
+            CloudwatchLogsExportConfiguration::builder()
+                .set_enable_log_types(Some(settings.log_exports.clone()))
+                .build(),
+        );
+        asks = true;
+    }
+    let window =
+        settings.maintenance_window.as_ref().filter(|_| which.include(LastSettings::MaintenanceWindow));
+    if let Some(window) = window {
+        call = call.preferred_maintenance_window(window);
+        asks = true;
+    }
+    asks.then_some(call)
 }
 
 /// The settings that both ways to restore take, on either's builder.
@@ -158,6 +197,10 @@ macro_rules! with_settings {
             .auto_minor_version_upgrade(settings.auto_minor_version_upgrade)
             .copy_tags_to_snapshot(settings.copy_tags_to_snapshot)
             .deletion_protection(settings.deletion_protection)
+            .set_network_type(settings.network_type.clone())
+            .set_engine_lifecycle_support(settings.engine_lifecycle_support.clone())
+            .set_dedicated_log_volume(settings.dedicated_log_volume.then_some(true))
+            .set_allocated_storage($new.allocated_storage.and_then(|gib| i32::try_from(gib).ok()))
             .set_tags(Some(sdk_tags(&settings.tags)))
     }};
 }
@@ -239,8 +282,24 @@ impl RdsApi {
         })
     }
 
-    async fn option_group(&self, region: &Region, name: &str) -> Result<Option<String>> {
+    async fn option_group(
+        &self,
+        region: &Region,
+        name: &str,
+        engine: &str,
+        major_version: Option<&str>,
+    ) -> Result<Option<String>> {
         let asked = self.client(region).describe_option_groups().option_group_name(name).send().await;
+        if let Ok(answer) = &asked
+            && let Some(group) = answer.option_groups_list().first()
+            && let (Some(of), Some(version)) = (group.engine_name(), group.major_engine_version())
+            && (of != engine || major_version.is_some_and(|major| major != version))
+        {
+            return Ok(Some(format!(
+                "is for {of} {version} and this is {engine} {}: name another with --option-group (options.optionGroup)",
+                major_version.unwrap_or_default()
+            )));
+        }
         missing(
             asked,
             "OptionGroupNotFoundFault",
@@ -312,7 +371,10 @@ where
     let said = format!("{action}: {}", message(error));
     let kind = match code(error) {
         Some("DBInstanceAlreadyExists") => return Ok(RestoreAnswer::AlreadyThere),
-        Some("InsufficientDBInstanceCapacity") => return Ok(RestoreAnswer::NoCapacity),
+        // The zones of the subnet group have no such volumes left, which is no other than having no such machine.
+        Some("InsufficientDBInstanceCapacity" | "ProvisionedIopsNotAvailableInAZFault") => {
+            return Ok(RestoreAnswer::NoCapacity);
+        }
         // Another class needs as much of it.
         Some("InstanceQuotaExceeded" | "StorageQuotaExceeded") => ErrorKind::InstanceQuotaExceeded,
         // A class that this engine version or zone does not have: the next on the list may be one it has.
@@ -338,13 +400,15 @@ where
             | "CertificateNotFound"
             | "InvalidSubnet"
             | "InvalidVPCNetworkStateFault"
+            | "DBSubnetGroupDoesNotCoverEnoughAZs"
+            | "DomainNotFoundFault"
+            | "NetworkTypeNotSupported"
+            | "StorageTypeNotSupported"
             | "DBSecurityGroupNotFound",
         ) => ErrorKind::ReferenceUnresolved,
-        // "Invalid security group": it went after the plan had seen it.
-        Some("InvalidParameterValue") if message(error).to_ascii_lowercase().contains("security group") => {
-            ErrorKind::ReferenceUnresolved
-        }
         Some("KMSKeyNotAccessibleFault") => ErrorKind::KeyUnusable,
+        // Settings that do not go together, or not with this recovery point: RDS's own words say which.
+        Some("InvalidParameterCombination" | "InvalidParameterValue") => ErrorKind::ReferenceUnresolved,
         _ => return Err(classify(action, error)),
     };
     Err(Error::new(kind, said))

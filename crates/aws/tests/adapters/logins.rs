@@ -5,6 +5,7 @@ use aws_smithy_mocks::{Rule, mock};
 use holdfast_aws::config::Aws;
 use holdfast_aws::secrets::SourceLogins;
 use holdfast_core::ErrorKind;
+use holdfast_core::ids::Region;
 use holdfast_core::ports::Logins;
 use holdfast_core::rds::Endpoint;
 use holdfast_fakes::sample::home;
@@ -64,8 +65,11 @@ async fn a_secret_that_cannot_be_had_has_a_name() {
 #[tokio::test]
 async fn a_token_is_for_the_user_at_the_place() {
     let none = mock!(Client::get_secret_value).then_http_response(|| response(500, ""));
-    let endpoint = Endpoint { host: "prod-db.x.us-east-1.rds.amazonaws.com".into(), port: 5433 };
-    let token = logins(&none).iam_token(&endpoint, "holdfast_reader").await.unwrap();
-    let begin = "prod-db.x.us-east-1.rds.amazonaws.com:5433/?Action=connect&DBUser=holdfast_reader&X-Amz-";
+    // GIVEN a server in another Region than this function's
+    let endpoint = Endpoint { host: "prod-db.x.us-west-2.rds.amazonaws.com".into(), port: 5433 };
+    let west = Region::parse("us-west-2").unwrap();
+    let token = logins(&none).iam_token(&west, &endpoint, "holdfast_reader").await.unwrap();
+    let begin = "prod-db.x.us-west-2.rds.amazonaws.com:5433/?Action=connect&DBUser=holdfast_reader&X-Amz-";
     assert!(token.expose_secret().starts_with(begin));
+    assert!(token.expose_secret().contains("us-west-2%2Frds-db%2Faws4_request"));
 }

@@ -2,8 +2,11 @@
 
 use aws_sdk_rds::Client;
 use aws_smithy_mocks::mock;
+use holdfast_core::blueprint::{Attached, Blueprint, FeatureRole, Monitoring};
 use holdfast_core::ids::DatabaseId;
 use holdfast_core::ports::{Referred, RestoreWindow, Restores};
+use holdfast_core::request::PerformanceInsights;
+use holdfast_core::tags::Tags;
 use holdfast_core::{ErrorKind, Result};
 use holdfast_fakes::sample::home;
 
@@ -118,6 +121,14 @@ async fn problem(
     rds(&rules).problem_with(&home(), referred).await
 }
 
+fn option_group(major: &str) -> Referred {
+    Referred::OptionGroup {
+        name: "o".into(),
+        engine: "postgres".into(),
+        major_version: Some(major.to_owned()).filter(|major| !major.is_empty()),
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Answer {
     Code(&'static str),
@@ -129,7 +140,7 @@ async fn what_is_not_there_says_what_to_name_instead() {
     for (referred, code, option) in [
         (Referred::SubnetGroup("n".into()), "DBSubnetGroupNotFoundFault", "options.subnetGroup"),
         (parameter_group(), "DBParameterGroupNotFound", "options.parameterGroup"),
-        (Referred::OptionGroup("o".into()), "OptionGroupNotFoundFault", "options.optionGroup"),
+        (option_group("15"), "OptionGroupNotFoundFault", "options.optionGroup"),
         (Referred::Certificate("ca".into()), "CertificateNotFound", "options.caCertificate"),
     ] {
         // GIVEN a Region in which it is not
@@ -140,6 +151,24 @@ async fn what_is_not_there_says_what_to_name_instead() {
         // GIVEN a role that may not look, THEN that is no answer
         let error = problem(&referred, || Answer::Code("AccessDenied")).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::AccessDenied, "{referred:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_option_group_is_for_the_engine_and_its_version() {
+    const OF_15: &str = "<OptionGroupsList><OptionGroup><OptionGroupName>o</OptionGroupName><EngineName>postgres</EngineName>\
+                         <MajorEngineVersion>15</MajorEngineVersion></OptionGroup></OptionGroupsList>";
+    const OF_MYSQL: &str = "<OptionGroupsList><OptionGroup><OptionGroupName>o</OptionGroupName><EngineName>mysql</EngineName>\
+                            <MajorEngineVersion>15</MajorEngineVersion></OptionGroup></OptionGroupsList>";
+    assert_eq!(problem(&option_group("15"), || Answer::Body(OF_15)).await, Ok(None));
+    // Where the rule of its versions is not known, the engine alone is held against it.
+    assert_eq!(problem(&option_group(""), || Answer::Body(OF_15)).await, Ok(None));
+    for (major, body, said) in [
+        ("16", OF_15, "is for postgres 15 and this is postgres 16: name another"),
+        ("15", OF_MYSQL, "is for mysql 15 and this is postgres 15: name another"),
+    ] {
+        let found = problem(&option_group(major), move || Answer::Body(body)).await.unwrap().unwrap();
+        assert!(found.starts_with(said) && found.contains("options.optionGroup"), "{found}");
     }
 }
 
@@ -169,6 +198,107 @@ async fn a_class_is_offered_for_the_version_or_it_is_not() {
     assert_eq!(found, "is not offered for postgres 15.4: name others with --class (options.instanceClasses)");
     let error = problem(&class(), || Answer::Code("AccessDenied")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::AccessDenied);
+}
+
+/// An instance with every setting other than what is taken where RDS says nothing.
+const EVERY_SETTING: &str = "<DBInstanceIdentifier>prod-db</DBInstanceIdentifier><DBInstanceClass>db.r6g.large</DBInstanceClass>
+    <Engine>postgres</Engine><EngineVersion>15.4</EngineVersion><MasterUsername>app</MasterUsername>
+    <Endpoint><Address>h</Address><Port>6543</Port></Endpoint><AllocatedStorage>500</AllocatedStorage>
+    <PreferredBackupWindow>03:00-04:00</PreferredBackupWindow><BackupRetentionPeriod>14</BackupRetentionPeriod>
+    <VpcSecurityGroups><VpcSecurityGroupMembership><VpcSecurityGroupId>sg-1</VpcSecurityGroupId></VpcSecurityGroupMembership></VpcSecurityGroups>
+    <DBParameterGroups><DBParameterGroup><DBParameterGroupName>mine</DBParameterGroupName></DBParameterGroup></DBParameterGroups>
+    <DBSubnetGroup><DBSubnetGroupName>deep</DBSubnetGroupName></DBSubnetGroup>
+    <PreferredMaintenanceWindow>sun:05:00-sun:06:00</PreferredMaintenanceWindow><MultiAZ>true</MultiAZ>
+    <AutoMinorVersionUpgrade>true</AutoMinorVersionUpgrade>
+    <ReadReplicaDBInstanceIdentifiers><ReadReplicaDBInstanceIdentifier>prod-db-ro</ReadReplicaDBInstanceIdentifier></ReadReplicaDBInstanceIdentifiers>
+    <ReadReplicaDBClusterIdentifiers><ReadReplicaDBClusterIdentifier>shop-cluster</ReadReplicaDBClusterIdentifier></ReadReplicaDBClusterIdentifiers>
+    <Iops>12000</Iops><StorageThroughput>600</StorageThroughput>
+    <OptionGroupMemberships><OptionGroupMembership><OptionGroupName>options</OptionGroupName></OptionGroupMembership></OptionGroupMemberships>
+    <PubliclyAccessible>true</PubliclyAccessible><StorageType>gp3</StorageType><StorageEncrypted>true</StorageEncrypted>
+    <KmsKeyId>arn:key</KmsKeyId><DbiResourceId>db-A</DbiResourceId><CACertificateIdentifier>rds-ca-rsa2048-g1</CACertificateIdentifier>
+    <DomainMemberships><DomainMembership><Domain>d-1</Domain></DomainMembership></DomainMemberships>
+    <CopyTagsToSnapshot>true</CopyTagsToSnapshot><MonitoringInterval>15</MonitoringInterval>
+    <MonitoringRoleArn>arn:monitoring</MonitoringRoleArn><DatabaseInsightsMode>advanced</DatabaseInsightsMode>
+    <IAMDatabaseAuthenticationEnabled>true</IAMDatabaseAuthenticationEnabled>
+    <PerformanceInsightsEnabled>true</PerformanceInsightsEnabled><PerformanceInsightsKMSKeyId>arn:pi</PerformanceInsightsKMSKeyId>
+    <PerformanceInsightsRetentionPeriod>465</PerformanceInsightsRetentionPeriod>
+    <EnabledCloudwatchLogsExports><member>postgresql</member></EnabledCloudwatchLogsExports>
+    <ProcessorFeatures><ProcessorFeature><Name>coreCount</Name><Value>4</Value></ProcessorFeature></ProcessorFeatures>
+    <DeletionProtection>true</DeletionProtection>
+    <AssociatedRoles><DBInstanceRole><RoleArn>arn:s3</RoleArn><FeatureName>s3Import</FeatureName></DBInstanceRole></AssociatedRoles>
+    <MaxAllocatedStorage>1000</MaxAllocatedStorage><TagList><Tag><Key>Team</Key><Value>shop</Value></Tag></TagList>
+    <NetworkType>DUAL</NetworkType>
+    <DBInstanceAutomatedBackupsReplications><DBInstanceAutomatedBackupsReplication><DBInstanceAutomatedBackupsArn>arn:replicated</DBInstanceAutomatedBackupsArn></DBInstanceAutomatedBackupsReplication></DBInstanceAutomatedBackupsReplications>
+    <MasterUserSecret><SecretArn>arn:secret</SecretArn></MasterUserSecret><DedicatedLogVolume>true</DedicatedLogVolume>
+    <EngineLifecycleSupport>open-source-rds-extended-support-disabled</EngineLifecycleSupport>";
+
+#[tokio::test]
+async fn every_setting_of_an_instance_is_in_its_blueprint() {
+    let body = format!("<DBInstances><DBInstance>{EVERY_SETTING}</DBInstance></DBInstances>");
+    let answer =
+        mock!(Client::describe_db_instances).then_http_response(move || xml("DescribeDBInstances", &body));
+    let found = rds(&[&answer]).blueprint(&home(), "prod-db").await.unwrap().unwrap();
+    let text = |text: &str| Some(text.to_owned());
+    let expected = Blueprint {
+        instance_id: "prod-db".into(),
+        resource_id: "db-A".into(),
+        engine: "postgres".into(),
+        engine_version: "15.4".into(),
+        class: "db.r6g.large".into(),
+        multi_az: true,
+        subnet_group: text("deep"),
+        security_groups: vec!["sg-1".into()],
+        parameter_group: text("mine"),
+        option_group: text("options"),
+        storage_type: text("gp3"),
+        allocated_gib: 500,
+        max_allocated_gib: Some(1000),
+        iops: Some(12_000),
+        storage_throughput: Some(600),
+        publicly_accessible: true,
+        port: Some(6543),
+        deletion_protection: true,
+        backup_retention_days: 14,
+        backup_window: text("03:00-04:00"),
+        maintenance_window: text("sun:05:00-sun:06:00"),
+        iam_authentication: true,
+        ca_certificate: text("rds-ca-rsa2048-g1"),
+        log_exports: vec!["postgresql".into()],
+        performance_insights: Some(PerformanceInsights {
+            enabled: true,
+            kms_key_id: text("arn:pi"),
+            retention_days: Some(465),
+        }),
+        monitoring: Some(Monitoring { interval_seconds: 15, role_arn: "arn:monitoring".into() }),
+        auto_minor_version_upgrade: true,
+        copy_tags_to_snapshot: true,
+        network_type: text("DUAL"),
+        engine_lifecycle_support: text("open-source-rds-extended-support-disabled"),
+        dedicated_log_volume: true,
+        database_insights_mode: text("advanced"),
+        encrypted: true,
+        kms_key_id: text("arn:key"),
+        master_username: "app".into(),
+        attached: Attached {
+            roles: vec![FeatureRole { feature: "s3Import".into(), role_arn: "arn:s3".into() }],
+            master_user_secret: text("arn:secret"),
+            domains: vec!["d-1".into()],
+            processor_features: vec!["coreCount=4".into()],
+            read_replicas: vec!["prod-db-ro".into(), "shop-cluster".into()],
+            backup_replications: vec!["arn:replicated".into()],
+        },
+        tags: Tags::from([("Team".to_owned(), "shop".to_owned())]),
+    };
+    assert_eq!(found, expected);
+    // What an older version of Holdfast kept has none of the newer settings, and is read all the same.
+    let mut old = serde_json::to_value(&expected).unwrap();
+    for newer in
+        ["networkType", "engineLifecycleSupport", "dedicatedLogVolume", "databaseInsightsMode", "attached"]
+    {
+        assert!(old.as_object_mut().unwrap().remove(newer).is_some(), "{newer}");
+    }
+    let read: Blueprint = serde_json::from_value(old).unwrap();
+    assert_eq!((read.network_type, read.attached), (None, Attached::default()));
 }
 
 #[tokio::test]

@@ -4,15 +4,16 @@ use std::sync::{Arc, Mutex};
 
 use aws_sdk_rds::Client;
 use aws_sdk_rds::operation::modify_db_instance::ModifyDbInstanceInput;
+use aws_sdk_rds::operation::modify_db_instance::builders::ModifyDbInstanceInputBuilder;
 use aws_sdk_rds::operation::restore_db_instance_from_db_snapshot::RestoreDbInstanceFromDbSnapshotInput;
 use aws_sdk_rds::operation::restore_db_instance_to_point_in_time::RestoreDbInstanceToPointInTimeInput;
-use aws_sdk_rds::types::{CloudwatchLogsExportConfiguration, Tag};
+use aws_sdk_rds::types::{CloudwatchLogsExportConfiguration, DatabaseInsightsMode, Tag};
 use aws_smithy_mocks::mock;
 use aws_smithy_types::DateTime;
 use holdfast_core::blueprint::{Blueprint, Monitoring};
 use holdfast_core::ids::DatabaseId;
 use holdfast_core::operation::RecoveryPoint;
-use holdfast_core::ports::{NewDatabase, RestoreAnswer, Restores};
+use holdfast_core::ports::{LastSettings, NewDatabase, RestoreAnswer, Restores};
 use holdfast_core::request::PerformanceInsights;
 use holdfast_core::tags::Tags;
 use holdfast_core::{ErrorKind, Result};
@@ -43,6 +44,9 @@ fn everything() -> Blueprint {
             retention_days: Some(31),
         }),
         monitoring: Some(Monitoring { interval_seconds: 15, role_arn: "arn:r".into() }),
+        network_type: Some("DUAL".into()),
+        dedicated_log_volume: true,
+        database_insights_mode: Some("advanced".into()),
         tags: tags_of("o"),
         ..blueprint(&instance("prod-db"))
     }
@@ -69,6 +73,8 @@ fn nothing() -> Blueprint {
         performance_insights: None,
         auto_minor_version_upgrade: false,
         copy_tags_to_snapshot: false,
+        network_type: None,
+        engine_lifecycle_support: None,
         tags: Tags::new(),
         ..blueprint(&instance("prod-db"))
     }
@@ -83,8 +89,10 @@ fn of_log(time: Option<jiff::Timestamp>) -> RecoveryPoint {
 }
 
 fn new(from: RecoveryPoint, settings: Blueprint) -> NewDatabase {
+    // Whoever asks for everything asks for more storage, too.
+    let allocated_storage = settings.multi_az.then_some(500);
     // The class is the one that is tried, and not the blueprint's.
-    NewDatabase { id: id("prod-db-2"), from, class: "db.r6g.large".into(), settings }
+    NewDatabase { id: id("prod-db-2"), from, class: "db.r6g.large".into(), allocated_storage, settings }
 }
 
 const MADE: &str = "<DBInstance><DBInstanceIdentifier>prod-db-2</DBInstanceIdentifier>\
@@ -116,15 +124,15 @@ async fn from_log(time: Option<jiff::Timestamp>, settings: Blueprint) -> Restore
     asked.lock().unwrap().clone().unwrap()
 }
 
-/// What last settings ask for.
-async fn settled(settings: Blueprint) -> ModifyDbInstanceInput {
+/// What last settings ask for; nothing when RDS is not asked at all.
+async fn settled(settings: Blueprint, which: LastSettings) -> Option<ModifyDbInstanceInput> {
     let asked: Asked<ModifyDbInstanceInput> = Asked::default();
     let seen = asked.clone();
     let answer = mock!(Client::modify_db_instance)
         .match_requests(move |input| seen.lock().unwrap().replace(input.clone()).is_none())
         .then_http_response(|| xml("ModifyDBInstance", MADE));
-    rds(&[&answer]).settle(&home(), "prod-db-2", &settings).await.unwrap();
-    asked.lock().unwrap().clone().unwrap()
+    rds(&[&answer]).settle(&home(), "prod-db-2", &settings, which).await.unwrap();
+    asked.lock().unwrap().clone()
 }
 
 /// Everything that a restore takes, on either's builder.
@@ -151,6 +159,10 @@ macro_rules! everything_taken {
             .auto_minor_version_upgrade(true)
             .copy_tags_to_snapshot(true)
             .deletion_protection(true)
+            .network_type("DUAL")
+            .engine_lifecycle_support("open-source-rds-extended-support-disabled")
+            .dedicated_log_volume(true)
+            .allocated_storage(500)
             .tags(Tag::builder().key("holdfast:operation").value("o").build())
             .build()
             .unwrap()
@@ -210,21 +222,38 @@ async fn last_settings_are_those_that_a_restore_does_not_take() {
     let call =
         || ModifyDbInstanceInput::builder().db_instance_identifier("prod-db-2").apply_immediately(true);
     let logs = CloudwatchLogsExportConfiguration::builder().enable_log_types("postgresql").build();
-    let expected = call()
-        .preferred_maintenance_window("sun:05:00-sun:05:30")
-        .max_allocated_storage(100)
-        .enable_performance_insights(true)
-        .performance_insights_kms_key_id("arn:k")
-        .performance_insights_retention_period(31)
-        .monitoring_interval(15)
-        .monitoring_role_arn("arn:r")
-        .cloudwatch_logs_export_configuration(logs);
-    assert_eq!(settled(everything()).await, expected.build().unwrap());
-    assert_eq!(settled(nothing()).await, call().enable_performance_insights(false).build().unwrap());
+    let insights = |call: ModifyDbInstanceInputBuilder| {
+        call.enable_performance_insights(true)
+            .performance_insights_kms_key_id("arn:k")
+            .performance_insights_retention_period(31)
+            .database_insights_mode(DatabaseInsightsMode::Advanced)
+    };
+    let storage = |call: ModifyDbInstanceInputBuilder| call.max_allocated_storage(100);
+    let monitoring =
+        |call: ModifyDbInstanceInputBuilder| call.monitoring_interval(15).monitoring_role_arn("arn:r");
+    let exports =
+        |call: ModifyDbInstanceInputBuilder| call.cloudwatch_logs_export_configuration(logs.clone());
+    let window =
+        |call: ModifyDbInstanceInputBuilder| call.preferred_maintenance_window("sun:05:00-sun:05:30");
+    let all = window(exports(monitoring(storage(insights(call())))));
+    for (which, expected) in [
+        (LastSettings::All, all),
+        (LastSettings::Storage, storage(call())),
+        (LastSettings::Insights, insights(call())),
+        (LastSettings::Monitoring, monitoring(call())),
+        (LastSettings::Logs, exports(call())),
+        (LastSettings::MaintenanceWindow, window(call())),
+    ] {
+        assert_eq!(settled(everything(), which).await, Some(expected.build().unwrap()), "{which:?}");
+        // Of a blueprint that says nothing, only what may be on by itself is asked for.
+        let off = call().enable_performance_insights(false).build().unwrap();
+        let asks = which.include(LastSettings::Insights);
+        assert_eq!(settled(nothing(), which).await, asks.then_some(off), "{which:?}");
+    }
     // GIVEN an instance in the middle of another change, THEN it is tried again
     let busy = mock!(Client::modify_db_instance)
         .then_http_response(|| xml_error(400, "InvalidDBInstanceState", "m"));
-    let error = rds(&[&busy]).settle(&home(), "prod-db-2", &nothing()).await.unwrap_err();
+    let error = rds(&[&busy]).settle(&home(), "prod-db-2", &nothing(), LastSettings::All).await.unwrap_err();
     assert!(error.kind.retryable(), "{error:?}");
 }
 
@@ -245,6 +274,7 @@ async fn a_restore_that_was_not_started_says_why() {
         for (code, message, answer) in [
             ("DBInstanceAlreadyExists", "m", &taken),
             ("InsufficientDBInstanceCapacity", "m", &none),
+            ("ProvisionedIopsNotAvailableInAZFault", "m", &none),
             ("InvalidParameterCombination", CLASS, &none),
             ("InvalidParameterValue", "Invalid DB Instance class: db.r6g.large", &none),
             ("InvalidDBSnapshotState", "m", &busy),
@@ -269,10 +299,14 @@ async fn a_restore_that_was_not_started_says_why() {
             ("InvalidSubnet", ErrorKind::ReferenceUnresolved),
             ("InvalidVPCNetworkStateFault", ErrorKind::ReferenceUnresolved),
             ("DBSecurityGroupNotFound", ErrorKind::ReferenceUnresolved),
+            ("DBSubnetGroupDoesNotCoverEnoughAZs", ErrorKind::ReferenceUnresolved),
+            ("DomainNotFoundFault", ErrorKind::ReferenceUnresolved),
+            ("NetworkTypeNotSupported", ErrorKind::ReferenceUnresolved),
+            ("StorageTypeNotSupported", ErrorKind::ReferenceUnresolved),
             ("KMSKeyNotAccessibleFault", ErrorKind::KeyUnusable),
             ("AccessDenied", ErrorKind::AccessDenied),
-            ("InvalidParameterValue", ErrorKind::Internal),
-            ("InvalidParameterCombination", ErrorKind::Internal),
+            ("InvalidParameterValue", ErrorKind::ReferenceUnresolved),
+            ("InvalidParameterCombination", ErrorKind::ReferenceUnresolved),
         ] {
             let error = refused(from.clone(), code, "the port is too high").await.unwrap_err();
             assert_eq!(error.kind, kind, "{code}");

@@ -140,6 +140,12 @@ fn planned(text: &mut String, plan: &RestorePlan, made: bool) {
         let name = if nth == 0 { "Needs" } else { "" };
         row(text, name, &format!("{} {}: {seen}", reference.what, reference.name));
     }
+    // A swap gives it the database's own name in the end.
+    let id = plan.swap.as_ref().and_then(|_| plan.target_id.rsplit_once("-new-"));
+    let id = id.map_or(plan.target_id.as_str(), |(database, _)| database);
+    for (nth, sentence) in wanted.attached.by_hand(id).iter().enumerate() {
+        row(text, if nth == 0 { "By hand" } else { "" }, sentence);
+    }
     if let Some(why) = plan.unproven.as_ref().filter(|_| !made) {
         row(text, "Proof", &format!("none: {why}"));
     }
@@ -348,6 +354,22 @@ mod tests {
         let made = show(json!({"plan": plan}));
         assert!(made.contains("prod-db-new-0123456789 in us-east-1"), "{made}");
         assert!(made.contains("becomes prod-db-old-0123456789 and goes on"), "{made}");
+    }
+
+    #[test]
+    fn what_a_person_has_to_attach_again_is_said_with_the_command() {
+        let attached = json!({"readReplicas": ["prod-db-ro"], "masterUserSecret": "arn:secret"});
+        let plan = |target: &str, swap: serde_json::Value| {
+            let plan = json!({"targetId": target, "swap": swap, "wanted": {"attached": attached}});
+            show(json!({"plan": plan}))
+        };
+        let text = plan("prod-db", json!(null));
+        assert!(text.contains("  By hand     the master password, which RDS kept in arn:secret"), "{text}");
+        assert!(text.contains("make new ones of prod-db\n"), "{text}");
+        // What is swapped in has the database's name in the end.
+        let text = plan("prod-db-new-0123456789", json!({"after": "keep"}));
+        assert!(text.contains("make new ones of prod-db\n"), "{text}");
+        assert!(!show(json!({})).contains("By hand"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a restore ended with, beside what every operation does. Read as leniently as the rest of the summary.
 
+use holdfast_core::blueprint::Attached;
 use serde::Deserialize;
 
 /// What was about to be restored, decided before anything was made.
@@ -134,6 +135,8 @@ pub struct Wanted {
     pub instance_classes: Vec<String>,
     /// Whether it has a standby in another zone.
     pub multi_az: bool,
+    /// What the source had beside itself, which nobody attaches again but a person.
+    pub attached: Attached,
 }
 
 /// Something the instance refers to.

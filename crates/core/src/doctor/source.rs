@@ -92,7 +92,7 @@ fn drift(facts: &Facts, live: &Live, notes: &mut Notes) {
     let mut settings = kept.clone();
     // Whether it is public is never restored: it is only when a restore says so.
     settings.publicly_accessible = live.blueprint.publicly_accessible;
-    let wanted = Wanted { instance_classes: vec![kept.class.clone()], settings };
+    let wanted = Wanted { instance_classes: vec![kept.class.clone()], allocated_storage: None, settings };
     let found = live.blueprint.compared(&wanted);
     if found.is_empty() {
         return notes.good(at, subject, "as its newest proven backup knows it");

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::RestoreAnswer;
 use crate::blueprint::Blueprint;
@@ -29,8 +30,56 @@ pub struct NewDatabase {
     pub from: RecoveryPoint,
     /// Instance class.
     pub class: String,
+    /// GiB of storage, where it is to be more than the data's source had.
+    pub allocated_storage: Option<u32>,
     /// Everything else it is to be like; its class is not used.
     pub settings: Blueprint,
+}
+
+/// Which of the settings that a restore does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LastSettings {
+    /// All of them, in one call.
+    All,
+    /// How far storage grows by itself.
+    Storage,
+    /// Performance Insights and Database Insights.
+    Insights,
+    /// Enhanced Monitoring.
+    Monitoring,
+    /// Logs that go to CloudWatch.
+    Logs,
+    /// The maintenance window.
+    MaintenanceWindow,
+}
+
+impl LastSettings {
+    /// What comes next where RDS refused all of them at once: one refusal keeps no other from being made.
+    pub const ONE_BY_ONE: [LastSettings; 5] = [
+        LastSettings::Storage,
+        LastSettings::Insights,
+        LastSettings::Monitoring,
+        LastSettings::Logs,
+        LastSettings::MaintenanceWindow,
+    ];
+
+    /// Whether a call for these sets `which` too.
+    pub fn include(self, which: LastSettings) -> bool {
+        self == LastSettings::All || self == which
+    }
+
+    /// What a person calls them.
+    pub fn what(self) -> &'static str {
+        match self {
+            LastSettings::All => "last settings",
+            LastSettings::Storage => "storage that grows by itself",
+            LastSettings::Insights => "Performance Insights",
+            LastSettings::Monitoring => "Enhanced Monitoring",
+            LastSettings::Logs => "log exports",
+            LastSettings::MaintenanceWindow => "maintenance window",
+        }
+    }
 }
 
 /// Something that has to be there before an instance can be made that refers to it.
@@ -45,8 +94,15 @@ pub enum Referred {
         /// `postgres15`; `None` when the engine's rule is not known.
         family: Option<String>,
     },
-    /// An option group.
-    OptionGroup(String),
+    /// An option group, and what it has to be for.
+    OptionGroup {
+        /// Its name.
+        name: String,
+        /// `postgres`.
+        engine: String,
+        /// `15`; `None` when the engine's rule is not known.
+        major_version: Option<String>,
+    },
     /// An authority that signs the server's certificate.
     Certificate(String),
     /// A class that this version of the engine is offered with.
@@ -66,7 +122,7 @@ impl Referred {
         match self {
             Referred::SubnetGroup(_) => "subnet group",
             Referred::ParameterGroup { .. } => "parameter group",
-            Referred::OptionGroup(_) => "option group",
+            Referred::OptionGroup { .. } => "option group",
             Referred::Certificate(_) => "certificate authority",
             Referred::Class { .. } => "instance class",
         }
@@ -75,8 +131,8 @@ impl Referred {
     /// Its name.
     pub fn name(&self) -> &str {
         match self {
-            Referred::SubnetGroup(name) | Referred::OptionGroup(name) | Referred::Certificate(name) => name,
-            Referred::ParameterGroup { name, .. } => name,
+            Referred::SubnetGroup(name) | Referred::Certificate(name) => name,
+            Referred::ParameterGroup { name, .. } | Referred::OptionGroup { name, .. } => name,
             Referred::Class { class, .. } => class,
         }
     }
@@ -96,6 +152,12 @@ pub trait Restores: Send + Sync {
     async fn subnet_group_vpc(&self, region: &Region, name: &str) -> Result<Option<String>>;
     /// Starts a restore.
     async fn restore_database(&self, region: &Region, new: &NewDatabase) -> Result<RestoreAnswer>;
-    /// Sets, at once, what a restore does not take: Performance Insights, monitoring, windows, growing storage.
-    async fn settle(&self, region: &Region, id: &str, settings: &Blueprint) -> Result<()>;
+    /// Sets, at once, what a restore does not take.
+    async fn settle(
+        &self,
+        region: &Region,
+        id: &str,
+        settings: &Blueprint,
+        which: LastSettings,
+    ) -> Result<()>;
 }

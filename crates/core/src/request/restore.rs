@@ -82,6 +82,9 @@ pub struct RestoreOptions {
     /// `gp3`, `io2`, ...
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_type: Option<String>,
+    /// GiB of storage, where it is to be more than it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allocated_storage: Option<u32>,
     /// Provisioned IOPS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iops: Option<u32>,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use holdfast_core::blueprint::Blueprint;
 use holdfast_core::ids::{DatabaseId, Region};
 use holdfast_core::operation::RecoveryPoint;
-use holdfast_core::ports::{NewDatabase, Referred, RestoreAnswer, RestoreWindow, Restores};
+use holdfast_core::ports::{LastSettings, NewDatabase, Referred, RestoreAnswer, RestoreWindow, Restores};
 use holdfast_core::rds::{Instance, SnapshotStatus};
 use holdfast_core::{Error, ErrorKind, Result};
 
@@ -152,6 +152,7 @@ impl Restores for FakeRds {
             max_allocated_gib: None,
             security_groups: instance.security_groups.clone(),
             publicly_accessible: instance.publicly_accessible,
+            allocated_gib: new.allocated_storage.unwrap_or(settings.allocated_gib),
             ..settings.clone()
         };
         let unseen = state.behaviour.unseen;
@@ -161,18 +162,36 @@ impl Restores for FakeRds {
         struck.answer(RestoreAnswer::Started(Box::new(instance)))
     }
 
-    async fn settle(&self, region: &Region, id: &str, settings: &Blueprint) -> Result<()> {
+    async fn settle(
+        &self,
+        region: &Region,
+        id: &str,
+        settings: &Blueprint,
+        which: LastSettings,
+    ) -> Result<()> {
         let struck = self.troubles.strike(Call::Settle, id)?;
         let mut state = locked(&self.state);
         state.restored.settled += 1;
+        if let Some(refused) = state.behaviour.refuses_to_settle
+            && which.include(refused)
+        {
+            let why = format!("{} cannot be had", refused.what());
+            return Err(Error::new(ErrorKind::Internal, why));
+        }
         let made = state
             .restored
             .blueprints
             .get_mut(&place(region, id))
             .ok_or_else(|| Error::new(ErrorKind::Internal, format!("no instance {id}")))?;
-        made.performance_insights.clone_from(&settings.performance_insights);
-        made.monitoring.clone_from(&settings.monitoring);
-        made.max_allocated_gib = settings.max_allocated_gib;
+        if which.include(LastSettings::Insights) {
+            made.performance_insights.clone_from(&settings.performance_insights);
+        }
+        if which.include(LastSettings::Monitoring) {
+            made.monitoring.clone_from(&settings.monitoring);
+        }
+        if which.include(LastSettings::Storage) {
+            made.max_allocated_gib = settings.max_allocated_gib;
+        }
         let looks = state.behaviour.settings_pend;
         state.restored.pending.insert(place(region, id), looks);
         struck.answer(())

@@ -66,7 +66,7 @@ async fn a_token_is_made_for_the_endpoint_that_rds_says() {
     let endpoint = Endpoint { host: "prod-db.y.us-east-1.rds.amazonaws.com".into(), port: 6543 };
     source.endpoint = Some(endpoint.clone());
     world.rds.lay_instance(&home(), source);
-    let token = FakeLogins::token(&endpoint, "holdfast_reader");
+    let token = FakeLogins::token(&home(), &endpoint, "holdfast_reader");
     world.source.admit("holdfast_reader", &token);
     // WHEN the source is read, THEN it lets the token in, and the token is kept nowhere
     assert_eq!(world.before().await["status"], "TAKEN");

@@ -237,3 +237,28 @@ async fn the_options_and_the_operations_own_tags_are_what_is_wanted() {
     }
     assert_eq!(settings.tags, expected);
 }
+
+#[tokio::test]
+async fn storage_is_as_large_as_the_recovery_point_or_larger() {
+    // GIVEN a source that has grown since the snapshot was taken, whose IOPS are those of a large volume
+    let world = World::empty();
+    let backup = world.backup("run-1", 0, |snapshot| snapshot.size_gib = 200);
+    world.keep_blueprint(&backup, |kept| {
+        kept.blueprint.allocated_gib = 500;
+        kept.blueprint.iops = Some(12_000);
+    });
+    // THEN the volume of 200 GiB is asked for no IOPS, which RDS would refuse it
+    let plan = world.plan(json!({})).await.unwrap();
+    assert_eq!((plan.wanted.settings.allocated_gib, plan.wanted.settings.iops), (200, None));
+    assert_eq!(plan.wanted.allocated_storage, None);
+    // GIVEN more storage that is asked for, THEN it is, and with it the IOPS
+    let plan = world.plan(json!({"options": {"allocatedStorage": 600}})).await.unwrap();
+    assert_eq!((plan.wanted.allocated_storage, plan.wanted.settings.iops), (Some(600), Some(12_000)));
+    world.restore(&plan).await.unwrap();
+    assert_eq!(world.rds.databases_asked()[0].allocated_storage, Some(600));
+    // GIVEN less, THEN it is refused before anything is made
+    let world = World::lost();
+    let error = world.plan(json!({"options": {"allocatedStorage": 19}})).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InvalidInput);
+    assert!(error.message.contains("options.allocatedStorage: 19 GiB are less than the 20 GiB"), "{error}");
+}

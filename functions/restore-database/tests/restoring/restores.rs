@@ -143,25 +143,38 @@ async fn what_is_not_its_own_is_never_touched() {
 #[tokio::test]
 async fn an_instance_that_ends_badly_is_named_and_stays() {
     let ends = [
-        "incompatible-restore",
-        "restore-error",
-        "insufficient-capacity",
-        "failed",
-        "incompatible-network",
-        "incompatible-parameters",
-        "inaccessible-encryption-credentials",
-        "storage-full",
-        "stopped",
+        ("incompatible-restore", ErrorKind::RestoreFailed),
+        ("restore-error", ErrorKind::RestoreFailed),
+        ("insufficient-capacity", ErrorKind::NoCapacity),
+        ("failed", ErrorKind::RestoreFailed),
+        ("incompatible-network", ErrorKind::RestoreFailed),
+        ("incompatible-parameters", ErrorKind::RestoreFailed),
+        ("inaccessible-encryption-credentials", ErrorKind::KeyUnusable),
+        ("inaccessible-encryption-credentials-recoverable", ErrorKind::KeyUnusable),
+        ("storage-full", ErrorKind::RestoreFailed),
+        ("stopped", ErrorKind::RestoreFailed),
     ];
-    for end in ends {
+    for (end, kind) in ends {
         // GIVEN a restore that ends like this, with another class that could be tried
         let (world, plan) = two_classes().await;
         world.rds.set(|rds| rds.restores_end_as = end);
         // WHEN it is restored, THEN that is said, and what there is stays, as the only one
         let error = world.restore(&plan).await.unwrap_err();
-        assert_eq!(error.kind, ErrorKind::RestoreFailed, "{end}");
+        assert_eq!(error.kind, kind, "{end}");
         assert!(error.message.contains(&format!("ended as {end}; it is left as it is")), "{error}");
         assert_eq!(world.target().unwrap().status, end);
         assert_eq!((world.rds.databases_asked().len(), world.rds.settled()), (1, 0));
     }
+}
+
+#[tokio::test]
+async fn what_loads_its_blocks_is_there() {
+    // GIVEN an RDS that goes on loading from S3 for longer than anybody waits
+    let world = World::lost();
+    let plan = world.plan(json!({})).await.unwrap();
+    world.rds.set(|rds| rds.restores_end_as = "storage-initialization");
+    // THEN the database is back: it can be used
+    let restore = world.restore(&plan).await.unwrap();
+    assert_eq!(restore.differences, [""; 0]);
+    assert_eq!(world.target().unwrap().status, "storage-initialization");
 }

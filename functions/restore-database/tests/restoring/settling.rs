@@ -2,6 +2,7 @@
 
 use holdfast_core::blueprint::Blueprint;
 use holdfast_core::operation::RestorePlan;
+use holdfast_core::ports::LastSettings;
 use holdfast_fakes::sample::{at, home};
 use holdfast_fakes::{Call, Trouble};
 use serde_json::{Value, json};
@@ -148,4 +149,51 @@ async fn a_lost_answer_or_a_lost_carry_makes_no_time_shorter() {
     assert_eq!(restore.timings.requested_at, at(10));
     assert_eq!(restore.timings.available_seconds, 10.0 * f64::from(poll) - 10.0);
     assert_eq!(restore.timings.settled_seconds, 10.0 * f64::from(poll + 1) - 10.0);
+}
+
+#[tokio::test]
+async fn a_last_setting_that_cannot_be_had_costs_itself_alone() {
+    for (refused, said) in [
+        (LastSettings::Storage, "storage that grows by itself: RDS refused it: "),
+        (LastSettings::Insights, "Performance Insights: RDS refused it: "),
+        (LastSettings::MaintenanceWindow, "maintenance window: RDS refused it: "),
+    ] {
+        // GIVEN an RDS that refuses one of the settings, and so the call for all of them
+        let world = World::lost();
+        world.rds.set(|rds| rds.refuses_to_settle = Some(refused));
+        let plan = world.plan(json!({})).await.unwrap();
+        // WHEN the database is brought back, THEN it is back, and what was refused is said, by its name and RDS's words
+        let restore = world.restore(&plan).await.unwrap();
+        let sentences: Vec<_> =
+            restore.differences.iter().filter(|difference| difference.starts_with(said)).collect();
+        assert_eq!(sentences.len(), 1, "{:?}", restore.differences);
+        assert!(sentences[0].ends_with("cannot be had"), "{sentences:?}");
+        // AND the others are as they were asked for
+        let is: Blueprint = world.rds.blueprint_now(&home(), "prod-db").unwrap();
+        let wanted = &plan.wanted.settings;
+        let made = |which, as_wanted: bool| assert_eq!(as_wanted, which != refused, "{refused:?} {which:?}");
+        made(LastSettings::Storage, is.max_allocated_gib == wanted.max_allocated_gib);
+        made(LastSettings::Insights, is.performance_insights == wanted.performance_insights);
+        // All at once, and then each.
+        assert_eq!(world.rds.settled(), 6);
+    }
+}
+
+#[tokio::test]
+async fn what_was_refused_is_known_again_when_what_was_carried_is_lost() {
+    let world = World::lost();
+    world.rds.set(|rds| rds.refuses_to_settle = Some(LastSettings::Storage));
+    let plan = world.plan(json!({})).await.unwrap();
+    let mut carry = json!({});
+    for poll in 1..=100 {
+        let answer = world.ask(&plan, poll, &carry).await.unwrap();
+        if answer["status"] == "FINAL" {
+            let differences = restored(&answer).differences;
+            assert!(differences.iter().any(|said| said.contains("RDS refused it")), "{differences:?}");
+            return;
+        }
+        // A crash in the middle of the settings.
+        carry = if poll == 8 { Value::Null } else { answer["carry"].clone() };
+    }
+    panic!("it never was");
 }

@@ -1,7 +1,7 @@
 //! The way there.
 
 use holdfast_core::ErrorKind;
-use holdfast_core::ports::Restores as _;
+use holdfast_core::ports::{LastSettings, Restores as _};
 use holdfast_fakes::sample::{blueprint, home, instance};
 use serde_json::{Value, json};
 
@@ -135,7 +135,7 @@ async fn an_instance_that_is_about_to_change_is_not_renamed() {
     world.rds.set(|rds| rds.settings_pend = 2);
     let old = blueprint(&instance("prod-db"));
     world.rds.lay_blueprint(&home(), old.clone());
-    world.rds.settle(&home(), "prod-db", &old).await.unwrap();
+    world.rds.settle(&home(), "prod-db", &old, LastSettings::All).await.unwrap();
     for _ in 0..2 {
         assert_eq!(world.poll("swap").await.unwrap(), None);
         assert!(world.rds.renames().is_empty());

@@ -1,7 +1,7 @@
 //! What is looked at before anything is made.
 
 use holdfast_core::ErrorKind;
-use holdfast_core::ports::{FoundRecord, Restores as _};
+use holdfast_core::ports::{FoundRecord, LastSettings, Restores as _};
 use holdfast_fakes::sample::{blueprint, home, instance};
 use serde_json::json;
 
@@ -34,7 +34,7 @@ async fn an_old_one_that_rds_would_not_rename_is_told_before_anything_is_made() 
     world.rds.set(|rds| rds.settings_pend = 1);
     let old = blueprint(&instance("prod-db"));
     world.rds.lay_blueprint(&home(), old.clone());
-    world.rds.settle(&home(), "prod-db", &old).await.unwrap();
+    world.rds.settle(&home(), "prod-db", &old, LastSettings::All).await.unwrap();
     let error = world.plan().await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::SourceUnusable);
     assert!(error.message.contains("with a change pending"), "{error}");

@@ -1,6 +1,7 @@
 //! Who logs in, and what is said when nobody can.
 
 use holdfast_core::ErrorKind;
+use holdfast_core::ids::Region;
 use holdfast_core::operation::ValidationResult;
 use holdfast_core::request::Login;
 use holdfast_core::validation::{CheckResult, Verdict};
@@ -40,9 +41,12 @@ async fn a_password_alone_is_the_master_users_and_a_token_is_made_for_the_new_en
     world.logins.keep(SECRET, "a plain passw0rd");
     world.server.set(|server| drop(server.admitted.insert("postgres".into(), "a plain passw0rd".into())));
     assert_eq!(world.verdict().await.verdict, Verdict::Valid);
-    // GIVEN a user that IAM vouches for
-    let world = World { login: Some(Login::IamUser("auditor".into())), ..World::restored() };
-    let token = FakeLogins::token(&World::endpoint(), "auditor");
+    // GIVEN a user that IAM vouches for, and a database that was brought back in another Region
+    let west = Region::parse("us-west-2").unwrap();
+    let login = Some(Login::IamUser("auditor".into()));
+    let world = World { login, region: west.clone(), ..World::restored() };
+    // THEN the token is one of that Region
+    let token = FakeLogins::token(&west, &World::endpoint(), "auditor");
     world.server.set(|server| drop(server.admitted.insert("auditor".into(), token.clone())));
     assert_eq!(world.verdict().await.verdict, Verdict::Valid);
     assert!(!world.documents.everything().contains(&token));

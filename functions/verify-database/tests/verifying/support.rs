@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdfast_core::Result;
-use holdfast_core::ids::{DatabaseId, OperationId, RunId};
+use holdfast_core::ids::{DatabaseId, OperationId, Region, RunId};
 use holdfast_core::operation::{RecoveryPoint, RestorePlan, RestoreResult, RestoreTimings, ValidationResult};
 use holdfast_core::rds::Endpoint;
 use holdfast_core::request::{Login, RestoreOptions, RestoreRequest};
@@ -47,6 +47,8 @@ pub struct World {
     pub server: FakeServer,
     pub point: RecoveryPoint,
     pub login: Option<Login>,
+    /// Where it was brought back.
+    pub region: Region,
     /// The part `validation` of the input.
     pub validation: Value,
 }
@@ -60,6 +62,7 @@ impl World {
             server: FakeServer::whole(),
             point: snapshot(Some(Verdict::Valid)),
             login: Some(Login::SecretArn(SECRET.into())),
+            region: home(),
             validation: json!({}),
         };
         world.documents.lay(&backup().manifest_key(), json!(manifest(100)));
@@ -101,7 +104,7 @@ impl World {
     /// What was planned.
     pub fn plan(&self) -> RestorePlan {
         RestorePlan {
-            region: home(),
+            region: self.region.clone(),
             recovery_point: self.point.clone(),
             newer: None,
             further: None,

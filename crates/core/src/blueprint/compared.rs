@@ -68,7 +68,8 @@ impl Blueprint {
         found
     }
 
-    /// What is not as it was wanted of what RDS chooses where nobody says it.
+    /// What is not as it was wanted of what RDS chooses where nobody says it. Not the port: the endpoint says it, and on one machine
+    /// no two instances have the same.
     fn named(&self, wanted: &Wanted) -> Vec<Difference> {
         let asked = &wanted.settings;
         let (insights, asked_insights) = (&self.performance_insights, &asked.performance_insights);
@@ -80,7 +81,6 @@ impl Blueprint {
         let both_watched = insights.is_some() && asked_insights.is_some();
         let both_monitored = self.monitoring.is_some() && asked.monitoring.is_some();
         let found = [
-            other("port", self.port, asked.port),
             other("IOPS", self.iops, asked.iops),
             other("storage throughput", self.storage_throughput, asked.storage_throughput),
             other("GiB that storage may grow to", self.max_allocated_gib, asked.max_allocated_gib),

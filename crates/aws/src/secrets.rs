@@ -77,6 +77,9 @@ impl Logins for SourceLogins {
 /// The stage of the version that everybody reads.
 const CURRENT: &str = "AWSCURRENT";
 
+/// The stage that Secrets Manager leaves with the version that was current before.
+const PREVIOUS: &str = "AWSPREVIOUS";
+
 #[async_trait]
 impl Secrets for SourceLogins {
     async fn current(&self, arn: &str) -> Result<Option<SecretVersion>> {
@@ -94,6 +97,15 @@ impl Secrets for SourceLogins {
             }
             Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(None),
             Err(error) => Err(classify(&format!("GetSecretValue {arn}"), &error)),
+        }
+    }
+
+    async fn previous(&self, arn: &str) -> Result<Option<String>> {
+        match self.client.get_secret_value().secret_id(arn).version_stage(PREVIOUS).send().await {
+            Ok(answer) => Ok(answer.version_id),
+            // As for a secret that is not there (Secrets Manager API Reference, `GetSecretValue`).
+            Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(None),
+            Err(error) => Err(classify(&format!("GetSecretValue {PREVIOUS} of {arn}"), &error)),
         }
     }
 

@@ -34,6 +34,10 @@ pub struct Instance {
     pub encrypted: bool,
     /// Whether a change (password, retention, identifier) is still to be applied.
     pub change_pending: bool,
+    /// Everything that is pending, by the members of `PendingModifiedValues`: the next change that is made at once makes
+    /// all of it.
+    #[serde(default)]
+    pub pending: Vec<String>,
     /// Days of automated backups.
     pub backup_retention_days: i32,
     /// Whether it has a public address.
@@ -255,6 +259,7 @@ pub(crate) mod tests {
             master_username: "app".into(),
             encrypted: true,
             change_pending: false,
+            pending: vec![],
             backup_retention_days: 1,
             publicly_accessible: false,
             parameter_groups: vec![],

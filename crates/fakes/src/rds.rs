@@ -237,7 +237,7 @@ impl State {
                     made.thing.endpoint = Some(Endpoint { host, port: 5432 });
                 }
             }
-            "renaming" => {
+            "renaming" | "starting" => {
                 made.looks += 1;
                 if made.looks >= looks {
                     made.looks = 0;

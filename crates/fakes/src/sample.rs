@@ -83,6 +83,7 @@ pub fn instance(id: &str) -> Instance {
         master_username: "postgres".into(),
         encrypted: true,
         change_pending: false,
+        pending: vec![],
         backup_retention_days: 7,
         publicly_accessible: false,
         parameter_groups: vec!["default.postgres15".into()],

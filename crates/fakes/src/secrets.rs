@@ -16,6 +16,14 @@ use crate::trouble::{Call, Troubles};
 struct Versions {
     all: Vec<(String, String)>,
     current: usize,
+    previous: Option<usize>,
+}
+
+impl Versions {
+    fn make_current(&mut self, version: usize) {
+        self.previous = Some(self.current);
+        self.current = version;
+    }
 }
 
 /// Secrets by ARN.
@@ -29,8 +37,17 @@ pub struct FakeSecrets {
 impl FakeSecrets {
     /// Keeps `text` as a secret, its first version `v1`.
     pub fn keep(&self, arn: &str, text: &str) {
-        let versions = Versions { all: vec![("v1".to_owned(), text.to_owned())], current: 0 };
+        let versions = Versions { all: vec![("v1".to_owned(), text.to_owned())], current: 0, previous: None };
         locked(&self.secrets).insert(arn.to_owned(), versions);
+    }
+
+    /// Makes `text` the current version, as a rotation does.
+    pub fn rotate(&self, arn: &str, text: &str) {
+        if let Some(versions) = locked(&self.secrets).get_mut(arn) {
+            let made = versions.all.len();
+            versions.all.push((format!("v{}", made + 1), text.to_owned()));
+            versions.make_current(made);
+        }
     }
 
     /// What everybody reads now.
@@ -55,13 +72,21 @@ impl Secrets for FakeSecrets {
         struck.answer(current.map(|(id, text)| SecretVersion { id, text: SecretString::from(text) }))
     }
 
+    async fn previous(&self, arn: &str) -> Result<Option<String>> {
+        let struck = self.troubles.strike(Call::PreviousSecret, arn)?;
+        let secrets = locked(&self.secrets);
+        let versions = secrets.get(arn);
+        let previous = versions.and_then(|versions| versions.all.get(versions.previous?));
+        struck.answer(previous.map(|(id, _)| id.clone()))
+    }
+
     async fn put(&self, arn: &str, token: &str, text: &SecretString) -> Result<()> {
         let struck = self.troubles.strike(Call::PutSecret, arn)?;
         let mut secrets = locked(&self.secrets);
         let versions = secrets.entry(arn.to_owned()).or_default();
         if !versions.all.iter().any(|(id, _)| id == token) {
             versions.all.push((token.to_owned(), text.expose_secret().to_owned()));
-            versions.current = versions.all.len() - 1;
+            versions.make_current(versions.all.len() - 1);
         }
         struck.answer(())
     }
@@ -76,7 +101,7 @@ impl Secrets for FakeSecrets {
         if before != versions.current || before == wanted {
             return Err(refused());
         }
-        versions.current = wanted;
+        versions.make_current(wanted);
         struck.answer(())
     }
 }

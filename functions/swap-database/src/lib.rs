@@ -3,7 +3,8 @@
 //! Three names take part: the database's own, the one that the old instance gets, and the one beside it under which the
 //! new one was restored. Who has which is looked up each time, the old one by its resource id, the new one by its tag, and
 //! from that alone follows the next step, forwards ([`places`]) or backwards. So a crash between two renames is no
-//! special case. What DNS record and secret said before is in the plan, made before anything was.
+//! special case. Backwards the new one keeps the name, and answers, until the old one can take it. DNS record and secret go
+//! back only where they say what the swap made them say ([`pointers`]).
 //!
 //! Nothing is deleted here, and nothing that is neither the old instance nor the new one is renamed.
 
@@ -72,9 +73,15 @@ pub struct Step {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Carry {
-    /// When the database's name was taken from the old instance.
+    /// When the old instance was first asked to give its name away: from then on it may be that nobody answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cut_at: Option<Timestamp>,
+    pub asked_at: Option<Timestamp>,
+    /// The first look at which it did not have the name any more: until then it was written to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_at: Option<Timestamp>,
+    /// Where the new one listened under the database's name: what a swap sets the record to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// Looks in a row at which an instance was to be seen nowhere.
     #[serde(default)]
     pub unseen: u32,
@@ -107,8 +114,8 @@ pub struct Ports<'a, R, N, S> {
     pub dns: &'a N,
     /// Secrets Manager.
     pub secrets: &'a S,
-    /// Now.
-    pub now: Timestamp,
+    /// What time it is: a look takes its time.
+    pub clock: &'a (dyn Fn() -> Timestamp + Sync),
 }
 
 /// Does the next thing.

@@ -22,7 +22,7 @@ fn wire(aws: &Aws) -> Result<Wired> {
 async fn main() -> std::result::Result<(), lambda_runtime::Error> {
     holdfast_lambda::serve("swap-database", wire, async |wired: &Wired, input| {
         let ports =
-            Ports { rds: &wired.rds, dns: &wired.dns, secrets: &wired.secrets, now: Timestamp::now() };
+            Ports { rds: &wired.rds, dns: &wired.dns, secrets: &wired.secrets, clock: &Timestamp::now };
         handle(&ports, input).await
     })
     .await

@@ -9,6 +9,9 @@ const UNSEEN: u32 = 12;
 /// Looks in a row after which a way back is at its end: a rename that was asked for shows late.
 const STEADY: u32 = 2;
 
+/// The status of an instance that a start makes usable.
+const STOPPED: &str = "stopped";
+
 /// Who has a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
@@ -71,6 +74,8 @@ pub enum Next {
         /// The new one.
         to: String,
     },
+    /// One instance is stopped, and only what runs can be renamed.
+    Start(String),
     /// Something is under way, for this reason.
     Wait(String),
     /// Everything is where it has to be, as far as one look tells.
@@ -138,23 +143,76 @@ impl Places {
     pub fn backwards(&self) -> Result<Next> {
         let Names { own, aside, beside } = &self.names;
         match (&self.own, &self.aside) {
-            (Some(new), _) if new.who == Who::New => match new.life {
-                Life::Coming => Ok(Next::Wait(format!("{own} is {}", new.status))),
-                // Whatever became of it: it has to go out of the way.
-                _ => Ok(rename(own, beside)),
-            },
+            (Some(new), _) if new.who == Who::New => {
+                // It answers: it gives the name away when the one whose name it is can have it, not before.
+                if let Some(wait) = self.old_takes_it()? {
+                    return Ok(wait);
+                }
+                match new.life {
+                    Life::Coming => Ok(Next::Wait(format!("{own} is {}", new.status))),
+                    // Whatever became of it: it has to go out of the way.
+                    Life::Up | Life::NotRestorable | Life::NoCapacity | Life::Unusable => {
+                        Ok(rename(own, beside))
+                    }
+                }
+            }
             (Some(old), _) if old.who == Who::Old => match old.life {
                 Life::Coming => Ok(Next::Wait(format!("{own} is {}", old.status))),
-                _ => Ok(self.steadily()),
+                Life::Up | Life::NotRestorable | Life::NoCapacity | Life::Unusable => Ok(self.steadily()),
             },
             (Some(_), _) => Err(self.not_undone(&format!("somebody else has the name {own}"))),
-            (None, Some(old)) if old.who == Who::Old => match old.life {
-                Life::Coming => Ok(Next::Wait(format!("{aside} is {}", old.status))),
-                _ => Ok(rename(aside, own)),
+            (None, Some(old)) if old.who == Who::Old => match self.old_takes_it() {
+                Ok(wait) => Ok(wait.unwrap_or_else(|| rename(aside, own))),
+                Err(error) => self.rather_the_new_one(error),
             },
             (None, _) if !self.had_old && is(self.beside.as_ref(), Who::New) => Ok(self.steadily()),
-            (None, _) if self.unseen >= UNSEEN => Err(self.not_undone("it is nowhere to be seen")),
+            (None, _) if self.unseen >= UNSEEN => {
+                self.rather_the_new_one(self.not_undone("it is nowhere to be seen"))
+            }
             (None, _) => Ok(Next::Wait(format!("nobody has the name {own} yet"))),
+        }
+    }
+
+    /// Whether the old instance has the database's name.
+    pub fn is_old_in_place(&self) -> bool {
+        is(self.own.as_ref(), Who::Old)
+    }
+
+    /// Whether the new instance has the database's name.
+    pub fn is_new_in_place(&self) -> bool {
+        is(self.own.as_ref(), Who::New)
+    }
+
+    /// `None` when the old instance can be given its name now, or there was none; else what comes first.
+    fn old_takes_it(&self) -> Result<Option<Next>> {
+        let aside = &self.names.aside;
+        match &self.aside {
+            _ if !self.had_old => Ok(None),
+            None if self.unseen >= UNSEEN => Err(self.not_undone("it is nowhere to be seen")),
+            None => Ok(Some(Next::Wait(format!("what was {} is nowhere to be seen", self.names.own)))),
+            Some(old) if old.who == Who::Old => match old.life {
+                Life::Up => Ok(None),
+                Life::Coming => Ok(Some(Next::Wait(format!("{aside} is {}", old.status)))),
+                Life::Unusable if old.status == STOPPED => Ok(Some(Next::Start(aside.clone()))),
+                Life::NotRestorable | Life::NoCapacity | Life::Unusable => {
+                    Err(self.not_undone(&format!("it is {}", old.status)))
+                }
+            },
+            Some(_) => Err(self.not_undone(&format!("somebody else has the name {aside}"))),
+        }
+    }
+
+    /// The old one cannot have its name, and nobody has it: the restored one rather than nobody. Then `error` is what
+    /// the next look ends with.
+    fn rather_the_new_one(&self, error: Error) -> Result<Next> {
+        let Names { own, beside, .. } = &self.names;
+        match &self.beside {
+            Some(new) if new.who == Who::New => match new.life {
+                Life::Up => Ok(rename(beside, own)),
+                Life::Coming => Ok(Next::Wait(format!("{beside} is {}", new.status))),
+                Life::NotRestorable | Life::NoCapacity | Life::Unusable => Err(error),
+            },
+            Some(_) | None => Err(error),
         }
     }
 
@@ -168,8 +226,9 @@ impl Places {
 
     fn not_undone(&self, why: &str) -> Error {
         let Names { own, aside, .. } = &self.names;
+        let instead = if self.is_new_in_place() { "; what was restored keeps the name" } else { "" };
         let message = format!(
-            "what was {own} before the swap does not get its name back: {why}; look for it as {aside}"
+            "what was {own} before the swap does not get its name back: {why}; look for it as {aside}{instead}"
         );
         Error::new(ErrorKind::SwapNotUndone, message)
     }

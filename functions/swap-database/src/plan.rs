@@ -8,6 +8,7 @@ use holdfast_core::rds::Life;
 use holdfast_core::request::{RestoreRequest, aside};
 use holdfast_core::{Error, ErrorKind, Result};
 
+use crate::exchange::pending;
 use crate::{Output, Ports, pointers};
 
 /// Looks at the old instance, the record and the secret.
@@ -44,6 +45,9 @@ async fn old(
 ) -> Result<Option<OldInstance>> {
     let (id, region) = (request.database_id.as_str(), &request.region);
     let Some(instance) = rds.instance(region, id).await? else { return Ok(None) };
+    if let (Life::Up, Some(why)) = (instance.life(), pending(&instance)) {
+        return Err(Error::new(ErrorKind::SourceUnusable, format!("swap: {why}")));
+    }
     if instance.life() != Life::Up || instance.change_pending {
         return Err(Error::new(
             ErrorKind::SourceUnusable,

@@ -42,6 +42,23 @@ pub(crate) async fn secret_before(secrets: &impl Secrets, arn: &str) -> Result<S
     Ok(SecretBefore { arn: arn.to_owned(), version_id: current.id })
 }
 
+/// Whether both can be pointed as was planned: looked at before anything changes for anybody. `host` is where the
+/// database's name leads.
+pub(crate) async fn still_as_planned(
+    dns: &impl Dns,
+    secrets: &impl Secrets,
+    plan: &SwapPlan,
+    host: Option<&str>,
+) -> Result<()> {
+    if let Some(record) = &plan.record {
+        pointable(dns, record, host).await?;
+    }
+    if let Some(before) = &plan.secret {
+        secret_now(secrets, &before.arn).await?;
+    }
+    Ok(())
+}
+
 /// Points both at `endpoint`; answers what was pointed.
 pub(crate) async fn forwards(
     dns: &impl Dns,
@@ -52,14 +69,14 @@ pub(crate) async fn forwards(
 ) -> Result<Vec<String>> {
     let mut repointed = Vec::new();
     if let Some(record) = &plan.record {
-        point(dns, record, &endpoint.host).await?;
+        if let Some(ttl) = pointable(dns, record, Some(&endpoint.host)).await? {
+            dns.point(&record.hosted_zone_id, &record.name, ttl, &endpoint.host).await?;
+        }
         repointed.push(format!("record {} at {}", record.name, endpoint.host));
     }
     if let Some(before) = &plan.secret {
-        let current = secrets.current(&before.arn).await?;
-        let current =
-            current.ok_or_else(|| unresolved(format!("there is no secret {} any more", before.arn)))?;
-        let said = fields(&before.arn, &current.text)?;
+        // What it says now: it may have been rotated since the plan.
+        let said = secret_now(secrets, &before.arn).await?;
         let mut now = said.clone();
         now.insert("host".to_owned(), json!(endpoint.host));
         now.insert("port".to_owned(), json!(endpoint.port));
@@ -72,29 +89,82 @@ pub(crate) async fn forwards(
     Ok(repointed)
 }
 
-/// Points both back at what they pointed at before.
-pub(crate) async fn backwards(dns: &impl Dns, secrets: &impl Secrets, plan: &SwapPlan) -> Result<()> {
-    if let Some(record) = &plan.record {
-        point(dns, record, &record.value).await?;
-    }
-    if let Some(before) = &plan.secret
-        && let Some(current) = secrets.current(&before.arn).await?
-        && current.id != before.version_id
-    {
-        secrets.make_current(&before.arn, &before.version_id, &current.id).await?;
-    }
-    Ok(())
+/// A pointer that could not be set back.
+pub(crate) struct Left {
+    /// Which, and what it is to say.
+    pub what: String,
+    /// Why not.
+    pub error: Error,
 }
 
-/// Points the record, unless it points there already: then there is nothing that somebody else's resolver had to forget.
-async fn point(dns: &impl Dns, record: &RecordBefore, host: &str) -> Result<()> {
-    let RecordBefore { hosted_zone_id, name, ttl, .. } = record;
-    if let FoundRecord::Cname { value, .. } = dns.record(hosted_zone_id, name).await?
-        && value == host
+/// Sets both back, as far as they say what the swap made them say: what somebody changed since is not the swap's to
+/// change. `host` is where the database's name leads, where that is known. Answers what could not be set back.
+pub(crate) async fn backwards(
+    dns: &impl Dns,
+    secrets: &impl Secrets,
+    operation: &OperationId,
+    plan: &SwapPlan,
+    host: Option<&str>,
+) -> Vec<Left> {
+    let mut left = Vec::new();
+    if let Some(record) = &plan.record
+        && let Err(error) = record_back(dns, record, host).await
     {
+        left.push(Left { what: format!("record {}, to {}", record.name, record.value), error });
+    }
+    if let Some(before) = &plan.secret
+        && let Err(error) = secret_back(secrets, operation, &before.arn).await
+    {
+        left.push(Left { what: format!("secret {}, to its version before", before.arn), error });
+    }
+    left
+}
+
+async fn record_back(dns: &impl Dns, record: &RecordBefore, host: Option<&str>) -> Result<()> {
+    let RecordBefore { hosted_zone_id, name, value: before, .. } = record;
+    // Anything but a CNAME the swap has not made.
+    let FoundRecord::Cname { ttl, value } = dns.record(hosted_zone_id, name).await? else { return Ok(()) };
+    match host {
+        _ if value == *before => Ok(()),
+        Some(host) if host == value => dns.point(hosted_zone_id, name, ttl, before).await,
+        Some(_) => Ok(()),
+        None => Err(unresolved(format!("it says {value}; whether the swap made it say so is not known"))),
+    }
+}
+
+async fn secret_back(secrets: &impl Secrets, operation: &OperationId, arn: &str) -> Result<()> {
+    let Some(current) = secrets.current(arn).await? else { return Ok(()) };
+    if current.id != token(operation, arn) {
         return Ok(());
     }
-    dns.point(hosted_zone_id, name, *ttl, host).await
+    // The one that the swap's was built on, not the plan's: it may have been rotated in between.
+    let Some(before) = secrets.previous(arn).await? else {
+        return Err(unresolved("it has no version AWSPREVIOUS".to_owned()));
+    };
+    secrets.make_current(arn, &before, &current.id).await
+}
+
+/// The seconds for which clients keep the record now, when it says what it said when the swap was planned, which is what
+/// an undo sets it back to; `None` when it says `host` already: then there is nothing that somebody's resolver had to
+/// forget.
+async fn pointable(dns: &impl Dns, record: &RecordBefore, host: Option<&str>) -> Result<Option<i64>> {
+    let RecordBefore { hosted_zone_id, name, value: before, .. } = record;
+    let says = match dns.record(hosted_zone_id, name).await? {
+        FoundRecord::Cname { value, .. } if Some(value.as_str()) == host => return Ok(None),
+        FoundRecord::Cname { ttl, value } if value == *before => return Ok(Some(ttl)),
+        FoundRecord::Cname { value, .. } => format!("says {value}"),
+        FoundRecord::Other(kind) => format!("is {kind}"),
+        FoundRecord::Missing | FoundRecord::NoZone => "is gone".to_owned(),
+    };
+    Err(unresolved(format!(
+        "swap.record: {name} in {hosted_zone_id} was {before} when the swap was planned and {says} now: somebody changed it"
+    )))
+}
+
+async fn secret_now(secrets: &impl Secrets, arn: &str) -> Result<Map<String, Value>> {
+    let current = secrets.current(arn).await?;
+    let current = current.ok_or_else(|| unresolved(format!("there is no secret {arn} any more")))?;
+    fields(arn, &current.text)
 }
 
 /// What a secret says. It is never part of an error.
@@ -105,7 +175,7 @@ fn fields(arn: &str, text: &SecretString) -> Result<Map<String, Value>> {
 }
 
 /// One operation makes one version of a secret, however often it asks (Secrets Manager API Reference,
-/// `ClientRequestToken`: 32 to 64 characters).
+/// `ClientRequestToken`: 32 to 64 characters). The token is the version's id.
 fn token(operation: &OperationId, arn: &str) -> String {
     hex::encode(Sha256::digest(format!("{operation} {arn}")))
 }

@@ -1,6 +1,6 @@
 //! From the SDK's types to the domain's.
 
-use aws_sdk_rds::types::{DatabaseInsightsMode, DbInstance, DbSnapshot, Tag};
+use aws_sdk_rds::types::{DatabaseInsightsMode, DbInstance, DbSnapshot, PendingModifiedValues, Tag};
 use aws_smithy_types::DateTime;
 use holdfast_core::blueprint::{Attached, Blueprint, FeatureRole, Monitoring};
 use holdfast_core::ids::Region;
@@ -44,6 +44,7 @@ pub(super) fn instance_from(instance: &DbInstance) -> Result<Instance> {
                 || pending.backup_retention_period().is_some()
                 || pending.db_instance_identifier().is_some()
         }),
+        pending: pending.map(all_pending).unwrap_or_default(),
         backup_retention_days: instance.backup_retention_period().unwrap_or(0),
         publicly_accessible: instance.publicly_accessible().unwrap_or(false),
         parameter_groups: instance
@@ -58,6 +59,43 @@ pub(super) fn instance_from(instance: &DbInstance) -> Result<Instance> {
             .collect(),
         tags: domain_tags(instance.tag_list()),
     })
+}
+
+/// What of `pending` is there, by the names of its members.
+fn all_pending(pending: &PendingModifiedValues) -> Vec<String> {
+    let logs = pending.pending_cloudwatch_logs_exports();
+    let logs = logs.is_some_and(|logs| {
+        !logs.log_types_to_enable().is_empty() || !logs.log_types_to_disable().is_empty()
+    });
+    [
+        ("DBInstanceClass", pending.db_instance_class().is_some()),
+        ("AllocatedStorage", pending.allocated_storage().is_some()),
+        ("MasterUserPassword", pending.master_user_password().is_some()),
+        ("Port", pending.port().is_some()),
+        ("BackupRetentionPeriod", pending.backup_retention_period().is_some()),
+        ("MultiAZ", pending.multi_az().is_some()),
+        ("EngineVersion", pending.engine_version().is_some()),
+        ("LicenseModel", pending.license_model().is_some()),
+        ("Iops", pending.iops().is_some()),
+        ("StorageThroughput", pending.storage_throughput().is_some()),
+        ("DBInstanceIdentifier", pending.db_instance_identifier().is_some()),
+        ("StorageType", pending.storage_type().is_some()),
+        ("CACertificateIdentifier", pending.ca_certificate_identifier().is_some()),
+        ("DBSubnetGroupName", pending.db_subnet_group_name().is_some()),
+        ("PendingCloudwatchLogsExports", logs),
+        ("ProcessorFeatures", !pending.processor_features().is_empty()),
+        ("AutomationMode", pending.automation_mode().is_some()),
+        ("ResumeFullAutomationModeTime", pending.resume_full_automation_mode_time().is_some()),
+        ("MultiTenant", pending.multi_tenant().is_some()),
+        ("IAMDatabaseAuthenticationEnabled", pending.iam_database_authentication_enabled().is_some()),
+        ("DedicatedLogVolume", pending.dedicated_log_volume().is_some()),
+        ("Engine", pending.engine().is_some()),
+        ("AdditionalStorageVolumes", !pending.additional_storage_volumes().is_empty()),
+        ("DBCapacityReservationIdentifier", pending.db_capacity_reservation_identifier().is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(name, there)| there.then(|| name.to_owned()))
+    .collect()
 }
 
 /// A snapshot as described in `region`.

@@ -23,6 +23,14 @@ impl Renames for RdsApi {
         }
     }
 
+    async fn start(&self, region: &Region, id: &str) -> Result<bool> {
+        match self.client(region).start_db_instance().db_instance_identifier(id).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if code(&error) == Some("InvalidDBInstanceState") => Ok(false),
+            Err(error) => Err(classify(&format!("StartDBInstance {id} in {region}"), &error)),
+        }
+    }
+
     async fn stop(&self, region: &Region, id: &str) -> Result<bool> {
         match self.client(region).stop_db_instance().db_instance_identifier(id).send().await {
             Ok(_) => Ok(true),

@@ -31,6 +31,7 @@ fn instance(name: &str, pairs: &[(&str, &str)]) -> InstanceSeen {
         master_username: "m".into(),
         encrypted: true,
         change_pending: false,
+        pending: vec![],
         backup_retention_days: 0,
         publicly_accessible: false,
         parameter_groups: vec![],

@@ -87,12 +87,12 @@ pub struct SwapResult {
     /// Whether that one is stopped.
     #[serde(default)]
     pub old_stopped: bool,
-    /// Seconds from the first rename until the new one was available under the database's name: how long nobody answered to
-    /// it. Not known when another execution took over in between.
+    /// Seconds from when the first rename was asked for until the new one was seen available under the database's name: how
+    /// long nobody answered to it, at most. Not known when another execution took over in between.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub outage_seconds: Option<f64>,
-    /// Seconds of writes that are in the old instance only: from the time of the recovery point until the old one gave its
-    /// name away. Not known as `outage_seconds` is not, and when nobody had the name.
+    /// Seconds of writes that are in the old instance only: from the time of the recovery point until the old one was seen
+    /// without its name. Not known as `outage_seconds` is not, and when nobody had the name.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lost_seconds: Option<f64>,
     /// What was repointed: `record db.example.com`, ...

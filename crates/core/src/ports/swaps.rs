@@ -20,10 +20,12 @@ pub enum RenameAnswer {
 /// Amazon RDS, as far as instances change their names.
 #[async_trait]
 pub trait Renames: Send + Sync {
-    /// Gives an instance another identifier, at once.
+    /// Gives an instance another identifier, at once, and with it whatever else is pending.
     async fn rename(&self, region: &Region, id: &str, new: &str) -> Result<RenameAnswer>;
     /// Stops an instance; `false` when it cannot be stopped in the state that it is in.
     async fn stop(&self, region: &Region, id: &str) -> Result<bool>;
+    /// Starts an instance; `false` when it cannot be started in the state that it is in.
+    async fn start(&self, region: &Region, id: &str) -> Result<bool>;
 }
 
 /// What a hosted zone has under a name.
@@ -67,7 +69,10 @@ pub struct SecretVersion {
 pub trait Secrets: Send + Sync {
     /// The current version; `None` when there is no secret of that ARN.
     async fn current(&self, arn: &str) -> Result<Option<SecretVersion>>;
-    /// Makes `text` the current version. The same `token` makes one version, however often it is asked for.
+    /// The id of the version that was current before; `None` when there is none.
+    async fn previous(&self, arn: &str) -> Result<Option<String>>;
+    /// Makes `text` the current version. The same `token` makes one version, of which it is the id,
+    /// however often it is asked for.
     async fn put(&self, arn: &str, token: &str, text: &SecretString) -> Result<()>;
     /// Makes version `id` the current one again, in place of version `instead_of`.
     async fn make_current(&self, arn: &str, id: &str, instead_of: &str) -> Result<()>;

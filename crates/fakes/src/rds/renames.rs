@@ -51,6 +51,17 @@ impl Renames for FakeRds {
         });
         struck.answer(stops.is_some())
     }
+
+    async fn start(&self, region: &Region, id: &str) -> Result<bool> {
+        let struck = self.troubles.strike(Call::Start, id)?;
+        let mut state = locked(&self.state);
+        let made = state.instances.get_mut(&place(region, id));
+        let starts = made.filter(|made| made.thing.status == "stopped").map(|made| {
+            made.thing.status = "starting".to_owned();
+            made.looks = 0;
+        });
+        struck.answer(starts.is_some())
+    }
 }
 
 impl FakeRds {

@@ -21,11 +21,61 @@ async fn the_new_one_gets_the_name_and_the_old_one_another() {
     assert_eq!(world.rds.renames(), order);
     assert_eq!((swap.instance_id.as_str(), swap.old_id), ("prod-db", Some(aside)));
     assert_eq!(swap.endpoint.unwrap().host, "prod-db.x.us-east-1.rds.amazonaws.com");
-    // From the first rename until the new one was seen to be available: polls are a minute apart.
-    assert!(swap.outage_seconds.unwrap() >= 120.0, "{:?}", swap.outage_seconds);
+    // From the first rename, asked for at 90 s, until the new one was seen to be available, four looks later: they are a
+    // minute apart.
+    assert_eq!(swap.outage_seconds, Some(180.0));
     assert!(!swap.undone && swap.repointed.is_empty());
-    // The recovery point is from the beginning; the old one gave its name away at the first look, a look later than that.
-    assert_eq!(swap.lost_seconds, Some(90.0));
+    // The recovery point is from the beginning; at the look after the asking the old one was seen without its name.
+    assert_eq!(swap.lost_seconds, Some(150.0));
+}
+
+#[tokio::test]
+async fn the_old_one_is_written_to_until_it_has_another_name() {
+    // GIVEN a rename that is asked for, takes two minutes, and is asked for again meanwhile
+    let mut world = World::with_both();
+    world.plan().await.unwrap();
+    let mut old = world.rds.instance_now(&home(), "prod-db").unwrap();
+    let aside = world.aside();
+    for _ in 0..2 {
+        assert_eq!(world.poll("swap").await.unwrap(), None);
+        world.rds.lose_instance(&home(), &aside);
+        old.status = "available".into();
+        world.rds.lay_instance(&home(), old.clone());
+    }
+    // WHEN it is done at last
+    let swap = loop {
+        if let Some(swap) = world.poll("swap").await.unwrap() {
+            break swap;
+        }
+    };
+    // THEN the outage counts from the first asking, and what is lost to when the name was gone
+    assert_eq!(of(&world.places()), SWAPPED);
+    assert_eq!((swap.lost_seconds, swap.outage_seconds), (Some(180.0), Some(300.0)));
+}
+
+#[tokio::test]
+async fn what_waits_for_the_maintenance_window_is_not_done_by_a_rename() {
+    // GIVEN an upgrade that was queued after the plan
+    let mut world = World::with_both();
+    world.plan().await.unwrap();
+    world.change("prod-db", |old| old.pending = vec!["EngineVersion".into(), "MultiAZ".into()]);
+    // WHEN it is to be swapped, THEN it is waited a moment for, then told by name
+    for _ in 0..11 {
+        assert_eq!(world.poll("swap").await.unwrap(), None);
+        assert!(world.said.contains("EngineVersion, MultiAZ"), "{}", world.said);
+    }
+    let error = world.poll("swap").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::SourceUnusable);
+    assert!(error.message.contains("prod-db has changes pending (EngineVersion, MultiAZ)"), "{error}");
+    assert!(world.rds.renames().is_empty());
+    // AND one that is made meanwhile is no obstacle.
+    let mut world = World::with_both();
+    world.plan().await.unwrap();
+    world.change("prod-db", |old| old.pending = vec!["MultiAZ".into()]);
+    assert_eq!(world.poll("swap").await.unwrap(), None);
+    world.change("prod-db", |old| old.pending = vec![]);
+    while world.poll("swap").await.unwrap().is_none() {}
+    assert_eq!(of(&world.places()), SWAPPED);
 }
 
 #[tokio::test]

@@ -9,5 +9,6 @@ mod crashes;
 mod exchanges;
 mod names;
 mod plans;
+mod pointing;
 mod support;
 mod undoing;

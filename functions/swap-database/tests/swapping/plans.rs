@@ -29,6 +29,12 @@ async fn an_old_one_that_rds_would_not_rename_is_told_before_anything_is_made() 
         assert_eq!(error.kind, ErrorKind::SourceUnusable, "{status}");
         assert!(error.message.contains(status), "{error}");
     }
+    // Available, with changes that wait for the maintenance window: a rename would make them at once.
+    let mut world = World::with_both();
+    world.change("prod-db", |old| old.pending = vec!["EngineVersion".into()]);
+    let error = world.plan().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::SourceUnusable);
+    assert!(error.message.contains("pending (EngineVersion)"), "{error}");
     // Available, and about to change.
     let mut world = World::with_both();
     world.rds.set(|rds| rds.settings_pend = 1);

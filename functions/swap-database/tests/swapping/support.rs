@@ -3,7 +3,8 @@
 use holdfast_core::Result;
 use holdfast_core::ids::OperationId;
 use holdfast_core::operation::{RecoveryPoint, RestorePlan, SwapPlan, SwapResult};
-use holdfast_core::ports::FoundRecord;
+use holdfast_core::ports::{Dns as _, FoundRecord};
+use holdfast_core::rds::Instance;
 use holdfast_core::request::{RestoreOptions, RestoreRequest};
 use holdfast_core::tags::Tags;
 use holdfast_fakes::sample::{at, blueprint, home, instance, tags_of};
@@ -27,6 +28,8 @@ pub struct World {
     pub poll: u32,
     pub carry: Value,
     pub plan: Option<SwapPlan>,
+    /// What the last poll said that it waits for.
+    pub said: String,
 }
 
 impl World {
@@ -48,6 +51,7 @@ impl World {
             poll: 1,
             carry: json!({}),
             plan: None,
+            said: String::new(),
         };
         let mut new = instance(world.beside().as_str());
         new.resource_id = "db-NEW".into();
@@ -107,7 +111,9 @@ impl World {
     }
 
     pub async fn ask(&self, payload: Value) -> Result<Value> {
-        let ports = Ports { rds: &self.rds, dns: &self.dns, secrets: &self.secrets, now: at(self.now) };
+        let now = at(self.now);
+        let clock = move || now;
+        let ports = Ports { rds: &self.rds, dns: &self.dns, secrets: &self.secrets, clock: &clock };
         let answer = handle(&ports, serde_json::from_value(payload).unwrap()).await?;
         Ok(serde_json::to_value(answer).unwrap())
     }
@@ -131,6 +137,7 @@ impl World {
         self.poll += 1;
         self.now += 60;
         self.carry = answer.get("carry").cloned().unwrap_or_else(|| json!({}));
+        self.said = answer["progress"]["message"].as_str().unwrap_or_default().to_owned();
         let ended = answer["status"] == "FINAL";
         Ok(ended.then(|| serde_json::from_value(answer["swap"].clone()).unwrap()))
     }
@@ -158,6 +165,34 @@ impl World {
             }
         }
         panic!("a hundred polls and no end of {action}");
+    }
+
+    /// Changes an instance as somebody else would.
+    pub fn change(&self, name: &str, change: impl FnOnce(&mut Instance)) {
+        let mut instance = self.rds.instance_now(&home(), name).unwrap();
+        change(&mut instance);
+        self.rds.lay_instance(&home(), instance);
+    }
+
+    /// Points the record as somebody else would.
+    pub fn point(&self, value: &str) {
+        self.dns.lay(ZONE, RECORD, FoundRecord::Cname { ttl: 5, value: value.into() });
+    }
+
+    /// The seconds for which clients keep the record.
+    pub async fn ttl(&self) -> Option<i64> {
+        match self.dns.record(ZONE, RECORD).await.unwrap() {
+            FoundRecord::Cname { ttl, .. } => Some(ttl),
+            FoundRecord::Other(_) | FoundRecord::Missing | FoundRecord::NoZone => None,
+        }
+    }
+
+    /// What the record says.
+    pub async fn says(&self) -> Option<String> {
+        match self.dns.record(ZONE, RECORD).await.unwrap() {
+            FoundRecord::Cname { value, .. } => Some(value),
+            FoundRecord::Other(_) | FoundRecord::Missing | FoundRecord::NoZone => None,
+        }
     }
 
     /// Who has a name: the resource id.

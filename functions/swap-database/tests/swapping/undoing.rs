@@ -1,8 +1,9 @@
 //! The way back.
 
 use holdfast_core::ErrorKind;
-use holdfast_core::ports::Renames as _;
-use holdfast_fakes::sample::{home, instance};
+use holdfast_core::ports::{Renames as _, Restores as _};
+use holdfast_fakes::sample::{blueprint, home, instance};
+use serde_json::json;
 
 use crate::support::{AS_BEFORE, SAID, SECRET, World, of};
 
@@ -63,9 +64,13 @@ async fn what_cannot_be_undone_says_so_and_where_to_look() {
     world.all("swap").await.unwrap();
     let aside = world.aside();
     world.rds.lose_instance(&home(), &aside);
+    let renames = world.rds.renames().len();
     let error = world.all("undo").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::SwapNotUndone);
     assert!(error.message.contains(&aside), "{error}");
+    // THEN what was restored goes on answering
+    assert_eq!(of(&world.places()), [Some("db-NEW"), None, None]);
+    assert_eq!(world.rds.renames().len(), renames);
     // GIVEN a stranger that took the name
     let mut world = World::with_both();
     world.plan().await.unwrap();
@@ -91,4 +96,68 @@ async fn a_new_one_that_broke_goes_out_of_the_way_all_the_same() {
     world.rds.lay_instance(&home(), broken);
     world.all("undo").await.unwrap();
     assert_eq!(of(&world.places()), AS_BEFORE);
+}
+
+#[tokio::test]
+async fn an_old_one_that_was_stopped_is_started_before_the_name_is_taken_for_it() {
+    let mut world = World::with_both().and_pointers();
+    world.plan().await.unwrap();
+    world.all("swap").await.unwrap();
+    let (aside, says) = (world.aside(), world.says().await);
+    world.change(&aside, |old| old.status = "stopped".into());
+    (world.poll, world.carry) = (1, json!({}));
+    let mut polls = 0;
+    while world.poll("undo").await.unwrap().is_none() {
+        let [own, old, _] = world.places();
+        let runs = |name: &str| world.rds.instance_now(&home(), name).unwrap().status == "available";
+        // WHILE the old one does not run, the new one answers, and clients are led to it
+        if old.is_some() && !runs(&aside) && own.is_some() {
+            assert_eq!((own.as_deref(), world.says().await), (Some("db-NEW"), says.clone()));
+            polls += 1;
+        }
+    }
+    assert!(polls > 1, "it was started and waited for");
+    assert_eq!(of(&world.places()), AS_BEFORE);
+    assert_eq!(world.says().await.as_deref(), Some("elsewhere"));
+    assert_eq!(world.rds.instance_now(&home(), "prod-db").unwrap().status, "available");
+}
+
+#[tokio::test]
+async fn an_old_one_that_broke_leaves_the_new_one_where_it_answers() {
+    let mut world = World::with_both().and_pointers();
+    world.plan().await.unwrap();
+    world.all("swap").await.unwrap();
+    let (aside, says) = (world.aside(), world.says().await);
+    world.change(&aside, |old| old.status = "storage-full".into());
+    let error = world.all("undo").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::SwapNotUndone);
+    assert!(error.message.contains("storage-full"), "{error}");
+    assert_eq!(of(&world.places()), [Some("db-NEW"), Some("db-PROD-DB"), None]);
+    assert_eq!(world.says().await, says);
+    // GIVEN one that breaks when the new one has gone out of its way
+    world.change(&aside, |old| old.status = "available".into());
+    (world.poll, world.carry) = (1, json!({}));
+    while world.who("prod-db").is_some() {
+        assert_eq!(world.poll("undo").await.unwrap(), None);
+    }
+    world.change(&aside, |old| old.status = "storage-full".into());
+    // THEN the new one has the name again, rather than nobody
+    assert_eq!(world.all("undo").await.unwrap_err().kind, ErrorKind::SwapNotUndone);
+    assert_eq!(of(&world.places()), [Some("db-NEW"), Some("db-PROD-DB"), None]);
+}
+
+#[tokio::test]
+async fn what_waits_for_the_maintenance_window_does_not_keep_the_old_one_from_being_what_it_was() {
+    // GIVEN a swap that was refused because somebody queued a change meanwhile
+    let mut world = World::with_both();
+    world.plan().await.unwrap();
+    world.rds.set(|rds| rds.settings_pend = 500);
+    let old = blueprint(&instance("prod-db"));
+    world.rds.lay_blueprint(&home(), old.clone());
+    world.rds.settle(&home(), "prod-db", &old).await.unwrap();
+    world.change("prod-db", |old| old.pending = vec!["BackupRetentionPeriod".into()]);
+    assert_eq!(world.all("swap").await.unwrap_err().kind, ErrorKind::SourceUnusable);
+    // WHEN it is undone, THEN it is, at once
+    assert!(world.all("undo").await.unwrap().undone);
+    assert_eq!(world.poll, 4);
 }

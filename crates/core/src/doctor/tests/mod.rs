@@ -48,6 +48,7 @@ fn instance() -> Instance {
         master_username: "app".into(),
         encrypted: true,
         change_pending: false,
+        pending: vec![],
         backup_retention_days: 7,
         publicly_accessible: false,
         parameter_groups: vec![],

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Args, ValueEnum};
 use holdfast_core::Error as Named;
-use holdfast_core::doctor::interval_seconds;
 use holdfast_core::ids::{DatabaseId, Region};
 use holdfast_core::objectives::{Importance, Objectives};
 use holdfast_core::ports::Restores;
@@ -123,6 +122,7 @@ fn code(all: &[Status]) -> u8 {
 }
 
 async fn facts(look: &Look, database: &DatabaseId, held: &Held) -> Facts {
+    let now = Timestamp::now();
     let (importance, objectives) = held.of(database);
     let (targets, mut targets_seen) = look.targets(database).await;
     let targets: Vec<Region> = targets.into_iter().map(|target| target.region).collect();
@@ -141,11 +141,11 @@ async fn facts(look: &Look, database: &DatabaseId, held: &Held) -> Facts {
     }
     let (restores, validations) = measured::measured(look, database).await;
     let interval_seconds = look.schedules.as_ref().map_err(Named::clone).map(|all| {
-        let starting = all.iter().filter(|schedule| schedule.starts(database));
-        starting.filter_map(|schedule| interval_seconds(&schedule.expression)).reduce(f64::min)
+        let naming = all.iter().filter(|schedule| schedule.names(database));
+        naming.filter_map(|schedule| schedule.times.interval_seconds(now)).reduce(f64::min)
     });
     Facts {
-        now: Timestamp::now(),
+        now,
         database: database.clone(),
         home: look.home.clone(),
         importance,

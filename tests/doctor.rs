@@ -11,11 +11,13 @@ use holdfast_tests::world::{holdfast_without, until};
 use serde_json::{Value, json};
 
 const WEST: &str = "us-west-2";
+/// A role that is not there.
+const NOBODY: &str = "arn:aws:iam::000000000000:role/nobody";
 /// A Region that no other test has anything in.
 const EMPTY: &str = "ap-southeast-2";
 
 /// Checks that have something to look at in a healthy database.
-const LOOKED_AT: [&str; 18] = [
+const LOOKED_AT: [&str; 19] = [
     "source",
     "schedule",
     "key",
@@ -33,6 +35,7 @@ const LOOKED_AT: [&str; 18] = [
     "tags",
     "deployment",
     "instance-quota",
+    "storage-quota",
     "automated-backups",
 ];
 
@@ -78,11 +81,16 @@ async fn make_groups(rds: &Client, name: &str, family: &str) {
     group.db_subnet_group_description("test").send().await.expect("a subnet group");
 }
 
-async fn schedule(world: &World, state: Option<ScheduleState>, regions: &Value) {
-    let machine = std::env::var("HOLDFAST_BACKUP_STATE_MACHINE_ARN").expect("a setting of the stack");
+/// A setting of the stack.
+fn setting(name: &str) -> String {
+    std::env::var(name).expect("a setting of the stack")
+}
+
+async fn schedule(world: &World, state: Option<ScheduleState>, role: &str, regions: &Value) {
+    let machine = setting("HOLDFAST_BACKUP_STATE_MACHINE_ARN");
     let input = json!({"databaseId": world.database, "runId": "<aws.scheduler.scheduled-time>",
                        "targetRegions": regions});
-    let target = Target::builder().arn(machine).role_arn("arn:aws:iam::000000000000:role/x");
+    let target = Target::builder().arn(machine).role_arn(role);
     let target = target.input(input.to_string()).build().expect("a target");
     let window = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off).build().expect("a window");
     let scheduler = world.scheduler();
@@ -141,7 +149,7 @@ async fn healthy(world: &World) -> (String, String) {
     let alias = format!("alias/{}", world.database);
     west.kms.create_alias().alias_name(&alias).target_key_id(&key).send().await.expect("an alias");
     let regions = json!([{"region": WEST, "kmsKeyId": alias}]);
-    schedule(world, None, &regions).await;
+    schedule(world, None, &setting("HOLDFAST_SCHEDULE_ROLE_ARN"), &regions).await;
     let older = json!({"databaseId": world.database, "runId": "run-0", "targetRegions": [],
                        "validation": {"enabled": false}, "deadlineMinutes": 10});
     assert_eq!(world.run(&older).await.output["status"], "SUCCEEDED");
@@ -210,6 +218,21 @@ async fn stands(world: &World) {
     assert!(text.contains("compliance        95 of 100\n"), "{text}");
 }
 
+/// Sees that doctor does not pass over a restore workflow that is gone, nor over one that nobody named.
+async fn restores_are_looked_at(database: &str) {
+    let gone = setting("HOLDFAST_RESTORE_STATE_MACHINE_ARN") + "-gone";
+    let asked = ["doctor", database, "--output", "json", "--restore-state-machine-arn", &gone];
+    let (code, said, error) = holdfast(&asked).await;
+    let said: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}{error}"));
+    let found = findings(&said["databases"][0], &gone);
+    assert_eq!((code, found), (1, vec![format!("deployment {HOME_REGION} FAILS_ON_THE_DAY")]), "{said:#}");
+    let unnamed = ["HOLDFAST_RESTORE_STATE_MACHINE_ARN".to_owned()];
+    let (code, said, error) = holdfast_without(&unnamed, &["doctor", database, "--output", "json"]).await;
+    let said: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}{error}"));
+    let found = findings(&said["databases"][0], "restore workflow");
+    assert_eq!((code, found), (3, vec![format!("deployment {HOME_REGION} NOT_CHECKED")]), "{said:#}");
+}
+
 /// Plants what is wrong at home; the answer is the key of the database.
 async fn plant_at_home(world: &World, older: &str) -> String {
     let (id, rds) = (&world.database, &world.home.rds);
@@ -269,6 +292,7 @@ fn planted(id: &str, source: &str, older: &str) -> Vec<(String, String)> {
         (format!("alias/{id}"), format!("key {WEST} FAILS_ON_THE_DAY")),
         (format!("alias/{id}"), format!("key-policy {WEST} WARNING")),
         ("rds:CopyDBSnapshot".to_owned(), format!("role-permission {WEST} FAILS_ON_THE_DAY")),
+        ("states:StartExecution".to_owned(), format!("role-permission {HOME_REGION} FAILS_ON_THE_DAY")),
         (source, format!("key {HOME_REGION} FAILS_ON_THE_DAY")),
         (format!("subnet group {id}"), format!("reference {WEST} FAILS_ON_THE_DAY")),
         (format!("parameter group {id}"), format!("reference {WEST} FAILS_ON_THE_DAY")),
@@ -315,13 +339,14 @@ async fn nothing_fails_of_a_healthy_database_and_each_planted_fault_is_named() {
     let unseen = of(&blind, "NOT_CHECKED");
     assert_eq!((code, unseen.len(), &unseen[0]["check"]), (3, 1, &json!("sharing")), "{blind:#}");
     assert!(unseen[0]["what"].as_str().expect("text").contains("AccessDenied"), "{unseen:?}");
+    restores_are_looked_at(&id).await;
     stands(&world).await;
 
     // WHEN faults are planted
     let source = plant_at_home(&world, &older).await;
     plant_in_the_west(&world, &key).await;
     let regions = json!([{"region": WEST, "kmsKeyId": format!("alias/{id}")}, {"region": EMPTY}]);
-    schedule(&world, Some(ScheduleState::Disabled), &regions).await;
+    schedule(&world, Some(ScheduleState::Disabled), NOBODY, &regions).await;
 
     // AND while the schedule is disabled, the newest backup's own request says where copies go
     let (code, disabled) = doctor(&id).await;
@@ -331,7 +356,7 @@ async fn nothing_fails_of_a_healthy_database_and_each_planted_fault_is_named() {
         [format!("schedule {HOME_REGION} FAILS_ON_THE_DAY")],
         "{disabled:#}"
     );
-    schedule(&world, Some(ScheduleState::Enabled), &regions).await;
+    schedule(&world, Some(ScheduleState::Enabled), NOBODY, &regions).await;
     let (code, found) = doctor(&id).await;
 
     // THEN each is named, where it is, with what it is
@@ -370,7 +395,7 @@ async fn nothing_fails_of_a_healthy_database_and_each_planted_fault_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_anybody_can_read_is_named() {
-    // GIVEN a database that is not encrypted, and a snapshot of it that somebody made public
+    // GIVEN a database that is not encrypted, and snapshots of it that somebody made public
     let world = World::without_database("doctor-open").await;
     let rds = &world.home.rds;
     let create = rds.create_db_instance().db_instance_identifier(&world.database).engine("postgres");
@@ -380,15 +405,20 @@ async fn a_database_that_anybody_can_read_is_named() {
         (world.instance(&world.database).await?.db_instance_status() == Some("available")).then_some(())
     })
     .await;
-    let public = format!("holdfast-{}", world.database);
-    let create = rds.create_db_snapshot().db_snapshot_identifier(&public);
-    create.db_instance_identifier(&world.database).send().await.expect("a snapshot");
-    until("the snapshot", PATIENCE, async || {
-        (world.snapshot(HOME_REGION, &public).await?.status() == Some("available")).then_some(())
-    })
-    .await;
-    let share = rds.modify_db_snapshot_attribute().db_snapshot_identifier(&public).attribute_name("restore");
-    share.values_to_add("all").send().await.expect("public");
+    // One that is named like a backup, and one that somebody took before a migration.
+    let all = [format!("holdfast-{}", world.database), format!("{}-before-migration", world.database)];
+    for public in &all {
+        let create = rds.create_db_snapshot().db_snapshot_identifier(public);
+        create.db_instance_identifier(&world.database).send().await.expect("a snapshot");
+        until("the snapshot", PATIENCE, async || {
+            let ready = world.snapshot(HOME_REGION, public).await?.status() == Some("available");
+            let idle = world.instance(&world.database).await?.db_instance_status() == Some("available");
+            (ready && idle).then_some(())
+        })
+        .await;
+        let share = rds.modify_db_snapshot_attribute().db_snapshot_identifier(public);
+        share.attribute_name("restore").values_to_add("all").send().await.expect("public");
+    }
 
     // WHEN doctor looks
     let (code, found) = doctor(&world.database).await;
@@ -396,7 +426,9 @@ async fn a_database_that_anybody_can_read_is_named() {
     // THEN it says so, and that there is no backup at all
     assert_eq!(code, 1, "{found:#}");
     let home = |check: &str, severity: &str| format!("{check} {HOME_REGION} {severity}");
-    assert!(findings(&found, &public).contains(&home("sharing", "FAILS_ON_THE_DAY")), "{found:#}");
+    for public in &all {
+        assert!(findings(&found, public).contains(&home("sharing", "FAILS_ON_THE_DAY")), "{found:#}");
+    }
     let about = findings(&found, &world.database);
     for finding in [
         home("encryption", "WARNING"),

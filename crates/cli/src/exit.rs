@@ -67,10 +67,11 @@ pub const PRUNE_HELP: &str = "Exit codes:
 
 /// The text of `--help` of `points`.
 pub const POINTS_HELP: &str = "Exit codes:
-  0    there is something to go back to
-  1    there is nothing, or it could not be found out
+  0    there is a proven backup to go back to
+  1    there is nothing (refused and unfinished backups are nothing), or it could not be found out
   2    usage: nothing was looked at
-  3    partial: something could not be looked at, and is named";
+  3    partial: there are backups, and none of them is proven; or something could not be looked at, and
+       is named";
 
 /// The text of `--help` of `plan`.
 pub const PLAN_HELP: &str = "Exit codes:

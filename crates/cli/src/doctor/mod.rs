@@ -10,8 +10,8 @@ use serde_json::json;
 
 use crate::backup::Output;
 use crate::look::Look;
-use crate::look::deployment::States;
 use crate::look::regions::Asked;
+use crate::look::roles::Workflows;
 use crate::paint::Paint;
 use crate::{Error, exit};
 
@@ -28,9 +28,12 @@ pub struct Doctor {
     regions: Vec<String>,
     #[command(flatten)]
     at: Where,
-    /// The state machine that restores (Output RestoreStateMachineArn); without it, nothing is asked of what its roles may.
+    /// The state machine that restores (Output RestoreStateMachineArn); without it, restores are not looked at, and that is said.
     #[arg(long, env = "HOLDFAST_RESTORE_STATE_MACHINE_ARN", value_name = "ARN")]
     restore_state_machine_arn: Option<String>,
+    /// The state machine that copies to further Regions (Output ReplicationStateMachineArn); without it likewise.
+    #[arg(long, env = "HOLDFAST_REPLICATION_STATE_MACHINE_ARN", value_name = "ARN")]
+    replication_state_machine_arn: Option<String>,
     /// How it is written.
     #[arg(long, value_enum, default_value = "table")]
     output: Output,
@@ -56,15 +59,13 @@ pub async fn run(args: Doctor, table: String) -> Result<u8, Error> {
     let regions = args.regions.iter().map(|region| Region::parse(region)).collect::<Result<Vec<_>, _>>();
     let regions = regions.map_err(|error| Error::Usage(error.message))?;
     let look = Look::begin(args.at.state_machine_arn, args.at.prune_function, table).await?;
-    let restore = match &args.restore_state_machine_arn {
-        Some(machine) => Some(look.states(machine).await),
-        None => None,
-    };
+    let (restore, replication) = (&args.restore_state_machine_arn, &args.replication_state_machine_arn);
+    let workflows = look.workflows(restore.as_deref(), replication.as_deref()).await;
     let mut found = Vec::new();
     let databases = look.databases(&args.databases).await?;
     databases.say_left_out();
     for database in &databases.all {
-        found.push(examine(&facts(&look, database, &regions, restore.as_ref()).await));
+        found.push(examine(&facts(&look, database, &regions, &workflows).await));
     }
     match args.output {
         Output::Table => print!("{}", table::text(&found, Paint::for_stdout())),
@@ -74,7 +75,7 @@ pub async fn run(args: Doctor, table: String) -> Result<u8, Error> {
 }
 
 /// Looks at one database, in the Regions that are asked for: in all when there are none.
-async fn facts(look: &Look, database: &DatabaseId, only: &[Region], restore: Option<&States>) -> Facts {
+async fn facts(look: &Look, database: &DatabaseId, only: &[Region], workflows: &Workflows) -> Facts {
     let now = Timestamp::now();
     let source = look.source(database).await;
     let (wanted_targets, targets_seen) = look.targets(database).await;
@@ -90,13 +91,12 @@ async fn facts(look: &Look, database: &DatabaseId, only: &[Region], restore: Opt
         regions.insert(region.clone(), look.region(region, &asked).await);
     }
     let targets: Vec<Region> = wanted_targets.iter().map(|target| target.region.clone()).collect();
-    let roles = look.roles(database, &targets, restore).await;
+    let roles = look.roles(database, &targets, workflows, now).await;
     let schedules = look.schedules.as_ref().map_err(holdfast_core::Error::clone).map(|all| {
         let of_it = all.iter().filter(|schedule| schedule.names(database));
         let facts = |schedule: &crate::look::schedules::Schedule| ScheduleFacts {
             name: schedule.name.clone(),
-            enabled: schedule.enabled,
-            expression: schedule.expression.clone(),
+            times: schedule.times.clone(),
             target_arn: schedule.target_arn.clone(),
             input_problem: match &look.deployment.defaults {
                 Ok(defaults) => schedule.request(defaults).err().map(|error| error.message),
@@ -112,8 +112,7 @@ async fn facts(look: &Look, database: &DatabaseId, only: &[Region], restore: Opt
         home: look.home.clone(),
         source,
         backup_machine: look.deployment.machine.clone(),
-        backup_machine_there: look.deployment.machine_there.clone(),
-        functions: look.deployment.functions.clone(),
+        machines: workflows.facts(),
         roles,
         schedules,
         operations: look.open_operations(database).await,

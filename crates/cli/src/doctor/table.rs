@@ -60,7 +60,8 @@ fn in_order(text: &mut String, all: &[InOrder], paint: Paint) {
         .map(|(check, count)| if *count == 1 { check.to_string() } else { format!("{check} ({count})") })
         .collect();
     let _ = writeln!(text, "  {}", paint.good(&format!("In order: {}", words.join(", "))));
-    for one in all.iter().filter(|one| matches!(one.check, Check::SnapshotQuota | Check::InstanceQuota)) {
+    let rooms = [Check::SnapshotQuota, Check::InstanceQuota, Check::StorageQuota];
+    for one in all.iter().filter(|one| rooms.contains(&one.check)) {
         let line = format!("{:<14}  {}: {}", one.region.as_str(), one.subject, one.how);
         let _ = writeln!(text, "  {}", paint.dim(&line));
     }

@@ -1,4 +1,4 @@
-//! What is deployed: the backup workflow, its functions and their settings.
+//! What is deployed: the workflows, their functions and their settings.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
 use aws_sdk_sfn::types::StateMachineStatus;
 use holdfast_aws::classify::{classify, code};
-use holdfast_core::doctor::FunctionFacts;
+use holdfast_core::doctor::{FunctionFacts, MachineFacts};
 use holdfast_core::ids::Region;
 use holdfast_core::request::{Defaults, TargetRegion};
 use holdfast_core::retention::{Action, Policy};
@@ -25,10 +25,6 @@ const COPY: &str = "ReplicateToRegion";
 pub struct Deployment {
     /// The state machine that makes backups.
     pub machine: String,
-    /// Whether it is there.
-    pub machine_there: Result<bool>,
-    /// Its functions.
-    pub functions: Vec<FunctionFacts>,
     /// The role that tries target Regions' keys before each backup.
     pub health_role: Result<String>,
     /// Target Regions and their key, where an input names none.
@@ -65,8 +61,8 @@ pub struct Function {
 #[derive(Debug, Clone)]
 pub struct States {
     machine: String,
-    /// Whether the workflow is there.
-    there: Result<bool>,
+    /// ARN of the role that it runs as; `None` when it is not there.
+    role: Result<Option<String>>,
     /// The function of a state, by its ARN.
     arns: BTreeMap<String, String>,
     /// By ARN.
@@ -79,7 +75,7 @@ impl States {
     /// # Errors
     /// What looking for it met.
     pub fn function(&self, state: &str) -> Result<&Function> {
-        let arn = self.arns.get(state).ok_or_else(|| match &self.there {
+        let arn = self.arns.get(state).ok_or_else(|| match &self.role {
             Err(error) => error.clone(),
             Ok(_) => unknown(format!("{} has no state {state} with a function", self.machine)),
         })?;
@@ -95,6 +91,34 @@ impl States {
         self.function(state)?.settings.get(name).cloned().ok_or_else(missing)
     }
 
+    /// The state machine as far as it matters whether it can do anything.
+    pub fn facts(&self) -> MachineFacts {
+        let facts = |(name, function): (&str, &Result<Function>)| FunctionFacts {
+            name: name.to_owned(),
+            problem: function.as_ref().map(|function| function.problem.clone()).map_err(Error::clone),
+        };
+        MachineFacts {
+            arn: self.machine.clone(),
+            there: self.role.as_ref().map(Option::is_some).map_err(Error::clone),
+            functions: self.functions().map(facts).collect(),
+        }
+    }
+
+    /// Whether the state machine is known not to be there.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.role, Ok(None))
+    }
+
+    /// The role that the state machine runs as, and the ARNs of the functions that it invokes.
+    ///
+    /// # Errors
+    /// What looking for it met.
+    pub fn invokes(&self) -> Result<(String, BTreeSet<&str>)> {
+        let missing = || unknown(format!("{} is not there, or has no role", self.machine));
+        let role = self.role.as_ref().map_err(Error::clone)?.clone().filter(|role| !role.is_empty());
+        Ok((role.ok_or_else(missing)?, self.arns.values().map(String::as_str).collect()))
+    }
+
     /// Every function by its name.
     pub fn functions(&self) -> impl Iterator<Item = (&str, &Result<Function>)> {
         self.functions.iter().map(|(arn, function)| (arn.rsplit(':').next().unwrap_or(arn), function))
@@ -105,16 +129,17 @@ impl States {
 pub async fn states(config: &SdkConfig, machine: &str) -> States {
     let sfn = aws_sdk_sfn::Client::new(config);
     let lambda = aws_sdk_lambda::Client::new(config);
-    let definition = definition(&sfn, machine).await;
+    let found = machine_of(&sfn, machine).await;
     let mut arns = BTreeMap::new();
-    if let Ok(Some(definition)) = &definition {
-        functions_of(definition, &mut arns);
+    if let Ok(Some(found)) = &found {
+        functions_of(&found.definition, &mut arns);
     }
     let mut functions = BTreeMap::new();
     for arn in arns.values().collect::<BTreeSet<_>>() {
         functions.insert(arn.clone(), function(&lambda, arn).await);
     }
-    States { machine: machine.to_owned(), there: definition.map(|found| found.is_some()), arns, functions }
+    let role = found.map(|found| found.map(|found| found.role));
+    States { machine: machine.to_owned(), role, arns, functions }
 }
 
 /// Looks at the state machine, then at each of its functions.
@@ -126,12 +151,7 @@ pub(super) async fn look(
 ) -> Deployment {
     let lambda = aws_sdk_lambda::Client::new(config);
     let states = states(config, &machine).await;
-    let facts = |(name, function): (&str, &Result<Function>)| FunctionFacts {
-        name: name.to_owned(),
-        problem: function.as_ref().map(|function| function.problem.clone()).map_err(Error::clone),
-    };
     Deployment {
-        machine_there: states.there.clone(),
         health_role: states.function(HEALTH).map(|function| function.role.clone()),
         defaults: states
             .setting(HEALTH, "DR_TARGET_REGIONS")
@@ -139,7 +159,6 @@ pub(super) async fn look(
         bucket: states.setting(HEALTH, "DR_METADATA_BUCKET"),
         validation: states.setting(COPY, "HOLDFAST_REGION_VALIDATION_ARN").ok(),
         pruning: pruning(&lambda, prune).await,
-        functions: states.functions().map(facts).collect(),
         states,
         machine,
     }
@@ -156,13 +175,21 @@ fn defaults(home: &Region, regions: &str, key: &str) -> Result<Defaults> {
     Ok(Defaults { region: home.clone(), target_regions: targets.collect::<Result<_>>()? })
 }
 
-/// The definition of a state machine; `None` when it is not there or going.
-async fn definition(sfn: &aws_sdk_sfn::Client, arn: &str) -> Result<Option<Value>> {
+/// A state machine, as far as it matters.
+struct Machine {
+    definition: Value,
+    role: String,
+}
+
+/// A state machine; `None` when it is not there or going.
+async fn machine_of(sfn: &aws_sdk_sfn::Client, arn: &str) -> Result<Option<Machine>> {
     match sfn.describe_state_machine().state_machine_arn(arn).send().await {
         Ok(answer) if answer.status() == Some(&StateMachineStatus::Deleting) => Ok(None),
-        Ok(answer) => serde_json::from_str(answer.definition())
-            .map(Some)
-            .map_err(|error| unknown(format!("the definition of {arn}: {error}"))),
+        Ok(answer) => {
+            let definition = serde_json::from_str(answer.definition())
+                .map_err(|error| unknown(format!("the definition of {arn}: {error}")))?;
+            Ok(Some(Machine { definition, role: answer.role_arn().to_owned() }))
+        }
         Err(error) if matches!(code(&error), Some("StateMachineDoesNotExist" | "InvalidArn")) => Ok(None),
         Err(error) => Err(classify(&format!("DescribeStateMachine {arn}"), &error)),
     }
@@ -171,7 +198,7 @@ async fn definition(sfn: &aws_sdk_sfn::Client, arn: &str) -> Result<Option<Value
 /// Whether a state machine is there, in `region`.
 pub(super) async fn is_there(config: &SdkConfig, region: &Region, arn: &str) -> Result<bool> {
     let sfn = aws_sdk_sfn::Client::new(&in_region(config, region));
-    Ok(definition(&sfn, arn).await?.is_some())
+    Ok(machine_of(&sfn, arn).await?.is_some())
 }
 
 /// The functions that states invoke, by the state's name, in Maps and Parallels too.

@@ -22,6 +22,7 @@ use holdfast_core::ports::{Documents as _, Rds as _};
 use holdfast_core::protection::{self, ProtectionPlan};
 use holdfast_core::request::TargetRegion;
 use holdfast_core::{Error as Named, ErrorKind, Result as Looked};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::cloud::Cloud;
@@ -164,7 +165,7 @@ impl Look {
     /// backup was asked to, else as it is deployed. Beside it, whether all of that could be read.
     pub async fn targets(&self, database: &DatabaseId) -> (Vec<TargetRegion>, Looked<()>) {
         let schedules = self.schedules.as_deref().unwrap_or_default();
-        let scheduled = schedules::of(schedules, database).into_iter();
+        let scheduled = schedules::of(schedules, database, Timestamp::now()).into_iter();
         if let Some(request) = scheduled.filter_map(|schedule| self.request(schedule).ok()).next() {
             return (request.target_regions, Ok(()));
         }

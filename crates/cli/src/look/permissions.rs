@@ -2,7 +2,7 @@
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{EvaluationResult, PolicyEvaluationDecisionType};
-use holdfast_aws::classify::classify;
+use holdfast_aws::classify::{classify, code};
 use holdfast_core::doctor::Decision;
 use holdfast_core::{Error, ErrorKind, Result};
 
@@ -15,7 +15,7 @@ const ON_KEYS: [&str; 2] = ["kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaint
 /// # Errors
 /// What the call met.
 pub(super) async fn may_use(client: &Client, role: &str, key_arn: &str) -> Result<bool> {
-    let results = simulated(client, role, &ON_KEYS, key_arn).await?;
+    let results = asked(client, role, &ON_KEYS, key_arn).await?.unwrap_or_default();
     let allowed = |action: &&str| {
         results.iter().any(|result| {
             result.eval_action_name() == *action
@@ -25,12 +25,14 @@ pub(super) async fn may_use(client: &Client, role: &str, key_arn: &str) -> Resul
     Ok(ON_KEYS.iter().all(allowed))
 }
 
-/// What IAM says of one action of a role on one resource.
+/// What IAM says of one action of a role on one resource. A role that is not there may nothing.
 ///
 /// # Errors
 /// What the call met; `OutcomeUnknown` when its answer says nothing of the action.
 pub(super) async fn decision(client: &Client, role: &str, action: &str, resource: &str) -> Result<Decision> {
-    let results = simulated(client, role, &[action], resource).await?;
+    let Some(results) = asked(client, role, &[action], resource).await? else {
+        return Ok(Decision::Denied("there is no such role".to_owned()));
+    };
     let result = results.iter().find(|result| result.eval_action_name().eq_ignore_ascii_case(action));
     result.map(read).ok_or_else(|| {
         let message = format!("SimulatePrincipalPolicy {role}: the answer leaves {action} out");
@@ -38,21 +40,25 @@ pub(super) async fn decision(client: &Client, role: &str, action: &str, resource
     })
 }
 
-async fn simulated(
+/// What IAM simulates; `None` when there is no such role.
+async fn asked(
     client: &Client,
     role: &str,
     actions: &[&str],
     resource: &str,
-) -> Result<Vec<EvaluationResult>> {
+) -> Result<Option<Vec<EvaluationResult>>> {
     let answer = client
         .simulate_principal_policy()
         .policy_source_arn(role)
         .set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()))
         .resource_arns(resource)
         .send()
-        .await
-        .map_err(|error| classify(&format!("SimulatePrincipalPolicy {role}"), &error))?;
-    Ok(answer.evaluation_results.unwrap_or_default())
+        .await;
+    match answer {
+        Ok(answer) => Ok(Some(answer.evaluation_results.unwrap_or_default())),
+        Err(error) if code(&error) == Some("NoSuchEntity") => Ok(None),
+        Err(error) => Err(classify(&format!("SimulatePrincipalPolicy {role}"), &error)),
+    }
 }
 
 fn read(result: &EvaluationResult) -> Decision {
@@ -175,5 +181,22 @@ mod tests {
             Ok(Decision::Depends(vec!["kms:ViaService".to_owned()]))
         );
         assert_eq!(asked(&[LOOK]).await.unwrap_err().kind, ErrorKind::OutcomeUnknown);
+    }
+
+    #[tokio::test]
+    async fn a_role_that_is_not_there_may_nothing_and_what_could_not_be_asked_is_not_known() {
+        let refused = async |code: &'static str| {
+            let rule = mock!(Client::simulate_principal_policy).then_http_response(move || {
+                let body = format!(
+                    "<ErrorResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><Error><Type>Sender</Type>\
+                     <Code>{code}</Code><Message>no</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+                );
+                mocked::response(400, body)
+            });
+            let client = mocked::client!(aws_sdk_iam, &[&rule]);
+            decision(&client, "arn:role", "states:StartExecution", "arn:machine").await
+        };
+        assert_eq!(refused("NoSuchEntity").await, Ok(Decision::Denied("there is no such role".to_owned())));
+        assert_eq!(refused("AccessDenied").await.unwrap_err().kind, ErrorKind::AccessDenied);
     }
 }

@@ -50,8 +50,8 @@ impl Look {
         let all = self.rds.manual_snapshots(region).await;
         let quotas = self.quotas(region, &all, asked.now).await;
         let snapshots = all.map(|all| of_database(all, asked.database));
-        let newest = self.newest(&snapshots);
-        let blueprint = self.blueprint(newest.as_ref(), &snapshots).await;
+        let newest = newest(&snapshots);
+        let blueprint = self.blueprint(&newest, &snapshots).await;
         let at_home = region == &self.home;
         let live = asked.live.filter(|_| at_home).map(|live| &live.blueprint);
         let kept = blueprint.as_ref().ok().and_then(Option::as_ref);
@@ -65,7 +65,7 @@ impl Look {
                 all
             }),
             references: self.references(region, kept.map(|kept| &kept.blueprint).or(live)).await,
-            keys: self.keys_of(region, asked, newest.as_ref()).await,
+            keys: self.keys_of(region, asked, newest.as_ref().ok().and_then(Option::as_ref)).await,
             validation: self.validation(region).await,
             blueprint,
             snapshots,
@@ -83,16 +83,10 @@ impl Look {
         (snapshots, shared)
     }
 
-    /// The snapshot that a restore takes there.
-    fn newest(&self, snapshots: &Result<Vec<Snapshot>>) -> Option<Snapshot> {
-        let snapshots = snapshots.as_ref().ok()?;
-        let newest = newest_valid(snapshots)?;
-        snapshots.iter().find(|snapshot| snapshot.id == newest.id).cloned()
-    }
-
     async fn quotas(&self, region: &Region, all: &Result<Vec<Snapshot>>, now: Timestamp) -> Result<Quotas> {
         let snapshots = self.rds.snapshot_quota(region).await?;
         let instances = self.rds.quota(region, "DBInstances").await?;
+        let storage = self.rds.quota(region, "AllocatedStorage").await?;
         let all = all.as_ref().map_err(Error::clone)?;
         let backups = all.iter().map(|snapshot| Backup::new(snapshot, vec![]));
         let ours: Vec<Backup> = backups.filter(Backup::is_ours).collect();
@@ -102,18 +96,13 @@ impl Look {
             None => Policies::from(*policy),
         };
         let snapshots = snapshots.map(|quota| forecast(region, quota, &ours, &policies, *pruning, now));
-        Ok(Quotas { snapshots, instances })
+        Ok(Quotas { snapshots, instances, storage })
     }
 
-    /// Who else can restore what Holdfast made, complete ones only.
+    /// Who else can restore the snapshots of a database. One that somebody made by hand has the same data.
     async fn shared(&self, region: &Region, snapshots: &Result<Vec<Snapshot>>) -> Vec<SharedWith> {
-        let ours = snapshots.iter().flatten().filter(|snapshot| {
-            let backup = Backup::new(snapshot, vec![]);
-            let ours = backup.owner != Owner::Nobody || snapshot.id.starts_with("holdfast-");
-            ours && snapshot.status == SnapshotStatus::Available
-        });
         let mut shared = Vec::new();
-        for snapshot in ours {
+        for snapshot in snapshots.iter().flatten().filter(|snapshot| can_be_shared(snapshot)) {
             let accounts = self.rds.shared_with(region, &snapshot.id).await;
             shared.push(SharedWith { snapshot_id: snapshot.id.clone(), accounts });
         }
@@ -124,10 +113,10 @@ impl Look {
     /// A login is that of the newest backup that has one, as a restore has it.
     async fn blueprint(
         &self,
-        newest: Option<&Snapshot>,
+        newest: &Result<Option<Snapshot>>,
         snapshots: &Result<Vec<Snapshot>>,
     ) -> Result<Option<KeptBlueprint>> {
-        let Some(newest) = newest else { return Ok(None) };
+        let Some(newest) = newest.as_ref().map_err(Error::clone)? else { return Ok(None) };
         let Owner::Operation(operation) = Backup::new(newest, vec![]).owner else { return Ok(None) };
         let bucket = self.deployment.bucket.as_ref().map_err(Error::clone)?;
         let bucket = Bucket::new(&self.aws, bucket.clone());
@@ -249,10 +238,78 @@ impl Look {
     }
 }
 
+/// The snapshot that a restore takes there; `None` when there is none.
+///
+/// # Errors
+/// Why the snapshots are not known: nothing can be said then of what was kept with the newest.
+fn newest(snapshots: &Result<Vec<Snapshot>>) -> Result<Option<Snapshot>> {
+    let snapshots = snapshots.as_ref().map_err(Error::clone)?;
+    let newest = newest_valid(snapshots);
+    Ok(newest.and_then(|newest| snapshots.iter().find(|snapshot| snapshot.id == newest.id).cloned()))
+}
+
+/// Whether others may have been let in: RDS shares what is complete, whoever made it.
+fn can_be_shared(snapshot: &Snapshot) -> bool {
+    snapshot.status == SnapshotStatus::Available
+}
+
 /// Those of a database, under whatever name it had, and those that are named like its backups.
 fn of_database(mut all: Vec<Snapshot>, database: &DatabaseId) -> Vec<Snapshot> {
     all.retain(|snapshot| {
         snapshot.database() == database.as_str() || snapshot.instance_id == database.as_str()
     });
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_core::ErrorKind;
+
+    use super::*;
+
+    fn snapshot(id: &str, status: SnapshotStatus, tags: Tags) -> Snapshot {
+        let region = Region::parse("us-east-1").unwrap();
+        Snapshot {
+            id: id.into(),
+            arn: format!("arn:aws:rds:{region}:1:snapshot:{id}"),
+            region,
+            instance_id: "prod-db".into(),
+            status,
+            percent: 100,
+            size_gib: 20,
+            encrypted: true,
+            kms_key_id: None,
+            taken_at: Some("2026-11-20T06:00:00Z".parse().unwrap()),
+            engine: "postgres".into(),
+            engine_version: "15.4".into(),
+            source_region: None,
+            source_arn: None,
+            tags,
+        }
+    }
+
+    #[test]
+    fn whoever_made_a_snapshot_it_is_looked_at_who_else_can_read_it() {
+        let database = DatabaseId::parse("prod-db").unwrap();
+        let of = |id: &str, status| snapshot(id, status, Tags::new());
+        let mut others = of("other-db-by-hand", SnapshotStatus::Available);
+        others.instance_id = "other-db".into();
+        let all = vec![
+            of("holdfast-prod-db-1", SnapshotStatus::Available),
+            of("before-the-migration", SnapshotStatus::Available),
+            of("being-made", SnapshotStatus::Creating),
+            others,
+        ];
+        let its = of_database(all, &database);
+        let looked: Vec<&str> =
+            its.iter().filter(|one| can_be_shared(one)).map(|one| one.id.as_str()).collect();
+        assert_eq!(looked, ["holdfast-prod-db-1", "before-the-migration"]);
+    }
+
+    #[test]
+    fn that_the_snapshots_are_not_known_is_not_that_there_is_none() {
+        assert_eq!(newest(&Ok(vec![])), Ok(None));
+        let refused = Error::new(ErrorKind::AccessDenied, "DescribeDBSnapshots: AccessDenied: no");
+        assert_eq!(newest(&Err(refused.clone())), Err(refused));
+    }
 }

@@ -1,8 +1,10 @@
 //! Schedules of EventBridge Scheduler that start a state machine.
 
 use aws_sdk_scheduler::Client;
+use aws_sdk_scheduler::primitives::DateTime;
 use aws_sdk_scheduler::types::ScheduleState;
 use holdfast_aws::classify::classify;
+use holdfast_core::doctor::Times;
 use holdfast_core::ids::DatabaseId;
 use holdfast_core::request::{BackupRequest, Defaults};
 use holdfast_core::{Error, Result};
@@ -19,21 +21,21 @@ const SOME_TIME: &str = "2026-11-20T06:00:00Z";
 pub struct Schedule {
     /// `group/name`.
     pub name: String,
-    /// Whether it is ENABLED and its end has not come.
-    pub enabled: bool,
-    /// `rate(6 hours)`.
-    pub expression: String,
+    /// When it starts what it starts.
+    pub times: Times,
     /// What it starts.
     pub target_arn: String,
+    /// ARN of the role in whose name it does.
+    pub role_arn: String,
     /// The database that its input names.
     pub database: Option<String>,
     input: Option<String>,
 }
 
 impl Schedule {
-    /// Whether it is enabled and starts something for this database.
-    pub fn starts(&self, database: &DatabaseId) -> bool {
-        self.enabled && self.names(database)
+    /// Whether it will start something for this database.
+    pub fn starts(&self, database: &DatabaseId, now: Timestamp) -> bool {
+        self.times.is_live(now) && self.names(database)
     }
 
     /// Whether its input names this database.
@@ -53,11 +55,11 @@ impl Schedule {
     }
 }
 
-/// Those that name a database, the enabled before those that are not. A schedule that somebody disabled is one fault: the Regions that
-/// it copies to are looked at all the same.
-pub fn of<'a>(schedules: &'a [Schedule], database: &DatabaseId) -> Vec<&'a Schedule> {
+/// Those that name a database, the ones that will start something before those that will not. A schedule that somebody disabled is one
+/// fault: the Regions that it copies to are looked at all the same.
+pub fn of<'a>(schedules: &'a [Schedule], database: &DatabaseId, now: Timestamp) -> Vec<&'a Schedule> {
     let mut naming: Vec<&Schedule> = schedules.iter().filter(|schedule| schedule.names(database)).collect();
-    naming.sort_by_key(|schedule| !schedule.enabled);
+    naming.sort_by_key(|schedule| !schedule.times.is_live(now));
     naming
 }
 
@@ -96,13 +98,19 @@ async fn one(client: &Client, group: Option<&str>, name: &str) -> Result<Option<
         }
         Err(error) => return Err(classify(&format!("GetSchedule {group}/{name}"), &error)),
     };
-    let over = answer.end_date().is_some_and(|end| end.secs() <= Timestamp::now().as_second());
+    let time = |time: &DateTime| Timestamp::from_second(time.secs()).ok();
     let target = answer.target();
     let input = target.and_then(|target| target.input()).map(str::to_owned);
     Ok(Some(Schedule {
         name: format!("{group}/{name}"),
-        enabled: answer.state() == Some(&ScheduleState::Enabled) && !over,
-        expression: answer.schedule_expression().unwrap_or_default().to_owned(),
+        times: Times {
+            enabled: answer.state() == Some(&ScheduleState::Enabled),
+            expression: answer.schedule_expression().unwrap_or_default().to_owned(),
+            timezone: answer.schedule_expression_timezone().map(str::to_owned),
+            begins: answer.start_date().and_then(time),
+            ends: answer.end_date().and_then(time),
+        },
+        role_arn: target.map(|target| target.role_arn()).unwrap_or_default().to_owned(),
         target_arn: target.map(|target| target.arn()).unwrap_or_default().to_owned(),
         database: input.as_deref().and_then(database_of),
         input,
@@ -113,7 +121,6 @@ async fn one(client: &Client, group: Option<&str>, name: &str) -> Result<Option<
 mod tests {
     use aws_sdk_scheduler::operation::get_schedule::{GetScheduleError, GetScheduleOutput};
     use aws_sdk_scheduler::operation::list_schedules::ListSchedulesOutput;
-    use aws_sdk_scheduler::primitives::DateTime;
     use aws_sdk_scheduler::types::error::ResourceNotFoundException;
     use aws_sdk_scheduler::types::{ScheduleSummary, Target, TargetSummary};
     use aws_smithy_mocks::mock;
@@ -134,6 +141,8 @@ mod tests {
         GetScheduleOutput::builder()
             .state(state)
             .schedule_expression("rate(6 hours)")
+            .schedule_expression_timezone("Europe/Vienna")
+            .start_date(DateTime::from_secs(60))
             .set_end_date(end.map(DateTime::from_secs))
             .target(target.build().unwrap())
             .build()
@@ -159,25 +168,42 @@ mod tests {
         });
         let client = mocked::client!(aws_sdk_scheduler, &[&list, &on, &off, &over, &gone]);
         let found = all(&client).await.unwrap();
-        let seen: Vec<(&str, bool)> = found.iter().map(|one| (one.name.as_str(), one.enabled)).collect();
+        let now = Timestamp::now();
+        let seen: Vec<(&str, bool)> =
+            found.iter().map(|one| (one.name.as_str(), one.times.is_live(now))).collect();
         assert_eq!(seen, [("default/on", true), ("default/off", false), ("default/over", false)]);
         let database = DatabaseId::parse("prod-db").unwrap();
-        assert!(found[0].starts(&database) && found[1].names(&database) && !found[1].starts(&database));
+        assert!(found[0].starts(&database, now) && found[1].names(&database));
+        assert!(!found[1].starts(&database, now) && !found[2].starts(&database, now));
         // The one that goes on comes first, and one that was disabled still says where it copied to.
         let reversed = [found[1].clone(), found[0].clone()];
-        let ordered = of(&reversed, &database);
-        assert_eq!(ordered.iter().map(|one| one.enabled).collect::<Vec<_>>(), [true, false]);
-        assert!(of(&found, &DatabaseId::parse("other-db").unwrap()).is_empty());
-        assert_eq!((found[0].expression.as_str(), found[0].target_arn.as_str()), ("rate(6 hours)", MACHINE));
+        let ordered = of(&reversed, &database, now);
+        assert_eq!(ordered.iter().map(|one| one.times.enabled).collect::<Vec<_>>(), [true, false]);
+        assert!(of(&found, &DatabaseId::parse("other-db").unwrap(), now).is_empty());
+        assert_eq!((found[0].role_arn.as_str(), found[0].target_arn.as_str()), ("arn:role", MACHINE));
+        let times = Times {
+            enabled: true,
+            expression: "rate(6 hours)".into(),
+            timezone: Some("Europe/Vienna".into()),
+            begins: Some(Timestamp::from_second(60).unwrap()),
+            ends: None,
+        };
+        assert_eq!(found[0].times, times);
     }
 
     #[test]
     fn an_input_is_read_as_the_workflow_would_read_it() {
         let asked = |input: &str| Schedule {
             name: "default/s".into(),
-            enabled: true,
-            expression: "rate(6 hours)".into(),
+            times: Times {
+                enabled: true,
+                expression: "rate(6 hours)".into(),
+                timezone: None,
+                begins: None,
+                ends: None,
+            },
             target_arn: MACHINE.into(),
+            role_arn: "arn:role".into(),
             database: database_of(input),
             input: Some(input.to_owned()),
         };

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use holdfast_core::retention::{DeletionResult, Entry, Fate, Forecast, Plan, Policy, Proof};
 use jiff::Timestamp;
 
+use super::points::{self, Use};
 use crate::paint::Paint;
 use crate::render::count;
 
@@ -82,12 +83,8 @@ fn footer(text: &mut String, plan: &Plan, paint: Paint) {
     for quota in &plan.quotas {
         let _ = writeln!(text, "{}", forecast(quota, paint));
     }
-    for problem in &plan.problems {
-        let _ = writeln!(text, "{}", paint.bad(&format!("{}: {}", problem.error.name, problem.error.cause)));
-    }
-    if plan.omitted > 0 {
-        let _ = writeln!(text, "{} not shown here.", count(plan.omitted, "backup"));
-    }
+    problems(text, plan, paint);
+    omitted(text, plan, paint);
     let _ = writeln!(
         text,
         "{}",
@@ -131,15 +128,18 @@ pub(super) fn deletions(plan: &Plan, paint: Paint) -> String {
 }
 
 /// The points a database can be brought back to.
-pub(super) fn points(database: &str, points: &[&Entry], plan: &Plan, paint: Paint) -> String {
+pub(super) fn points(database: &str, plan: &Plan, paint: Paint) -> String {
+    let points = points::points(plan);
     let mut text = String::new();
-    if points.is_empty() {
-        let _ = writeln!(text, "{}", paint.bad(&format!("There is no backup of {database}.")));
-    } else if !points.iter().any(|entry| entry.verdict == Proof::Valid) {
-        let _ = writeln!(text, "{}", paint.bad(&format!("No backup of {database} is proven.")));
+    if let Some(lack) = lack(database, &points) {
+        let _ = writeln!(text, "{}", paint.bad(&lack));
     }
     for entry in points {
-        let reasons = reasons(entry);
+        let mut reasons = reasons(entry);
+        if entry.fate == Fate::Delete {
+            // It can be restored as long as it is there.
+            reasons = format!("{}: {reasons}", paint.warn("no rule keeps it, it goes when it is pruned"));
+        }
         let until = entry.until.map(|until| format!("until {}", minute(Some(until))));
         // A reason that ends at a time says so itself.
         let until = until.filter(|until| !reasons.contains(until.as_str()));
@@ -148,10 +148,41 @@ pub(super) fn points(database: &str, points: &[&Entry], plan: &Plan, paint: Pain
         let _ = writeln!(text, "{at}  {:<14}  {verdict}  {reasons}{until}", entry.region.as_str());
         let _ = writeln!(text, "  {}", paint.dim(&entry.snapshot_id));
     }
-    for problem in &plan.problems {
-        let _ = writeln!(text, "{}", paint.bad(&format!("{}: {}", problem.error.name, problem.error.cause)));
-    }
+    problems(&mut text, plan, paint);
+    omitted(&mut text, plan, paint);
     text
+}
+
+/// What there is too little of; `None` when a proven backup is there.
+fn lack(database: &str, points: &[&Entry]) -> Option<String> {
+    let has = |wanted: Use| points.iter().any(|point| Use::of(point) == wanted);
+    if points.is_empty() {
+        Some(format!("There is no backup of {database}."))
+    } else if has(Use::Proven) {
+        None
+    } else if has(Use::Unproven) {
+        Some(format!("No backup of {database} is proven."))
+    } else if has(Use::Refused) {
+        Some(format!(
+            "There is nothing to go back to: every backup of {database} was found to be wrong (INVALID)."
+        ))
+    } else {
+        Some(format!("There is nothing to go back to: no backup of {database} is complete."))
+    }
+}
+
+fn problems(text: &mut String, plan: &Plan, paint: Paint) {
+    for problem in &plan.problems {
+        let said = format!("{} in {}: {}", problem.error.name, problem.region, problem.error.cause);
+        let _ = writeln!(text, "{}", paint.bad(&said));
+    }
+}
+
+fn omitted(text: &mut String, plan: &Plan, paint: Paint) {
+    if plan.omitted > 0 {
+        let said = format!("{} not shown here.", count(plan.omitted, "backup"));
+        let _ = writeln!(text, "{}", paint.warn(&said));
+    }
 }
 
 #[cfg(test)]
@@ -195,7 +226,7 @@ mod tests {
              prod-db by 9 daily, 0 weekly, 1 monthly, 2 yearly, at least 4: the protection plan says so.\n\
              us-east-1: 60 manual snapshots of 100 allowed, about 40 in a year\n\
              ▲ us-west-2 is nearly full\n\
-             Holdfast.AccessDenied: no\n\
+             Holdfast.AccessDenied in eu-west-1: no\n\
              2 backups not shown here.\n\
              The whole plan: retention/p.json in the metadata bucket.\n"
         );
@@ -208,23 +239,56 @@ mod tests {
         assert_eq!(shown, "us-west-2: 20 manual snapshots of 100 allowed, full on 2026-12-13 at 4 a day");
     }
 
+    /// The sample with these of its backups.
+    fn with(backups: &[usize]) -> Plan {
+        let all = sample().backups;
+        Plan { backups: backups.iter().map(|number| all[*number].clone()).collect(), ..sample() }
+    }
+
     #[test]
     fn points_say_until_when_and_whether_anything_is_proven() {
-        let sample = sample();
-        let shown = points("prod-db", &[&sample.backups[0]], &sample, Paint::PLAIN);
-        assert!(shown.starts_with(
-            "2026-11-20T06:00Z  us-east-1       VALID         the newest validated backup (until 2026-11-27T00:00Z)\n"
-        ));
-        let shown = points("prod-db", &[&sample.backups[1]], &sample, Paint::PLAIN);
-        assert!(shown.starts_with("No backup of prod-db is proven.\n"), "{shown}");
-        // A reason that says until when is enough.
-        let mut looked_at = sample.backups[0].clone();
-        looked_at.reasons[0].text = "can be looked at until 2026-11-27T00:00Z".into();
-        let shown = points("prod-db", &[&looked_at], &sample, Paint::PLAIN);
-        assert!(shown.contains("VALID         can be looked at until 2026-11-27T00:00Z\n"), "{shown}");
-        assert!(
-            points("prod-db", &[], &sample, Paint::PLAIN).starts_with("There is no backup of prod-db.\n")
+        let shown = points("prod-db", &with(&[0]), Paint::PLAIN);
+        assert_eq!(
+            shown,
+            "2026-11-20T06:00Z  us-east-1       VALID         the newest validated backup (until 2026-11-27T00:00Z)\n  \
+               holdfast-x\n\
+             Holdfast.AccessDenied in eu-west-1: no\n\
+             2 backups not shown here.\n"
         );
+        let shown = points("prod-db", &with(&[1, 2]), Paint::PLAIN);
+        assert!(
+            shown.starts_with(
+                "No backup of prod-db is proven.\n\
+                 2026-11-20T00:00Z  us-east-1       UNPROVEN      no rule keeps it, it goes when it is pruned: UNPROVEN, and fills \
+                 no slot"
+            ),
+            "{shown}"
+        );
+        assert!(!shown.contains("not a backup of Holdfast's"), "{shown}");
+        // A reason that says until when is enough.
+        let mut plan = with(&[0]);
+        plan.backups[0].reasons[0].text = "can be looked at until 2026-11-27T00:00Z".into();
+        let shown = points("prod-db", &plan, Paint::PLAIN);
+        assert!(shown.contains("VALID         can be looked at until 2026-11-27T00:00Z\n"), "{shown}");
+        let shown = points("prod-db", &with(&[]), Paint::PLAIN);
+        assert!(shown.starts_with("There is no backup of prod-db.\n"), "{shown}");
+    }
+
+    #[test]
+    fn what_nobody_would_go_back_to_is_said_to_be_nothing() {
+        let said = |verdict: &str, code: &str| {
+            let plan = points::tests::plan(&[(verdict, "KEEP", code)], &json!([]));
+            points("prod-db", &plan, Paint::PLAIN).lines().next().unwrap().to_owned()
+        };
+        assert_eq!(
+            said("INVALID", "inspection"),
+            "There is nothing to go back to: every backup of prod-db was found to be wrong (INVALID)."
+        );
+        assert_eq!(
+            said("VALID", "not-available"),
+            "There is nothing to go back to: no backup of prod-db is complete."
+        );
+        assert_eq!(said("UNKNOWN", "verdict-unknown"), "No backup of prod-db is proven.");
     }
 
     #[test]

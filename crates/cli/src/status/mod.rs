@@ -1,32 +1,27 @@
 //! `holdfast status`: backups, copies, what a loss would cost now, and how well that is protected.
 
 mod breakers;
+mod measured;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Args, ValueEnum};
-use holdfast_core::doctor::interval_seconds;
+use holdfast_core::Error as Named;
 use holdfast_core::ids::{DatabaseId, Region};
 use holdfast_core::objectives::{Importance, Objectives};
-use holdfast_core::operation::RestoreTimings;
 use holdfast_core::ports::Restores;
 use holdfast_core::protection::ProtectionPlan;
-use holdfast_core::status::{Facts, RestoreSeen, Status, ValidationSeen, assess, total};
-use holdfast_core::{Error as Named, ErrorKind, Result as Looked};
+use holdfast_core::status::{Facts, Status, assess, total};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::backup::Output;
 use crate::cloud::Cloud;
 use crate::doctor::Where;
 use crate::look::Look;
-use crate::ops::list;
 use crate::paint::Paint;
 use crate::{Error, exit};
-
-/// Newest operations of a database that are looked through for what was measured.
-const OPERATIONS: usize = 100;
 
 /// Show how databases stand: backups and copies, what a loss would cost now as measured, and a score with its parts.
 #[derive(Debug, Args)]
@@ -127,6 +122,7 @@ fn code(all: &[Status]) -> u8 {
 }
 
 async fn facts(look: &Look, database: &DatabaseId, held: &Held) -> Facts {
+    let now = Timestamp::now();
     let (importance, objectives) = held.of(database);
     let (targets, mut targets_seen) = look.targets(database).await;
     let targets: Vec<Region> = targets.into_iter().map(|target| target.region).collect();
@@ -143,13 +139,13 @@ async fn facts(look: &Look, database: &DatabaseId, held: &Held) -> Facts {
         snapshots.insert(region.clone(), seen);
         shared.insert(region.clone(), others);
     }
-    let (restores, validations) = measured(look, database).await;
+    let (restores, validations) = measured::measured(look, database).await;
     let interval_seconds = look.schedules.as_ref().map_err(Named::clone).map(|all| {
-        let starting = all.iter().filter(|schedule| schedule.starts(database));
-        starting.filter_map(|schedule| interval_seconds(&schedule.expression)).reduce(f64::min)
+        let naming = all.iter().filter(|schedule| schedule.names(database));
+        naming.filter_map(|schedule| schedule.times.interval_seconds(now)).reduce(f64::min)
     });
     Facts {
-        now: Timestamp::now(),
+        now,
         database: database.clone(),
         home: look.home.clone(),
         importance,
@@ -168,77 +164,5 @@ async fn facts(look: &Look, database: &DatabaseId, held: &Held) -> Facts {
         minimum: look.deployment.pruning.1.minimum,
         restores,
         validations,
-    }
-}
-
-/// What operations of the database measured.
-async fn measured(
-    look: &Look,
-    database: &DatabaseId,
-) -> (Looked<Vec<RestoreSeen>>, Looked<Vec<ValidationSeen>>) {
-    match records(look, database).await {
-        Ok(records) => {
-            let of = |kind: &'static str| records.iter().filter(move |record| record["type"] == kind);
-            (
-                Ok(of("RESTORE").filter_map(restore).collect()),
-                Ok(of("BACKUP").filter_map(validation).collect()),
-            )
-        }
-        Err(error) => {
-            let named = Named::new(ErrorKind::OutcomeUnknown, error.to_string());
-            (Err(named.clone()), Err(named))
-        }
-    }
-}
-
-/// The newest records of the database that say something of times.
-async fn records(look: &Look, database: &DatabaseId) -> Result<Vec<Value>, Error> {
-    let mut records = Vec::new();
-    for row in list::of_database(&look.cloud, database.as_str(), OPERATIONS).await? {
-        let id = row["operationId"].as_str().unwrap_or_default();
-        if row["type"] == "RESTORE" || row["verdict"] == "VALID" {
-            records.extend(list::item(&look.cloud, id).await?);
-        }
-    }
-    Ok(records)
-}
-
-fn time(value: &Value) -> Option<Timestamp> {
-    value.as_str()?.parse().ok()
-}
-
-/// A restore that brought the database back under whatever name; one that failed measured nothing.
-fn restore(record: &Value) -> Option<RestoreSeen> {
-    let came_back = matches!(record["status"].as_str(), Some("SUCCEEDED" | "PARTIAL"));
-    let timings: RestoreTimings = serde_json::from_value(record["restore"]["timings"].clone()).ok()?;
-    Some(RestoreSeen { started_at: time(&record["startedAt"])?, timings }).filter(|_| came_back)
-}
-
-fn validation(record: &Value) -> Option<ValidationSeen> {
-    let is_valid = record["verdict"] == "VALID";
-    let restore_seconds = record["validation"]["restoreSeconds"].as_f64();
-    Some(ValidationSeen { ended_at: time(&record["endedAt"])?, restore_seconds }).filter(|_| is_valid)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_came_back_and_what_is_valid_was_measured() {
-        let record = |status: &str, verdict: &str| {
-            json!({"status": status, "verdict": verdict, "startedAt": "2026-11-20T06:00:00Z",
-                   "endedAt": "2026-11-20T07:00:00Z", "validation": {"restoreSeconds": 12.5},
-                   "restore": {"timings": {"requestedAt": "2026-11-20T06:00:10Z", "availableSeconds": 300.0,
-                                           "settledSeconds": 320.5}}})
-        };
-        let came = restore(&record("PARTIAL", "INCONCLUSIVE")).unwrap();
-        assert_eq!(came.timings.settled_seconds, 320.5);
-        assert_eq!(restore(&record("FAILED", "VALID")), None);
-        assert_eq!(restore(&json!({"status": "SUCCEEDED", "startedAt": "2026-11-20T06:00:00Z"})), None);
-        let valid = validation(&record("SUCCEEDED", "VALID")).unwrap();
-        assert_eq!(valid.restore_seconds, Some(12.5));
-        assert_eq!(valid.ended_at, "2026-11-20T07:00:00Z".parse().unwrap());
-        assert_eq!(validation(&record("SUCCEEDED", "NOT_RUN")), None);
     }
 }

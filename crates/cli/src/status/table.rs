@@ -102,8 +102,14 @@ fn line(text: &mut String, name: &str, what: &str) {
 fn ago(time: Option<Timestamp>, now: Timestamp) -> String {
     time.map_or_else(
         || "none".to_owned(),
-        |time| format!("{} ago", duration(now.duration_since(time).as_secs_f64().max(0.0))),
+        |time| format!("{} ago", long(now.duration_since(time).as_secs_f64().max(0.0))),
     )
+}
+
+/// A time of which hours say nothing any more in days: nobody divides 168 by 24 in their head at night.
+fn long(seconds: f64) -> String {
+    let hours = (seconds / 3600.0) as u64;
+    if hours < 48 { duration(seconds) } else { format!("{} days {} h", hours / 24, hours % 24) }
 }
 
 fn copied(replication: &Replication, now: Timestamp) -> String {
@@ -111,7 +117,7 @@ fn copied(replication: &Replication, now: Timestamp) -> String {
     let Some(copies) = copies else { return format!("{region}: not known") };
     let Some(newest) = newest else { return format!("{region}: {copies}, none of them VALID") };
     let behind = match behind_seconds {
-        Some(seconds) if *seconds > 0.0 => format!("{} behind the newest backup", duration(*seconds)),
+        Some(seconds) if *seconds > 0.0 => format!("{} behind the newest backup", long(*seconds)),
         Some(_) => "as new as the newest backup".to_owned(),
         None => "no VALID backup at home to hold it against".to_owned(),
     };
@@ -128,10 +134,10 @@ fn mark(held: Option<bool>, paint: Paint) -> String {
 
 fn recovery(text: &mut String, status: &Status, now: Timestamp, paint: Paint) {
     let Recovery { point, time, last_validated } = &status.recovery;
-    let said = |seconds: Option<f64>| seconds.map_or_else(|| "none".to_owned(), duration);
+    let said = |seconds: Option<f64>| seconds.map_or_else(|| "none".to_owned(), long);
     let allowed = duration(status.objectives.rpo_seconds as f64);
     let lost = match point.seconds {
-        Some(seconds) => format!("{} would be lost now", duration(seconds)),
+        Some(seconds) => format!("{} would be lost now", long(seconds)),
         None => "everything would be lost now".to_owned(),
     };
     let by = format!(
@@ -213,7 +219,7 @@ mod tests {
             "prod-db in us-east-1 (standard)
 
   backups           3, 2 VALID, 2 in the last 24 h; 1 copy in other Regions; 4 of 4 encrypted
-  newest, oldest    6 h 00 min ago, 168 h 00 min ago
+  newest, oldest    6 h 00 min ago, 7 days 0 h ago
   copied to         us-west-2: 1, newest VALID 12 h 00 min ago, 6 h 00 min behind the newest backup
   copied to         eu-west-1: not known
   recovery point    ✔ 2 min 00 s would be lost now, 15 min 00 s allowed (newest VALID backup: 6 h 00 min, log: 2 min 00 s)

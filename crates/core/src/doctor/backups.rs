@@ -1,4 +1,4 @@
-//! The backups that are there: age, proof, copies, room for more, who else can read them, tags.
+//! The backups that are there: age, proof, copies, who else can read them, tags.
 
 use jiff::Timestamp;
 
@@ -13,8 +13,6 @@ use crate::retention::{Backup, Owner, Proof};
 const OLD_SECONDS: f64 = 12.0 * 3600.0;
 /// What a backup may take beyond its interval before it counts as late.
 const LATE_SECONDS: f64 = 3600.0;
-/// A quota of which this much is used is warned of, in percent; as the forecast of snapshots does.
-const WARN_PERCENT: i64 = 90;
 /// Who may restore a snapshot that everybody may restore.
 const EVERYBODY: &str = "all";
 
@@ -23,7 +21,6 @@ pub(super) fn examine(facts: &Facts, notes: &mut Notes) {
         notes.unknown(At { check: Check::Copy, region: &facts.home }, "target Regions", error);
     }
     for (region, found) in &facts.regions {
-        quotas(region, found, notes);
         sharing(region, found, notes);
         match &found.snapshots {
             Err(error) => {
@@ -86,9 +83,9 @@ pub fn interval_seconds(expression: &str) -> Option<f64> {
 
 /// How old the newest backup may be, and by what rule.
 fn limit(facts: &Facts) -> (f64, String) {
-    let enabled = facts.schedules.iter().flatten().filter(|schedule| schedule.enabled);
-    let interval = enabled
-        .filter_map(|schedule| interval_seconds(&schedule.expression))
+    let schedules = facts.schedules.iter().flatten();
+    let interval = schedules
+        .filter_map(|schedule| schedule.times.interval_seconds(facts.now))
         .reduce(|one, other| one.min(other));
     let rule = match interval {
         Some(interval) => format!("its schedule starts one every {}", age(interval)),
@@ -198,73 +195,6 @@ fn copies(facts: &Facts, region: &Region, snapshots: &[Snapshot], notes: &mut No
 
 fn said(taken_at: Option<Timestamp>, now: Timestamp) -> String {
     seconds_old(taken_at, now).map_or_else(|| "nobody knows how".to_owned(), age)
-}
-
-fn quotas(region: &Region, found: &RegionFacts, notes: &mut Notes) {
-    let snapshots = At { check: Check::SnapshotQuota, region };
-    let instances = At { check: Check::InstanceQuota, region };
-    let quotas = match &found.quotas {
-        Err(error) => {
-            notes.unknown(snapshots, "manual snapshots", error);
-            return notes.unknown(instances, "DB instances", error);
-        }
-        Ok(quotas) => quotas,
-    };
-    let unsaid = |notes: &mut Notes, at, subject: &str| {
-        let error = crate::Error::new(crate::ErrorKind::Internal, "RDS does not say how many are allowed");
-        notes.unknown(at, subject, &error);
-    };
-    match &quotas.snapshots {
-        None => unsaid(notes, snapshots, "manual snapshots"),
-        Some(forecast) if forecast.used >= forecast.max => notes.fails(
-            snapshots,
-            "manual snapshots",
-            format!(
-                "the next backup or copy there fails with SnapshotQuotaExceeded: {} of {} are used",
-                forecast.used, forecast.max
-            ),
-            "prune (holdfast prune), or raise the quota in Service Quotas",
-        ),
-        Some(forecast) => match &forecast.warning {
-            Some(warning) => notes.warns(
-                snapshots,
-                "manual snapshots",
-                warning.clone(),
-                "prune (holdfast prune), or raise the quota in Service Quotas",
-            ),
-            None => notes.good(
-                snapshots,
-                "manual snapshots",
-                format!(
-                    "{} of {} used, room for {}",
-                    forecast.used,
-                    forecast.max,
-                    forecast.max - forecast.used
-                ),
-            ),
-        },
-    }
-    let Some(quota) = quotas.instances else { return unsaid(notes, instances, "DB instances") };
-    let used = format!("{} of {} are used", quota.used, quota.max);
-    if quota.used >= quota.max {
-        let what = format!("validations and restores there fail with InstanceQuotaExceeded: {used}");
-        notes.fails(
-            instances,
-            "DB instances",
-            what,
-            "raise the quota in Service Quotas, or delete instances",
-        );
-    } else if 100 * quota.used / quota.max.max(1) >= WARN_PERCENT {
-        let what = format!("hardly any restore has room there: {used}");
-        notes.warns(instances, "DB instances", what, "raise the quota in Service Quotas");
-    } else {
-        let room = quota.max - quota.used;
-        notes.good(
-            instances,
-            "DB instances",
-            format!("{} of {} used, room for {room}", quota.used, quota.max),
-        );
-    }
 }
 
 fn sharing(region: &Region, found: &RegionFacts, notes: &mut Notes) {

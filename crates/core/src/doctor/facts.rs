@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{OpenOperation, RoleFacts};
+use super::{OpenOperation, RoleFacts, ScheduleFacts, Workflow};
 use crate::blueprint::{Blueprint, KeptBlueprint};
 use crate::error::Result;
 use crate::health::{Key, Quota};
@@ -21,21 +21,6 @@ pub struct Live {
     pub instance: Instance,
     /// What it is made with.
     pub blueprint: Blueprint,
-}
-
-/// A schedule of EventBridge Scheduler that starts a state machine for this database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScheduleFacts {
-    /// `group/name`.
-    pub name: String,
-    /// Whether it is ENABLED and its end has not come.
-    pub enabled: bool,
-    /// `rate(6 hours)`.
-    pub expression: String,
-    /// What it starts.
-    pub target_arn: String,
-    /// Why its input is no backup request; `None` when it is one.
-    pub input_problem: Option<String>,
 }
 
 /// A key, and what it is for.
@@ -73,9 +58,11 @@ pub struct Quotas {
     pub snapshots: Option<Forecast>,
     /// DB instances; `None` when RDS does not say.
     pub instances: Option<Quota>,
+    /// Their storage, GiB; `None` when RDS does not say.
+    pub storage: Option<Quota>,
 }
 
-/// A function of the backup workflow.
+/// A function of a workflow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionFacts {
     /// Its name.
@@ -84,12 +71,23 @@ pub struct FunctionFacts {
     pub problem: Result<Option<String>>,
 }
 
+/// The state machine of a workflow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineFacts {
+    /// Its ARN.
+    pub arn: String,
+    /// Whether it is there.
+    pub there: Result<bool>,
+    /// The functions that it invokes.
+    pub functions: Vec<FunctionFacts>,
+}
+
 /// What is known of one Region.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegionFacts {
     /// Manual snapshots of the database, copies among them, and those named as if Holdfast had made them.
     pub snapshots: Result<Vec<Snapshot>>,
-    /// Who else can restore them.
+    /// Who else can restore them, whoever made them.
     pub shared: Vec<SharedWith>,
     /// Room.
     pub quotas: Result<Quotas>,
@@ -125,11 +123,9 @@ pub struct Facts {
     pub source: Result<Option<Live>>,
     /// The state machine that makes backups.
     pub backup_machine: String,
-    /// Whether it is there.
-    pub backup_machine_there: Result<bool>,
-    /// Its functions.
-    pub functions: Vec<FunctionFacts>,
-    /// What the roles of functions have to be allowed, as far as their workflows are known.
+    /// The state machines that somebody named: what nobody named is not known.
+    pub machines: BTreeMap<Workflow, MachineFacts>,
+    /// What the roles of functions, state machines and schedules have to be allowed, as far as the workflows are known.
     pub roles: Vec<RoleFacts>,
     /// Schedules that start a state machine for this database.
     pub schedules: Result<Vec<ScheduleFacts>>,

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! facts.rs      what was looked at, and what could not be
-//! source.rs     the database itself and the schedules that start its backups
-//! backups.rs    age, proof, copies, quotas, who else can read them, tags
+//! source.rs     the database itself
+//! schedules.rs  the schedules that start its backups
+//! backups.rs    age, proof, copies, who else can read them, tags
+//! quotas.rs     room for snapshots, instances and storage
 //! restore.rs    what a restore refers to in each Region, and names that are taken
 //! keys.rs       keys, and whether Holdfast's role may use them
 //! key_policy.rs what a key's own policy and grants say for certain
-//! roles.rs      what each function's role has to be allowed
+//! roles.rs      what the roles of functions, state machines and schedules have to be allowed
 //! deployment.rs workflows and functions
 //! operations.rs operations that nobody works on
 //! ```
@@ -20,8 +22,10 @@ mod facts;
 mod key_policy;
 mod keys;
 mod operations;
+mod quotas;
 mod restore;
 mod roles;
+mod schedules;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -34,9 +38,10 @@ use crate::error::Error;
 use crate::ids::{DatabaseId, Region};
 
 pub use backups::{backup_limit_seconds, interval_seconds, newest_valid, own};
-pub use facts::{Facts, FunctionFacts, KeyFacts, Live, Quotas, RegionFacts, ScheduleFacts, SharedWith};
+pub use facts::{Facts, FunctionFacts, KeyFacts, Live, MachineFacts, Quotas, RegionFacts, SharedWith};
 pub use operations::{OpenOperation, Worker};
-pub use roles::{Decision, Need, RoleFacts, Where, Workflow, needs};
+pub use roles::{Decision, Need, RoleFacts, Where, Whose, Workflow, needs};
+pub use schedules::{Course, ScheduleFacts, Times};
 
 /// What is looked at. The words are part of the interface: docs/doctor.md has a line for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,6 +65,8 @@ pub enum Check {
     SnapshotQuota,
     /// Room for instances.
     InstanceQuota,
+    /// Room for their storage.
+    StorageQuota,
     /// A key is there and enabled.
     Key,
     /// Holdfast's role may use it.
@@ -68,7 +75,7 @@ pub enum Check {
     KeyPolicy,
     /// The key has room for grants.
     KeyGrants,
-    /// The role of each function may do what it does.
+    /// The roles of functions, state machines and schedules may do what these do.
     RolePermission,
     /// The newest backup is young enough.
     BackupAge,
@@ -86,7 +93,7 @@ pub enum Check {
     Name,
     /// Names that belong to validations.
     TemporaryName,
-    /// Nobody else can restore the backups.
+    /// Nobody else can restore the snapshots.
     Sharing,
     /// Backups carry the tags by which they are found.
     Tags,
@@ -98,7 +105,7 @@ pub enum Check {
 
 impl Check {
     /// Every check.
-    pub const ALL: [Check; 26] = [
+    pub const ALL: [Check; 27] = [
         Check::Source,
         Check::Encryption,
         Check::AutomatedBackups,
@@ -108,6 +115,7 @@ impl Check {
         Check::Schedule,
         Check::SnapshotQuota,
         Check::InstanceQuota,
+        Check::StorageQuota,
         Check::Key,
         Check::KeyPermission,
         Check::KeyPolicy,
@@ -139,6 +147,7 @@ impl Check {
             Check::Schedule => "schedule",
             Check::SnapshotQuota => "snapshot-quota",
             Check::InstanceQuota => "instance-quota",
+            Check::StorageQuota => "storage-quota",
             Check::Key => "key",
             Check::KeyPermission => "key-permission",
             Check::KeyPolicy => "key-policy",
@@ -245,8 +254,9 @@ pub fn examine(facts: &Facts) -> Diagnosis {
         notes.note(at, Severity::NotChecked, facts.database.as_str(), what.to_owned(), advice);
     }
     source::examine(facts, &mut notes);
-    source::schedules(facts, &mut notes);
+    schedules::examine(facts, &mut notes);
     backups::examine(facts, &mut notes);
+    quotas::examine(facts, &mut notes);
     keys::examine(facts, &mut notes);
     roles::examine(facts, &mut notes);
     restore::examine(facts, &mut notes);

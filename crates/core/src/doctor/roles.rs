@@ -1,25 +1,71 @@
-//! Whether the role of each function may do what a backup, its copies and a restore take.
+//! Whether the roles of functions, state machines and schedules may do what a backup, its copies and a restore take.
+
+use std::fmt;
 
 use super::{At, Check, Facts, Notes};
 use crate::error::Result;
 use crate::ids::{DatabaseId, OperationId, Region, RunId};
 
 /// The workflow that a state belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Workflow {
     /// That of backups.
     Backup,
     /// That of restores.
     Restore,
+    /// That of copies to further Regions.
+    Replication,
 }
 
-/// One thing that the role behind a state has to be allowed.
+impl Workflow {
+    /// Every workflow that has a record.
+    pub const ALL: [Workflow; 3] = [Workflow::Backup, Workflow::Restore, Workflow::Replication];
+
+    /// What one of its executions is.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Workflow::Backup => "backup",
+            Workflow::Restore => "restore",
+            Workflow::Replication => "replication",
+        }
+    }
+
+    /// The variable that names its state machine.
+    pub fn variable(self) -> &'static str {
+        match self {
+            Workflow::Backup => "HOLDFAST_BACKUP_STATE_MACHINE_ARN",
+            Workflow::Restore => "HOLDFAST_RESTORE_STATE_MACHINE_ARN",
+            Workflow::Replication => "HOLDFAST_REPLICATION_STATE_MACHINE_ARN",
+        }
+    }
+}
+
+/// Whose role it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whose {
+    /// That of the function behind this state.
+    Function(Workflow, &'static str),
+    /// That of the state machine.
+    Machine(Workflow),
+    /// That of the schedule of this name.
+    Schedule(String),
+}
+
+impl fmt::Display for Whose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Whose::Function(_, state) => f.write_str(state),
+            Whose::Machine(workflow) => write!(f, "the {} workflow", workflow.as_str()),
+            Whose::Schedule(name) => write!(f, "schedule {name}"),
+        }
+    }
+}
+
+/// One thing that a role has to be allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
-    /// Whose state it is.
-    pub workflow: Workflow,
-    /// The state whose function does it.
-    pub state: &'static str,
+    /// Whose role.
+    pub whose: Whose,
     /// `rds:CreateDBSnapshot`.
     pub action: &'static str,
     /// ARN of what it is done to, or `*`.
@@ -28,6 +74,30 @@ pub struct Need {
     pub region: Region,
     /// What fails without it: `new backups`.
     pub used_for: String,
+}
+
+impl Need {
+    /// What the state machine of a workflow does with each of its functions.
+    pub fn to_invoke(workflow: Workflow, function_arn: &str, home: &Region) -> Need {
+        Need {
+            whose: Whose::Machine(workflow),
+            action: "lambda:InvokeFunction",
+            resource: function_arn.to_owned(),
+            region: home.clone(),
+            used_for: format!("all {}s", workflow.as_str()),
+        }
+    }
+
+    /// What a schedule does with the state machine that makes backups.
+    pub fn to_start(schedule: &str, machine_arn: &str, home: &Region) -> Need {
+        Need {
+            whose: Whose::Schedule(schedule.to_owned()),
+            action: "states:StartExecution",
+            resource: machine_arn.to_owned(),
+            region: home.clone(),
+            used_for: "scheduled backups".to_owned(),
+        }
+    }
 }
 
 /// What IAM's simulation says of one action.
@@ -81,7 +151,7 @@ pub fn needs(at: &Where<'_>) -> Vec<Need> {
     let mut all = Vec::new();
     let mut need = |workflow, state, action, resource, region: &Region, used_for: &str| {
         let (region, used_for) = (region.clone(), used_for.to_owned());
-        all.push(Need { workflow, state, action, resource, region, used_for });
+        all.push(Need { whose: Whose::Function(workflow, state), action, resource, region, used_for });
     };
     let rds = |region: &Region, what: &str| format!("arn:{partition}:rds:{region}:{account}:{what}");
     let database = format!("db:{}", at.database);
@@ -144,7 +214,7 @@ pub(super) fn examine(facts: &Facts, notes: &mut Notes) {
         let at = At { check: Check::RolePermission, region: &need.region };
         let decision = match (&found.role, &found.decision) {
             (Err(error), _) => {
-                notes.unknown(at, &format!("the role behind {}", need.state), error);
+                notes.unknown(at, &format!("the role of {}", need.whose), error);
                 continue;
             }
             (Ok(role), Err(error)) => {
@@ -167,7 +237,7 @@ pub(super) fn examine(facts: &Facts, notes: &mut Notes) {
                 &subject(role, need),
                 format!(
                     "{} fail: the role of {} may not {} on {}, as IAM simulates it: {why}",
-                    need.used_for, need.state, need.action, need.resource
+                    need.used_for, need.whose, need.action, need.resource
                 ),
                 "deploy the stack again (make deploy), or take away what denies it: a permissions boundary, a policy of the \
                  organization, a statement",
@@ -201,7 +271,8 @@ mod tests {
         };
         let all = needs(&at);
         let has = |state: &str, action: &str, resource: &str| {
-            let mut these = all.iter().filter(|need| need.state == state && need.action == action);
+            let is_its = |need: &&Need| matches!(need.whose, Whose::Function(_, of) if of == state);
+            let mut these = all.iter().filter(is_its).filter(|need| need.action == action);
             assert!(these.any(|need| need.resource.starts_with(resource)), "{state} {action}: {all:#?}");
         };
         has("BeginOperation", "dynamodb:PutItem", "arn:aws:dynamodb:us-east-1:123456789012:table/Table");

@@ -1,6 +1,6 @@
-//! The database itself, and the schedules that start its backups.
+//! The database itself.
 
-use super::{At, Check, Facts, Live, Notes, ScheduleFacts};
+use super::{At, Check, Facts, Live, Notes};
 use crate::blueprint::Wanted;
 use crate::health::source_ready;
 
@@ -109,52 +109,4 @@ fn drift(facts: &Facts, live: &Live, notes: &mut Notes) {
         format!("a restore brings back other settings than it has today: {}", changed.join("; ")),
         "take a backup, so that its settings of today are kept; or say what you want when you restore",
     );
-}
-
-/// Whether something starts backups by itself.
-pub(super) fn schedules(facts: &Facts, notes: &mut Notes) {
-    if !facts.looks_at_home() {
-        return;
-    }
-    let at = At { check: Check::Schedule, region: &facts.home };
-    let schedules = match &facts.schedules {
-        Err(error) => return notes.unknown(at, facts.database.as_str(), error),
-        Ok(schedules) => schedules,
-    };
-    if schedules.is_empty() {
-        return notes.warns(
-            at,
-            facts.database.as_str(),
-            "nothing starts its backups: no schedule names it",
-            "make a schedule (stack parameter DatabaseId, or your own), or start backups by what you have",
-        );
-    }
-    let works = schedules.iter().any(|schedule| problem(facts, schedule).is_none());
-    for schedule in schedules {
-        match problem(facts, schedule) {
-            None => notes.good(at, &schedule.name, schedule.expression.clone()),
-            // Another one starts backups.
-            Some((what, advice)) if works => notes.warns(at, &schedule.name, what, advice),
-            Some((what, advice)) => {
-                let what = format!("no more backups are taken: {what}");
-                notes.fails(at, &schedule.name, what, advice);
-            }
-        }
-    }
-}
-
-/// Why a schedule does not start backups, and what to do.
-fn problem(facts: &Facts, schedule: &ScheduleFacts) -> Option<(String, &'static str)> {
-    if !schedule.enabled {
-        return Some(("the schedule is disabled, or its end has come".to_owned(), "enable it"));
-    }
-    if schedule.target_arn != facts.backup_machine {
-        let what = format!(
-            "the schedule starts {}, and backups are made by {}",
-            schedule.target_arn, facts.backup_machine
-        );
-        return Some((what, "point it at the backup state machine (output BackupStateMachineArn)"));
-    }
-    let refused = schedule.input_problem.as_ref()?;
-    Some((format!("the input that it starts with is refused: {refused}"), "correct the schedule's input"))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backup::{Backup, Proof};
 use super::quota::Forecast;
-use super::reason::Reason;
+use super::reason::{Keep, Reason};
 use super::{Decision, Deleted, Kept, Policy};
 use crate::health::NamedCause;
 use crate::ids::Region;
@@ -195,16 +195,88 @@ impl Plan {
         (entries, totals)
     }
 
-    /// The same with at most `most` backups and as many deletions, those to be deleted first.
+    /// The same with at most `most` backups and as many deletions. The newest proven backup of each database in each Region goes first:
+    /// whoever asks what there is to go back to is not told that there is nothing. Then what is to be deleted, then what is kept, the
+    /// newest first, and last what is not ours.
     #[must_use]
     pub fn bounded(mut self, most: usize) -> Self {
         if self.backups.len() > most {
-            self.backups.sort_by_key(|entry| (entry.fate == Fate::Keep, !entry.ours));
-            self.omitted += (self.backups.len() - most) as u64;
-            self.backups.truncate(most);
+            self.backups.sort_by_cached_key(Entry::order);
+            let mut seen = std::collections::BTreeSet::new();
+            let mut ranked: Vec<(u8, Entry)> = Vec::with_capacity(self.backups.len());
+            for entry in std::mem::take(&mut self.backups) {
+                // In order, so the first of a line is its newest.
+                let proven = entry.ours && entry.verdict == Proof::Valid && entry.is_available();
+                let is_newest = proven && seen.insert((entry.region.clone(), entry.database_id.clone()));
+                let rank = match entry.fate {
+                    _ if is_newest => 0,
+                    Fate::Delete => 1,
+                    Fate::Keep if entry.ours => 2,
+                    Fate::Keep => 3,
+                };
+                ranked.push((rank, entry));
+            }
+            ranked.sort_by_key(|(rank, entry)| (*rank, std::cmp::Reverse(entry.taken_at)));
+            self.omitted += (ranked.len() - most) as u64;
+            ranked.truncate(most);
+            self.backups = ranked.into_iter().map(|(_, entry)| entry).collect();
             self.backups.sort_by_cached_key(Entry::order);
         }
         self.deletions.truncate(most);
         self
+    }
+}
+
+impl Entry {
+    /// Whether it is complete: RDS restores what is available, and nothing else.
+    pub fn is_available(&self) -> bool {
+        let incomplete = Keep::NotAvailable { status: String::new() }.code();
+        self.reasons.iter().all(|reason| reason.code != incomplete)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// `database day fate verdict whose reason`
+    fn entry(line: &str) -> Entry {
+        let words: Vec<&str> = line.split(' ').collect();
+        serde_json::from_value(json!({
+            "region": "us-east-1", "databaseId": words[0], "snapshotId": format!("{}-{}", words[0], words[1]),
+            "takenAt": format!("2026-11-{}T06:00:00Z", words[1]), "verdict": words[3], "tier": "daily",
+            "ours": words[4] == "ours", "fate": words[2],
+            "reasons": [{"code": words.get(5).unwrap_or(&"daily"), "text": ""}]}))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_left_out_is_never_the_last_that_can_be_gone_back_to() {
+        let lines = [
+            "a 09 KEEP VALID ours not-available",
+            "a 08 KEEP VALID ours",
+            "a 07 KEEP VALID ours",
+            "a 03 DELETE VALID ours",
+            "a 02 DELETE INVALID ours",
+            "b 05 KEEP VALID ours",
+            "b 04 KEEP VALID ours",
+            "c 06 KEEP VALID other",
+        ];
+        let kept = |most: usize| {
+            let plan = json!({
+                "plannedAt": "2026-11-20T12:00:00Z", "action": "plan", "policy": Policy::default(),
+                "totals": {"keep": 0, "delete": 0, "notOurs": 0}, "documentKey": "retention/p.json", "backups": [],
+                "quotas": []});
+            let plan: Plan = serde_json::from_value(plan).unwrap();
+            let plan = Plan { backups: lines.map(entry).to_vec(), ..plan }.bounded(most);
+            assert_eq!(plan.omitted as usize, lines.len() - most);
+            plan.backups.iter().map(|entry| entry.snapshot_id.clone()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(kept(8), "a-09 a-08 a-07 a-03 a-02 b-05 b-04 c-06");
+        assert_eq!(kept(7), "a-09 a-08 a-07 a-03 a-02 b-05 b-04", "first what is not ours");
+        assert_eq!(kept(5), "a-09 a-08 a-03 a-02 b-05", "then the oldest that is kept");
+        assert_eq!(kept(2), "a-08 b-05");
     }
 }

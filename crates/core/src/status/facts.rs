@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::health::NamedCause;
 use crate::ids::{DatabaseId, Region};
 use crate::objectives::{Importance, Objectives};
-use crate::operation::RestoreTimings;
+use crate::operation::{RestoreTimings, seconds_between};
 use crate::ports::RestoreWindow;
 use crate::rds::Snapshot;
 
@@ -21,13 +21,29 @@ pub struct RestoreSeen {
     pub started_at: Timestamp,
     /// What was measured.
     pub timings: RestoreTimings,
+    /// When it had the database's place, where a swap was asked for: until then nobody found it by its name. `None` where none
+    /// was.
+    pub in_place_at: Option<Timestamp>,
+}
+
+impl RestoreSeen {
+    /// Seconds from the start of the operation until what was asked for was there: the database as it was to be, and in its place
+    /// where that was wanted.
+    pub(super) fn seconds(&self) -> f64 {
+        match self.in_place_at {
+            Some(in_place_at) => seconds_between(self.started_at, in_place_at),
+            None => {
+                seconds_between(self.started_at, self.timings.requested_at) + self.timings.settled_seconds
+            }
+        }
+    }
 }
 
 /// A backup that was found VALID, as its record has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValidationSeen {
-    /// When the operation ended.
-    pub ended_at: Timestamp,
+    /// When it was: the copies that are made afterwards say nothing of that.
+    pub validated_at: Timestamp,
     /// Seconds from asking for the temporary instance until its data could be read.
     pub restore_seconds: Option<f64>,
 }

@@ -25,7 +25,8 @@ pub struct RecoveryPointNow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MeasuredBy {
-    /// A restore, from the start of its operation until the database was all that was asked for.
+    /// A restore, from the start of its operation until the database was all that was asked for; with a swap, until it had its
+    /// place.
     Restore,
     /// A validation's temporary instance: at least so long.
     Validation,
@@ -58,7 +59,7 @@ pub struct Recovery {
 }
 
 pub(super) fn measure(facts: &Facts) -> Recovery {
-    let validated = facts.validations.iter().flatten().map(|validation| validation.ended_at).max();
+    let validated = facts.validations.iter().flatten().map(|validation| validation.validated_at).max();
     Recovery { point: point(facts), time: time(facts), last_validated: validated }
 }
 
@@ -86,8 +87,7 @@ fn time(facts: &Facts) -> RecoveryTime {
     let within = |seconds: f64| seconds <= facts.objectives.rto_seconds as f64;
     let restores = facts.restores.iter().flatten();
     if let Some(restore) = restores.max_by_key(|restore| restore.timings.requested_at) {
-        let planning = seconds_between(restore.started_at, restore.timings.requested_at);
-        let seconds = planning + restore.timings.settled_seconds;
+        let seconds = restore.seconds();
         return RecoveryTime {
             seconds: Some(seconds),
             measured_by: Some(MeasuredBy::Restore),
@@ -96,12 +96,12 @@ fn time(facts: &Facts) -> RecoveryTime {
         };
     }
     let timed =
-        facts.validations.iter().flatten().filter_map(|one| Some((one.ended_at, one.restore_seconds?)));
-    match timed.max_by_key(|(ended_at, _)| *ended_at) {
-        Some((ended_at, seconds)) => RecoveryTime {
+        facts.validations.iter().flatten().filter_map(|one| Some((one.validated_at, one.restore_seconds?)));
+    match timed.max_by_key(|(validated_at, _)| *validated_at) {
+        Some((validated_at, seconds)) => RecoveryTime {
             seconds: Some(seconds),
             measured_by: Some(MeasuredBy::Validation),
-            measured_at: Some(ended_at),
+            measured_at: Some(validated_at),
             held: (!within(seconds)).then_some(false),
         },
         None => RecoveryTime { seconds: None, measured_by: None, measured_at: None, held: None },

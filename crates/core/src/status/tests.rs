@@ -60,11 +60,12 @@ const TIMES: [&str; 3] = ["2026-11-19T06:00:00Z", "2026-11-20T00:00:00Z", "2026-
 fn restore(requested_at: &str, settled_seconds: f64) -> RestoreSeen {
     let requested_at = at(requested_at);
     let timings = RestoreTimings { requested_at, available_seconds: settled_seconds - 1.0, settled_seconds };
-    RestoreSeen { started_at: requested_at - jiff::SignedDuration::from_secs(10), timings }
+    let started_at = requested_at - jiff::SignedDuration::from_secs(10);
+    RestoreSeen { started_at, timings, in_place_at: None }
 }
 
-fn validation(ended_at: &str, restore_seconds: Option<f64>) -> ValidationSeen {
-    ValidationSeen { ended_at: at(ended_at), restore_seconds }
+fn validation(validated_at: &str, restore_seconds: Option<f64>) -> ValidationSeen {
+    ValidationSeen { validated_at: at(validated_at), restore_seconds }
 }
 
 /// Three proven backups, each with a copy; a log up to two minutes ago; a restore of half an hour.
@@ -309,6 +310,24 @@ fn a_validation_can_only_show_that_the_time_is_not_enough() {
     let critical = with(|facts| facts.objectives = Importance::Critical.objectives());
     assert_eq!(critical.recovery.time.held, Some(false), "half an hour, and 15 minutes are allowed");
     assert!(!critical.is_held());
+}
+
+#[test]
+fn a_restore_with_a_swap_is_back_when_it_has_the_databases_place() {
+    let time = |in_place_at: &str| {
+        with(|facts| {
+            let restored = restore("2026-11-10T00:00:00Z", 1790.0);
+            facts.restores = Ok(vec![RestoreSeen { in_place_at: Some(at(in_place_at)), ..restored }]);
+        })
+        .recovery
+        .time
+    };
+    // There and as asked for after half an hour, proven and in its place after an hour and more.
+    let late = time("2026-11-10T01:00:00Z");
+    assert_eq!((late.seconds, late.held), (Some(3610.0), Some(false)));
+    let in_time = time("2026-11-10T00:59:50Z");
+    assert_eq!((in_time.seconds, in_time.held), (Some(3600.0), Some(true)));
+    assert_eq!(in_time.measured_at, Some(at("2026-11-10T00:00:00Z")));
 }
 
 #[test]

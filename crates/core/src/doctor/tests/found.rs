@@ -86,21 +86,21 @@ fn schedules_that_start_nothing() {
     each(&[
         (|facts| facts.schedules = Ok(vec![]), Check::Schedule, Warning, "prod-db", "no schedule names it"),
         (
-            |facts| facts.schedules.as_mut().unwrap()[0].enabled = false,
+            |facts| its(facts).times.enabled = false,
             Check::Schedule,
             Fails,
             "default/prod",
             "no more backups are taken: the schedule is disabled",
         ),
         (
-            |facts| facts.schedules.as_mut().unwrap()[0].target_arn = "arn:another".into(),
+            |facts| its(facts).target_arn = "arn:another".into(),
             Check::Schedule,
             Fails,
             "default/prod",
             "the schedule starts arn:another",
         ),
         (
-            |facts| facts.schedules.as_mut().unwrap()[0].input_problem = Some("tier: no".into()),
+            |facts| its(facts).input_problem = Some("tier: no".into()),
             Check::Schedule,
             Fails,
             "default/prod",
@@ -108,7 +108,8 @@ fn schedules_that_start_nothing() {
         ),
         (
             |facts| {
-                let other = ScheduleFacts { enabled: false, name: "default/old".into(), ..schedule() };
+                let mut other = ScheduleFacts { name: "default/old".into(), ..schedule() };
+                other.times.enabled = false;
                 facts.schedules.as_mut().unwrap().push(other);
             },
             Check::Schedule,
@@ -117,6 +118,59 @@ fn schedules_that_start_nothing() {
             "is disabled",
         ),
     ]);
+}
+
+/// A schedule that starts one backup, at this time.
+fn once(name: &str, at: &str) -> ScheduleFacts {
+    let mut once = ScheduleFacts { name: name.into(), ..schedule() };
+    once.times.expression = format!("at({at})");
+    once
+}
+
+#[test]
+fn schedules_that_start_less_than_they_seem_to() {
+    each(&[
+        (
+            |facts| facts.schedules = Ok(vec![once("default/once", "2026-11-20T06:00:00")]),
+            Check::Schedule,
+            Fails,
+            "default/once",
+            "no more backups are taken: the schedule is over: it was to start one, at(2026-11-20T06:00:00)",
+        ),
+        (
+            |facts| facts.schedules = Ok(vec![once("default/once", "2026-11-21T06:00:00")]),
+            Check::Schedule,
+            Warning,
+            "default/once",
+            "starts one backup, at(2026-11-21T06:00:00), and then nothing does",
+        ),
+        (
+            |facts| its(facts).times.ends = Some(NOW.parse().unwrap()),
+            Check::Schedule,
+            Fails,
+            "default/prod",
+            "the schedule is over: its end was 2026-11-20T12:00:00Z",
+        ),
+        (
+            |facts| its(facts).times.begins = Some("2026-12-01T00:00:00Z".parse().unwrap()),
+            Check::Schedule,
+            Warning,
+            "default/prod",
+            "nothing starts its backups before 2026-12-01T00:00:00Z",
+        ),
+    ]);
+    // Beside one that goes on, one more is in order.
+    let beside =
+        |at: &'static str| seen(|facts| facts.schedules.as_mut().unwrap().push(once("default/once", at)));
+    assert_eq!(beside("2026-11-21T06:00:00"), []);
+    let past = beside("2026-11-20T06:00:00");
+    assert_eq!((past.len(), past[0].severity), (1, Warning));
+    // While one is still to come, it is not true that no more are taken.
+    let left = seen(|facts| {
+        its(facts).times.enabled = false;
+        facts.schedules.as_mut().unwrap().push(once("default/once", "2026-11-21T06:00:00"));
+    });
+    assert_eq!(left.iter().map(|one| one.severity).collect::<Vec<_>>(), [Warning, Warning]);
 }
 
 #[test]
@@ -154,18 +208,20 @@ fn backups_by_age_and_proof() {
     ]);
     // Without a rate, 12 hours are allowed (requirement K2).
     let at = |expression: &str, now: &str| {
-        seen(|facts| {
-            facts.schedules.as_mut().unwrap()[0].expression = expression.into();
+        let mut found = seen(|facts| {
+            its(facts).times.expression = expression.into();
             facts.now = now.parse().unwrap();
-        })
+        });
+        found.retain(|finding| finding.check == Check::BackupAge);
+        found
     };
-    let once = "at(2026-11-20T06:00:00)";
+    let once = "at(2026-12-20T06:00:00)";
     assert_eq!(at(once, "2026-11-20T18:00:00Z"), []);
     // One a day may be a day old, and an hour.
     assert_eq!(at("cron(0 6 * * ? *)", "2026-11-21T07:00:00Z"), []);
     assert_eq!(at("cron(0 6 * * ? *)", "2026-11-21T07:00:01Z").len(), 1);
     let late = at(once, "2026-11-20T18:00:01Z");
-    assert_eq!((late.len(), late[0].check), (1, Check::BackupAge));
+    assert_eq!(late.len(), 1);
     assert!(late[0].what.contains("12 h are allowed"), "{late:?}");
 }
 
@@ -241,6 +297,64 @@ fn room_that_is_not_there() {
 }
 
 #[test]
+fn storage_that_a_restore_would_not_have() {
+    fn room(facts: &mut Facts, region: &Region, gib: i64) {
+        at(facts, region).quotas.as_mut().unwrap().storage = Some(Quota { used: 1000 - gib, max: 1000 });
+    }
+    fn grown(facts: &mut Facts) {
+        live(facts).blueprint.allocated_gib = 300;
+        at(facts, &home()).blueprint.as_mut().unwrap().as_mut().unwrap().blueprint.allocated_gib = 300;
+    }
+    each(&[
+        (
+            |facts| {
+                grown(facts);
+                room(facts, &home(), 299);
+            },
+            Check::StorageQuota,
+            Fails,
+            "storage",
+            "InstanceQuotaExceeded (of RDS: StorageQuotaExceeded): each takes 300 GiB, and 701 of 1000 GiB are used",
+        ),
+        (
+            // As large as the newest copy there, which is 20 GiB.
+            |facts| {
+                grown(facts);
+                room(facts, &west(), 19);
+            },
+            Check::StorageQuota,
+            Fails,
+            "storage",
+            "each takes 20 GiB",
+        ),
+        (
+            |facts| {
+                grown(facts);
+                room(facts, &home(), 599);
+            },
+            Check::StorageQuota,
+            Warning,
+            "storage",
+            "none beside a validation: each takes 300 GiB",
+        ),
+        (|facts| room(facts, &west(), 100), Check::StorageQuota, Warning, "storage", "900 of 1000 GiB"),
+        (
+            |facts| at(facts, &west()).quotas.as_mut().unwrap().storage = None,
+            Check::StorageQuota,
+            NotChecked,
+            "storage",
+            "does not say",
+        ),
+    ]);
+    let enough = seen(|facts| {
+        grown(facts);
+        room(facts, &home(), 600);
+        room(facts, &west(), 101);
+    });
+    assert_eq!(enough, []);
+}
+
+#[test]
 fn keys_that_cannot_be_used() {
     fn first(facts: &mut Facts) -> &mut KeyFacts {
         &mut at(facts, &west()).keys[0]
@@ -288,6 +402,29 @@ fn what_roles_and_key_policies_do_not_let_through() {
             NotChecked,
             "rds:CopyDBSnapshot",
             "depends on aws:PrincipalTag/x",
+        ),
+        (
+            |facts| {
+                let need = Need::to_start("default/prod", MACHINE, &home());
+                facts.roles =
+                    vec![RoleFacts { need, ..role(Decision::Denied("there is no such role".into())) }];
+            },
+            Check::RolePermission,
+            Fails,
+            "states:StartExecution",
+            "scheduled backups fail: the role of schedule default/prod may not states:StartExecution on \
+             arn:aws:states:us-east-1:1:stateMachine:holdfast, as IAM simulates it: there is no such role",
+        ),
+        (
+            |facts| {
+                let need = Need::to_invoke(Workflow::Restore, "arn:restore", &home());
+                facts.roles =
+                    vec![RoleFacts { need, ..role(Decision::Denied("no statement allows it".into())) }];
+            },
+            Check::RolePermission,
+            Fails,
+            "lambda:InvokeFunction",
+            "all restores fail: the role of the restore workflow may not lambda:InvokeFunction on arn:restore",
         ),
         (
             |facts| at(facts, &west()).keys[0].policy = Some(Ok(POLICY.replace("::1:", "::2:"))),

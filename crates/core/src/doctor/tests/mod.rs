@@ -22,6 +22,8 @@ const ROLE: &str = "arn:aws:iam::1:role/holdfast-copy";
 const POLICY: &str =
     r#"{"Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::1:root"}, "Action": "kms:*"}]}"#;
 const MACHINE: &str = "arn:aws:states:us-east-1:1:stateMachine:holdfast";
+const RESTORES: &str = "arn:aws:states:us-east-1:1:stateMachine:restores";
+const REPLICATES: &str = "arn:aws:states:us-east-1:1:stateMachine:replicates";
 
 fn region(name: &str) -> Region {
     Region::parse(name).unwrap()
@@ -114,7 +116,11 @@ fn region_facts(region: &Region) -> RegionFacts {
             .map(|snapshot| SharedWith { snapshot_id: snapshot.id.clone(), accounts: Ok(vec![]) })
             .collect(),
         snapshots: Ok(snapshots),
-        quotas: Ok(Quotas { snapshots: Some(forecast(3, 100)), instances: Some(Quota { used: 2, max: 40 }) }),
+        quotas: Ok(Quotas {
+            snapshots: Some(forecast(3, 100)),
+            instances: Some(Quota { used: 2, max: 40 }),
+            storage: Some(Quota { used: 40, max: 100_000 }),
+        }),
         namesake: Ok((*region == home()).then(instance)),
         temporary: Ok(vec![]),
         blueprint: Ok(Some(kept(region))),
@@ -134,8 +140,7 @@ fn kept(region: &Region) -> KeptBlueprint {
 /// The role that copies, and what came of asking whether it may.
 fn role(decision: Decision) -> RoleFacts {
     let need = Need {
-        workflow: Workflow::Backup,
-        state: "ReplicateToRegion",
+        whose: Whose::Function(Workflow::Backup, "ReplicateToRegion"),
         action: "rds:CopyDBSnapshot",
         resource: "arn:aws:rds:us-west-2:1:snapshot:holdfast-prod-db".into(),
         region: west(),
@@ -147,8 +152,13 @@ fn role(decision: Decision) -> RoleFacts {
 fn schedule() -> ScheduleFacts {
     ScheduleFacts {
         name: "default/prod".into(),
-        enabled: true,
-        expression: "rate(6 hours)".into(),
+        times: Times {
+            enabled: true,
+            expression: "rate(6 hours)".into(),
+            timezone: None,
+            begins: None,
+            ends: None,
+        },
         target_arn: MACHINE.into(),
         input_problem: None,
     }
@@ -156,6 +166,22 @@ fn schedule() -> ScheduleFacts {
 
 fn operation(worker: crate::Result<Worker>) -> OpenOperation {
     OpenOperation { id: "prod-db-r1-0123456789".into(), phase: "RESTORING".into(), worker }
+}
+
+/// A state machine that is there with one function of its own and one that all have.
+fn machine(workflow: Workflow, arn: &str, own: &str) -> (Workflow, MachineFacts) {
+    let function = |name: &str| FunctionFacts { name: name.into(), problem: Ok(None) };
+    let functions = vec![function(own), function("update-state")];
+    (workflow, MachineFacts { arn: arn.into(), there: Ok(true), functions })
+}
+
+fn machine_of(facts: &mut Facts, workflow: Workflow) -> &mut MachineFacts {
+    facts.machines.get_mut(&workflow).unwrap()
+}
+
+/// The one schedule of the database.
+fn its(facts: &mut Facts) -> &mut ScheduleFacts {
+    &mut facts.schedules.as_mut().unwrap()[0]
 }
 
 fn healthy() -> Facts {
@@ -167,8 +193,11 @@ fn healthy() -> Facts {
         targets_seen: Ok(()),
         source: Ok(Some(Live { instance: instance(), blueprint: blueprint() })),
         backup_machine: MACHINE.into(),
-        backup_machine_there: Ok(true),
-        functions: vec![FunctionFacts { name: "health".into(), problem: Ok(None) }],
+        machines: BTreeMap::from([
+            machine(Workflow::Backup, MACHINE, "health"),
+            machine(Workflow::Restore, RESTORES, "restore"),
+            machine(Workflow::Replication, REPLICATES, "copy"),
+        ]),
         roles: vec![role(Decision::Allowed)],
         schedules: Ok(vec![schedule()]),
         operations: Ok(vec![operation(Ok(Worker::Running))]),

@@ -6,18 +6,56 @@ use super::*;
 fn what_is_not_deployed() {
     each(&[
         (
-            |facts| facts.backup_machine_there = Ok(false),
+            |facts| machine_of(facts, Workflow::Backup).there = Ok(false),
             Check::Deployment,
             Fails,
             MACHINE,
             "no backup can be started",
         ),
         (
-            |facts| facts.functions[0].problem = Ok(Some("is not there".into())),
+            |facts| machine_of(facts, Workflow::Restore).there = Ok(false),
+            Check::Deployment,
+            Fails,
+            RESTORES,
+            "no restore can be started: the state machine is not there",
+        ),
+        (
+            |facts| machine_of(facts, Workflow::Replication).there = Ok(false),
+            Check::Deployment,
+            Fails,
+            REPLICATES,
+            "no replication can be started",
+        ),
+        (
+            |facts| {
+                machine_of(facts, Workflow::Backup).functions[0].problem = Ok(Some("is not there".into()));
+            },
             Check::Deployment,
             Fails,
             "health",
-            "the function is not there",
+            "the next backup fails: the function is not there",
+        ),
+        (
+            |facts| {
+                machine_of(facts, Workflow::Restore).functions[0].problem =
+                    Ok(Some("is in state Failed".into()));
+            },
+            Check::Deployment,
+            Fails,
+            "restore",
+            "the next restore fails: the function is in state Failed",
+        ),
+        (
+            // What all of them need is said once.
+            |facts| {
+                for machine in facts.machines.values_mut() {
+                    machine.functions[1].problem = Ok(Some("is not there".into()));
+                }
+            },
+            Check::Deployment,
+            Fails,
+            "update-state",
+            "the next backup, restore, replication fail: the function is not there",
         ),
         (
             |facts| at(facts, &west()).validation = Some(("arn:validation".into(), Ok(false))),
@@ -50,18 +88,32 @@ fn what_could_not_be_looked_at_is_said_by_name() {
             "not known",
         ),
         (
-            |facts| facts.backup_machine_there = Err(denied()),
+            |facts| machine_of(facts, Workflow::Backup).there = Err(denied()),
             Check::Deployment,
             NotChecked,
             MACHINE,
             "not known",
         ),
         (
-            |facts| facts.functions[0].problem = Err(denied()),
+            |facts| machine_of(facts, Workflow::Restore).functions[0].problem = Err(denied()),
             Check::Deployment,
             NotChecked,
-            "health",
+            "restore",
             "not known",
+        ),
+        (
+            |facts| drop(facts.machines.remove(&Workflow::Restore)),
+            Check::Deployment,
+            NotChecked,
+            "restore workflow",
+            "nobody said which state machine it is",
+        ),
+        (
+            |facts| drop(facts.machines.remove(&Workflow::Replication)),
+            Check::Deployment,
+            NotChecked,
+            "replication workflow",
+            "nobody said which state machine it is",
         ),
     ]);
 }
@@ -108,7 +160,7 @@ fn what_could_not_be_looked_at_of_keys_and_roles_is_said_by_name() {
             |facts| facts.roles[0].role = Err(denied()),
             Check::RolePermission,
             NotChecked,
-            "the role behind ReplicateToRegion",
+            "the role of ReplicateToRegion",
             "not known",
         ),
     ]);
@@ -172,7 +224,7 @@ fn a_list_that_could_not_be_had_leaves_all_its_checks_unknown() {
     };
     assert_eq!(
         checks(|facts| at(facts, &west()).quotas = Err(denied())),
-        unseen(&[Check::SnapshotQuota, Check::InstanceQuota])
+        unseen(&[Check::SnapshotQuota, Check::InstanceQuota, Check::StorageQuota])
     );
     assert_eq!(
         checks(|facts| at(facts, &west()).snapshots = Err(denied())),
@@ -190,7 +242,8 @@ fn only_what_was_asked_for_is_judged() {
         facts.regions.remove(&home());
         facts.source = Ok(None);
         facts.schedules = Ok(vec![]);
-        facts.backup_machine_there = Ok(false);
+        machine_of(facts, Workflow::Backup).there = Ok(false);
+        facts.machines.remove(&Workflow::Restore);
     });
     assert_eq!(found, []);
 }

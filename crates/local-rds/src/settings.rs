@@ -61,6 +61,8 @@ pub struct Tuning {
     pub copy_seconds: f64,
     /// A restored instance: creating to available.
     pub restore_seconds: f64,
+    /// A restored instance: storage-initialization, in which it can be used, to available.
+    pub initialize_seconds: f64,
     /// A change of an instance, a stop, a start.
     pub modify_seconds: f64,
     /// An instance: deleting to gone.
@@ -89,6 +91,7 @@ impl Default for Tuning {
             snapshot_seconds: 2.0,
             copy_seconds: 3.0,
             restore_seconds: 2.0,
+            initialize_seconds: 1.0,
             modify_seconds: 0.5,
             delete_seconds: 1.0,
             max_manual_snapshots: 100,

@@ -30,7 +30,7 @@ pub(super) async fn modify(call: &Call) -> Answer {
     }
     let renamed = renamed(call, region, &id)?;
     let instance = region.instance(&id)?;
-    if !matches!(instance.status, InstanceStatus::Available | InstanceStatus::BackingUp) {
+    if !instance.status.is_available() && instance.status != InstanceStatus::BackingUp {
         return Err(RdsError::instance_state("Database instance is not in available state."));
     }
     let options = read(call, instance.options.clone(), key)?;
@@ -170,7 +170,8 @@ fn switch(call: &Call, how: Power, from: InstanceStatus, through: InstanceStatus
     let id = call.params.required("DBInstanceIdentifier")?.to_ascii_lowercase();
     let mut world = lock(&call.app.world);
     let instance = world.region(&call.region).instance(&id)?;
-    if instance.status != from {
+    let loads = from == InstanceStatus::Available && instance.status.is_available();
+    if instance.status != from && !loads {
         let why = format!("Instance {id} is not in {from} state.");
         return Err(RdsError::instance_state(why));
     }

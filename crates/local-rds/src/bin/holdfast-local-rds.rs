@@ -54,6 +54,9 @@ struct Options {
     /// A restored instance: creating to available.
     #[arg(long, default_value_t = Tuning::default().restore_seconds)]
     restore_seconds: f64,
+    /// A restored instance: storage-initialization to available.
+    #[arg(long, default_value_t = Tuning::default().initialize_seconds)]
+    initialize_seconds: f64,
     /// A change, stop or start of an instance.
     #[arg(long, default_value_t = Tuning::default().modify_seconds)]
     modify_seconds: f64,
@@ -81,6 +84,7 @@ impl Options {
             snapshot_seconds: self.snapshot_seconds,
             copy_seconds: self.copy_seconds,
             restore_seconds: self.restore_seconds,
+            initialize_seconds: self.initialize_seconds,
             modify_seconds: self.modify_seconds,
             delete_seconds: self.delete_seconds,
             max_manual_snapshots: self.max_manual_snapshots,

@@ -100,7 +100,7 @@ fn last_byte(position: &str) -> Option<String> {
 }
 
 fn serves(instance: &Instance) -> bool {
-    matches!(instance.status, InstanceStatus::Available | InstanceStatus::BackingUp)
+    instance.status.is_available() || instance.status == InstanceStatus::BackingUp
 }
 
 async fn reach(app: &App, key: &Key, marker: Marker) {

@@ -50,7 +50,24 @@ pub(crate) fn bring_up(app: Arc<App>, key: Key, source: Source, orders: WorkOrde
         if backs_up == Some(true) {
             first_backup(&app, &key).await;
         }
-        set(&app, &key, InstanceStatus::Available);
+        if restored {
+            load(&app, &key).await;
+        } else {
+            set(&app, &key, InstanceStatus::Available);
+        }
+    });
+}
+
+/// `storage-initialization` until the time is up, or somebody changes it (Amazon RDS User Guide, "Viewing Amazon RDS DB instance
+/// status": the instance "remains available for operations").
+async fn load(app: &App, key: &Key) {
+    set(app, key, InstanceStatus::StorageInitialization);
+    let tuning = app.tuning();
+    tokio::time::sleep(tuning.scaled(tuning.initialize_seconds)).await;
+    app.with_instance(key, |instance| {
+        if instance.status == InstanceStatus::StorageInitialization {
+            instance.status = InstanceStatus::Available;
+        }
     });
 }
 

@@ -89,6 +89,8 @@ pub(crate) struct Pending {
 pub(crate) enum InstanceStatus {
     Creating,
     BackingUp,
+    /// Restored, and still loading: usable.
+    StorageInitialization,
     Available,
     Modifying,
     ResettingMasterCredentials,
@@ -106,7 +108,7 @@ impl InstanceStatus {
     /// Whether a snapshot can be taken and changes can be made.
     pub(crate) fn is_available(&self) -> bool {
         match self {
-            Self::Available => true,
+            Self::Available | Self::StorageInitialization => true,
             Self::Ended(status) => status == "storage-optimization",
             Self::Creating
             | Self::BackingUp
@@ -127,6 +129,7 @@ impl fmt::Display for InstanceStatus {
         f.write_str(match self {
             Self::Creating => "creating",
             Self::BackingUp => "backing-up",
+            Self::StorageInitialization => "storage-initialization",
             Self::Available => "available",
             Self::Modifying => "modifying",
             Self::ResettingMasterCredentials => "resetting-master-credentials",

@@ -154,7 +154,7 @@ async fn what_waits_for_the_maintenance_window_does_not_keep_the_old_one_from_be
     world.rds.set(|rds| rds.settings_pend = 500);
     let old = blueprint(&instance("prod-db"));
     world.rds.lay_blueprint(&home(), old.clone());
-    world.rds.settle(&home(), "prod-db", &old).await.unwrap();
+    world.rds.settle(&home(), "prod-db", &old, LastSettings::All).await.unwrap();
     world.change("prod-db", |old| old.pending = vec!["BackupRetentionPeriod".into()]);
     assert_eq!(world.all("swap").await.unwrap_err().kind, ErrorKind::SourceUnusable);
     // WHEN it is undone, THEN it is, at once

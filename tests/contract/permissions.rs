@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use holdfast_core::ids::{OperationId, Region};
+use holdfast_core::request::{RestoreRequest, aside};
 use holdfast_core::watching::MONITORING_SERVICE;
+use serde_json::json;
 
 use crate::support::{
     SHARED, all_functions, binary, functions, list, sources_of, statements, template, text_without_tags,
@@ -10,7 +13,7 @@ use crate::support::{
 
 /// The RDS, EC2, KMS, S3, DynamoDB and Step Functions calls that each function's code can make, by binary. The
 /// adapters' methods are the words; a whole-stack run with IAM enforced shows that none is missing.
-const CALLS: [(&str, &str); 57] = [
+const CALLS: [(&str, &str); 59] = [
     ("rds.instance(", "rds:DescribeDBInstances"),
     ("rds.temporary_instances(", "rds:DescribeDBInstances"),
     ("rds.snapshot(", "rds:DescribeDBSnapshots"),
@@ -45,9 +48,11 @@ const CALLS: [(&str, &str); 57] = [
     ("rds.settle(", "rds:ModifyDBInstance"),
     ("rds.rename(", "rds:ModifyDBInstance"),
     ("rds.stop(", "rds:StopDBInstance"),
+    ("rds.start(", "rds:StartDBInstance"),
     ("dns.record(", "route53:ListResourceRecordSets"),
     ("dns.point(", "route53:ChangeResourceRecordSets"),
     ("secrets.current(", "secretsmanager:GetSecretValue"),
+    ("secrets.previous(", "secretsmanager:GetSecretValue"),
     ("secrets.put(", "secretsmanager:PutSecretValue"),
     ("secrets.make_current(", "secretsmanager:UpdateSecretVersionStage"),
     ("credentials(logins", "secretsmanager:GetSecretValue"),
@@ -125,11 +130,9 @@ fn destructive_actions_are_bound_to_tags_and_names() {
             }
             if id.ends_with(": SwapDatabaseFunction") {
                 // What it renames is production itself: it deletes nothing, and whoever deploys says which it may.
-                assert_eq!(actions, ["rds:ModifyDBInstance", "rds:StopDBInstance"], "{id}");
-                assert!(
-                    list(&statement["Resource"]).iter().all(|arn| arn.ends_with(":db:${SwapDatabases}")),
-                    "{id}"
-                );
+                assert_eq!(actions, ["rds:ModifyDBInstance"], "{id}");
+                let arns = list(&statement["Resource"]);
+                assert!(arns.iter().all(|arn| arn.contains(":db:${SwapDatabases}")), "{id}: {arns:?}");
                 continue;
             }
             if actions == ["rds:DeleteDBSnapshot"] {
@@ -168,4 +171,65 @@ fn roles_are_given_to_one_service_only() {
         }
     }
     assert_eq!(given, 1, "one function gives a role away");
+}
+
+/// Whether a policy's pattern stands for `text`: `*` for any characters, `?` for one.
+fn stands_for(pattern: &[u8], text: &[u8]) -> bool {
+    match (pattern.split_first(), text.split_first()) {
+        (None, _) => text.is_empty(),
+        (Some((b'*', rest)), _) => (0..=text.len()).any(|skip| stands_for(rest, &text[skip..])),
+        (Some((b'?', rest)), Some((_, left))) => stands_for(rest, left),
+        (Some((one, rest)), Some((other, left))) => one == other && stands_for(rest, left),
+        (Some(_), None) => false,
+    }
+}
+
+/// What `swap-database` may do with the instance `id` when `SwapDatabases` is `said`, and `restored` when it is what an
+/// operation of Holdfast's made.
+fn may_swap(said: &str, id: &str, restored: bool) -> Vec<String> {
+    let mut may = BTreeSet::new();
+    for statement in statements(&functions("template.yaml")["SwapDatabaseFunction"]) {
+        let wanted = list(&statement["Resource"]).iter().any(|arn| {
+            let name = arn.rsplit_once(":db:").map(|(_, name)| name.replace("${SwapDatabases}", said));
+            name.is_some_and(|name| stands_for(name.as_bytes(), id.as_bytes()))
+        });
+        let tag = &statement["Condition"]["Null"]["aws:ResourceTag/holdfast:operation"];
+        if wanted && (tag.is_null() || restored) {
+            may.extend(list(&statement["Action"]));
+        }
+    }
+    may.remove("rds:DescribeDBInstances");
+    may.into_iter().collect()
+}
+
+#[test]
+fn whoever_may_be_swapped_out_may_be_swapped_in_again() {
+    let pattern = &template("template.yaml")["Parameters"]["SwapDatabases"]["AllowedPattern"];
+    assert_eq!(pattern.as_str(), Some("^[a-z0-9*-]{1,48}[*]?$"), "as the names are cut below");
+    let home = Region::parse("us-east-1").unwrap();
+    let long = "a-name-of-fifty-characters-is-cut-where-it-has-48-x";
+    let cut = format!("{}*", &long[..48]);
+    for (said, database) in
+        [("prod-db", "prod-db"), ("prod-*", "prod-db"), ("*", "prod-db"), ("*", long), (cut.as_str(), long)]
+    {
+        let input = json!({"databaseId": database, "runId": "run-1", "swap": true});
+        let request = RestoreRequest::parse(&input, "unused", &home).unwrap();
+        let operation = OperationId::of_restore(&home, &request.database_id, &request.run_id);
+        let (beside, old) = (request.target_id, aside(&request.database_id, &operation).unwrap());
+        let rename = "rds:ModifyDBInstance".to_owned();
+        // There: the old one to the name aside, the new one to the database's. Back: the same from the other end.
+        for (id, restored) in
+            [(database, false), (beside.as_str(), true), (database, true), (old.as_str(), false)]
+        {
+            assert!(may_swap(said, id, restored).contains(&rename), "SwapDatabases={said}: {id}");
+        }
+        for action in ["rds:StopDBInstance", "rds:StartDBInstance"] {
+            assert!(may_swap(said, old.as_str(), false).contains(&action.to_owned()), "{said}: {old}");
+            assert!(!may_swap(said, database, false).contains(&action.to_owned()), "{said}: {database}");
+        }
+    }
+    // AND nothing else, where one database is named.
+    for id in ["other-db", "prod-db-2", "prod-db-old", "prod-db-old-by-hand", "prod-db-new-0123456789"] {
+        assert_eq!(may_swap("prod-db", id, false), Vec::<String>::new(), "{id}");
+    }
 }

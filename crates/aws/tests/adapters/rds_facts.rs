@@ -135,6 +135,58 @@ async fn an_instance_with_a_password_to_apply_says_so() {
     assert_eq!(seen.endpoint.as_ref().map(|endpoint| endpoint.port), Some(5432));
 }
 
+/// Every member of `PendingModifiedValues` (Amazon RDS API Reference), as RDS writes it.
+const PENDING: [(&str, &str); 24] = [
+    ("DBInstanceClass", "db.m6g.large"),
+    ("AllocatedStorage", "40"),
+    ("MasterUserPassword", "****"),
+    ("Port", "5433"),
+    ("BackupRetentionPeriod", "7"),
+    ("MultiAZ", "false"),
+    ("EngineVersion", "16.4"),
+    ("LicenseModel", "bring-your-own-license"),
+    ("Iops", "3000"),
+    ("StorageThroughput", "500"),
+    ("DBInstanceIdentifier", "another"),
+    ("StorageType", "gp3"),
+    ("CACertificateIdentifier", "rds-ca-rsa2048-g1"),
+    ("DBSubnetGroupName", "other"),
+    (
+        "PendingCloudwatchLogsExports",
+        "<LogTypesToEnable><member>upgrade</member></LogTypesToEnable><LogTypesToDisable/>",
+    ),
+    ("ProcessorFeatures", "<ProcessorFeature><Name>coreCount</Name><Value>2</Value></ProcessorFeature>"),
+    ("AutomationMode", "full"),
+    ("ResumeFullAutomationModeTime", "2026-11-20T06:00:00Z"),
+    ("MultiTenant", "true"),
+    ("IAMDatabaseAuthenticationEnabled", "false"),
+    ("DedicatedLogVolume", "true"),
+    ("Engine", "oracle-ee-cdb"),
+    ("AdditionalStorageVolumes", "<member><VolumeName>rdsdbdata2</VolumeName></member>"),
+    ("DBCapacityReservationIdentifier", "reserved"),
+];
+
+async fn pending_of(values: &str) -> Vec<String> {
+    let instance = format!(
+        "<DBInstances><DBInstance><DBInstanceIdentifier>prod-db</DBInstanceIdentifier>\
+         <PendingModifiedValues>{values}</PendingModifiedValues></DBInstance></DBInstances>"
+    );
+    let found = mock!(Client::describe_db_instances)
+        .then_http_response(move || xml("DescribeDBInstances", &instance));
+    rds(&[&found]).instance(&home(), "prod-db").await.unwrap().unwrap().pending
+}
+
+#[tokio::test]
+async fn whatever_waits_for_the_maintenance_window_is_known_by_its_name() {
+    for (member, value) in PENDING {
+        assert_eq!(pending_of(&format!("<{member}>{value}</{member}>")).await, [member]);
+    }
+    let empty = "<PendingCloudwatchLogsExports/><ProcessorFeatures/><AdditionalStorageVolumes/>";
+    for nothing in ["", empty] {
+        assert_eq!(pending_of(nothing).await, Vec::<String>::new(), "{nothing}");
+    }
+}
+
 #[tokio::test]
 async fn a_quota_is_read_by_its_name_or_not_at_all() {
     let quota = |name: &str| {

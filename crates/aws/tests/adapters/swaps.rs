@@ -69,6 +69,21 @@ async fn an_instance_that_cannot_be_stopped_now_is_no_error() {
     assert!(rds.stop(&home(), "prod-db-old").await.is_err());
 }
 
+#[tokio::test]
+async fn an_instance_that_cannot_be_started_now_is_no_error() {
+    let rule = mock!(aws_sdk_rds::Client::start_db_instance)
+        .match_requests(|request| request.db_instance_identifier() == Some("prod-db-old"))
+        .sequence()
+        .output(|| aws_sdk_rds::operation::start_db_instance::StartDbInstanceOutput::builder().build())
+        .http_response(|| xml_error(400, "InvalidDBInstanceState", "busy"))
+        .http_response(|| xml_error(404, "DBInstanceNotFound", "gone"))
+        .build();
+    let rds = rds(&[&rule]);
+    assert!(rds.start(&home(), "prod-db-old").await.unwrap());
+    assert!(!rds.start(&home(), "prod-db-old").await.unwrap());
+    assert!(rds.start(&home(), "prod-db-old").await.is_err());
+}
+
 fn listed(sets: &str) -> String {
     format!(
         "<?xml version=\"1.0\"?><ListResourceRecordSetsResponse xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">\
@@ -163,9 +178,16 @@ async fn a_record_is_pointed_with_the_time_that_it_had() {
 async fn a_secrets_versions_are_told_apart() {
     let arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:app";
     let current = mock!(aws_sdk_secretsmanager::Client::get_secret_value)
+        .match_requests(|request| request.version_stage().is_none())
         .sequence()
         .http_response(|| response(200, r#"{"VersionId": "v1", "SecretString": "{}"}"#))
         .http_response(|| response(200, r#"{"VersionId": "v1", "SecretBinary": "AAAA"}"#))
+        .http_response(|| response(400, r#"{"__type": "ResourceNotFoundException", "message": "none"}"#))
+        .build();
+    let previous = mock!(aws_sdk_secretsmanager::Client::get_secret_value)
+        .match_requests(|request| request.version_stage() == Some("AWSPREVIOUS"))
+        .sequence()
+        .http_response(|| response(200, r#"{"VersionId": "v0", "SecretString": "{}"}"#))
         .http_response(|| response(400, r#"{"__type": "ResourceNotFoundException", "message": "none"}"#))
         .build();
     let put = mock!(aws_sdk_secretsmanager::Client::put_secret_value)
@@ -180,7 +202,9 @@ async fn a_secrets_versions_are_told_apart() {
                 && request.remove_from_version_id() == Some("v2")
         })
         .then_http_response(|| response(200, "{}"));
-    let secrets = secrets(&[&current, &put, &back]);
+    let secrets = secrets(&[&current, &previous, &put, &back]);
+    assert_eq!(secrets.previous(arn).await.unwrap().as_deref(), Some("v0"));
+    assert_eq!(secrets.previous(arn).await.unwrap(), None);
     let found = secrets.current(arn).await.unwrap().unwrap();
     assert_eq!((found.id.as_str(), found.text.expose_secret()), ("v1", "{}"));
     assert_eq!(secrets.current(arn).await.unwrap_err().kind, ErrorKind::ReferenceUnresolved);

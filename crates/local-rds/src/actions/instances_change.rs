@@ -41,12 +41,14 @@ pub(super) async fn modify(call: &Call) -> Answer {
         instance.parameter_group = name;
         instance.parameter_status = "pending-reboot";
     }
-    let others = ask(call, instance, retention, performance)?;
+    ask(call, instance, retention, performance)?;
     let pending = &mut instance.pending;
     pending.password |= password.is_some();
     pending.identifier = renamed.or(pending.identifier.take());
     let now = params.boolean("ApplyImmediately")?.unwrap_or(false);
     let rename = pending.identifier.clone().filter(|_| now);
+    // All that waits for the maintenance window is made with what is asked for now, whatever that is.
+    let others = now && pending.has_others();
     if password.is_some() || others || rename.is_some() {
         // The name is taken from now on.
         instance.renaming = rename.clone().or(instance.renaming.take());
@@ -56,13 +58,13 @@ pub(super) async fn modify(call: &Call) -> Answer {
     one("DBInstance", |xml| render::instance(xml, instance))
 }
 
-/// Notes what takes time and differs from what is; answers whether there is any.
+/// Notes what takes time and differs from what is.
 fn ask(
     call: &Call,
     instance: &mut Instance,
     retention: Option<i64>,
     performance: (Option<i64>, Option<i64>),
-) -> Result<bool, RdsError> {
+) -> Result<(), RdsError> {
     let params = &call.params;
     let class = params.owned("DBInstanceClass").filter(|class| *class != instance.class);
     let storage = params.number("AllocatedStorage")?.filter(|size| *size != instance.allocated_storage);
@@ -71,8 +73,6 @@ fn ask(
     let storage_type = params.owned("StorageType").filter(|kind| *kind != instance.storage_type);
     let iops = performance.0.filter(|iops| instance.options.iops != Some(*iops));
     let throughput = performance.1.filter(|rate| instance.options.storage_throughput != Some(*rate));
-    let numbers = [storage, retention, iops, throughput].iter().any(Option::is_some);
-    let any = numbers || class.is_some() || multi_az.is_some() || storage_type.is_some();
     // What an earlier call asked for stays pending.
     let pending = &mut instance.pending;
     pending.class = class.or(pending.class.take());
@@ -82,7 +82,7 @@ fn ask(
     pending.storage_type = storage_type.or(pending.storage_type.take());
     pending.iops = iops.or(pending.iops);
     pending.storage_throughput = throughput.or(pending.storage_throughput);
-    Ok(any)
+    Ok(())
 }
 
 /// Where an instance is that is asked to be in another network or in other security groups.

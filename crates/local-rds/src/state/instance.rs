@@ -84,6 +84,18 @@ pub(crate) struct Pending {
     pub(crate) storage_throughput: Option<i64>,
 }
 
+impl Pending {
+    /// Whether there is more than a password and an identifier.
+    pub(crate) fn has_others(&self) -> bool {
+        let Pending { allocated_storage, backup_retention, iops, storage_throughput, .. } = self;
+        let numbers = [allocated_storage, backup_retention, iops, storage_throughput];
+        let texts = [&self.class, &self.storage_type];
+        numbers.into_iter().any(Option::is_some)
+            || texts.into_iter().any(Option::is_some)
+            || self.multi_az.is_some()
+    }
+}
+
 /// Where an instance is in its life.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum InstanceStatus {

@@ -86,6 +86,37 @@ async fn two_renames_swap_what_a_client_reaches() {
     local.stop().await;
 }
 
+/// A rename makes everything that waits for the maintenance window, and until then it waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_pending_is_made_by_a_rename() {
+    let local = Local::start().await;
+    let rds = local.client("us-east-1");
+    local.create(&rds, "prod-db").await;
+    let before = described(&rds, "prod-db").await;
+    let later = rds.modify_db_instance().db_instance_identifier("prod-db");
+    let later = later.db_instance_class("db.m6g.large").multi_az(true).send().await.unwrap();
+    let asked = later.db_instance().unwrap().pending_modified_values().unwrap().clone();
+    assert_eq!((asked.db_instance_class(), asked.multi_az()), (Some("db.m6g.large"), Some(true)));
+    // GIVEN another change that is made at once, THEN that one is, and of these nothing
+    let protect = rds.modify_db_instance().db_instance_identifier("prod-db").deletion_protection(true);
+    protect.send().await.unwrap();
+    let password = rds.modify_db_instance().db_instance_identifier("prod-db");
+    password.master_user_password("another-password").send().await.unwrap();
+    until("the password", async || local.connect(&rds, "prod-db", "another-password", "shop").await.ok())
+        .await;
+    local.await_instance(&rds, "prod-db", "available").await;
+    let waiting = described(&rds, "prod-db").await;
+    assert_eq!(waiting.db_instance_class(), before.db_instance_class());
+    assert_eq!(waiting.pending_modified_values().unwrap().db_instance_class(), Some("db.m6g.large"));
+    // WHEN it is renamed at once, THEN they are made with it
+    renamed(&local, &rds, "prod-db", "prod-db-old").await;
+    let after = described(&rds, "prod-db-old").await;
+    assert_eq!((after.db_instance_class(), after.multi_az()), (Some("db.m6g.large"), Some(true)));
+    let pending = after.pending_modified_values();
+    assert!(pending.is_none_or(|pending| pending.db_instance_class().is_none()));
+    local.stop().await;
+}
+
 async fn refusals(rds: &Client) {
     assert_eq!(code(rename(rds, "prod-db", "new-db").send().await), "DBInstanceAlreadyExists");
     assert_eq!(code(rename(rds, "prod-db", "bad--name").send().await), "InvalidParameterValue");

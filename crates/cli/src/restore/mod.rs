@@ -22,6 +22,7 @@ use crate::request::parse_tag;
 use crate::screen::Screen;
 use crate::summary::{Status, Summary};
 use crate::{Error, arguments, ask, exit};
+use summary::RecoveryPoint;
 
 /// Bring a database back: from its newest proven backup, a snapshot, or as it was at a time.
 ///
@@ -141,11 +142,11 @@ pub struct How {
 pub async fn run(args: Restore, table: Table) -> Result<u8, Error> {
     let asks = !args.how.yes && !args.how.verify_only;
     ask::possible(!asks, "a restore")?;
-    let input = input::build(&args, &create::now())?;
+    let mut input = input::build(&args, &create::now())?;
     let cloud = Cloud::from_env(table.name().await?).await;
     if asks {
         match planned(&args, &cloud, &input).await? {
-            Planned::Agreed => {}
+            Planned::Agreed(point) => input = input::of_point(input, &point),
             Planned::Left(code) => {
                 eprintln!("Nothing was made.");
                 return Ok(code);
@@ -175,8 +176,8 @@ fn parse_record(text: &str) -> Result<(String, String), String> {
 
 /// What came of a plan that was shown.
 enum Planned {
-    /// It is to be so.
-    Agreed,
+    /// It is to be so, from this.
+    Agreed(RecoveryPoint),
     /// It ends with this exit code.
     Left(u8),
 }
@@ -207,7 +208,12 @@ async fn planned(args: &Restore, cloud: &Cloud, input: &Value) -> Result<Planned
     if !good || !ask::agreed("Bring it back like this?").await? {
         return Ok(Planned::Left(exit::FAILED));
     }
-    Ok(Planned::Agreed)
+    Ok(match outcome {
+        Outcome::Ended { summary, .. } => {
+            Planned::Agreed(summary.plan.map(|plan| plan.recovery_point).unwrap_or_default())
+        }
+        Outcome::NoSummary { .. } | Outcome::Detached { .. } => Planned::Left(exit::FAILED),
+    })
 }
 
 /// That nobody follows the plan any more: what makes it makes nothing else.

@@ -100,6 +100,15 @@ fn ctrl_c_at_a_question_is_a_no() {
 }
 
 #[test]
+fn the_backup_that_was_shown_is_the_one_that_is_brought_back() {
+    let cloud = planned();
+    let said =
+        answered(&cloud, &["restore", "prod-db", "--state-machine-arn", MACHINE, "--no-wait"], "yes\n");
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(made(&cloud)[0]["snapshotId"], NEWEST);
+}
+
+#[test]
 fn a_plan_is_read_by_the_person_and_its_outcome_by_the_program() {
     let arguments = ["restore", "prod-db", "--state-machine-arn", MACHINE, "--output", "json", "--no-wait"];
     let cloud = planned();

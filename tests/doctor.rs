@@ -465,6 +465,15 @@ async fn the_binary_alone_finds_what_is_deployed() {
     let (code, said, complaint) = alone(&["points", "nobody-at-all"]).await;
     assert_eq!(code, 1, "{said}{complaint}");
     assert!(said.starts_with("There is no backup of nobody-at-all"), "{said}");
+    // The state table is the one of the stack: an operation that is not there is looked for in it.
+    let (code, _, complaint) = alone(&["ops", "describe", "nobody-at-all-r1-0123456789"]).await;
+    assert_eq!(code, 1, "{complaint}");
+    let table = std::env::var("DR_STATE_TABLE_NAME").expect("a table");
+    assert!(complaint.contains(&format!("in table {table}:")), "{complaint}");
+    let (code, _, complaint) =
+        alone(&["ops", "cancel", "nobody-at-all-r1-0123456789", "--stack", "nowhere"]).await;
+    assert_eq!(code, 2, "{complaint}");
+    assert!(complaint.contains("there is no stack nowhere in us-east-1"), "{complaint}");
     // A stack that is not there is named; what was forgotten is told without asking anybody.
     let (code, _, complaint) = alone(&["points", "nobody-at-all", "--stack", "nowhere"]).await;
     assert_eq!(code, 2, "{complaint}");

@@ -2,19 +2,35 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use crate::Error;
+use tokio::sync::oneshot;
 
-/// Whether the answer to `question` is `yes`, whole and nothing else.
+use crate::{Error, interrupt};
+
+/// Whether the answer to `question` is `yes`, whole and nothing else. Ctrl-C is a no.
 ///
 /// # Errors
 /// `Usage` when nobody can answer.
-pub fn agreed(question: &str) -> Result<bool, Error> {
+pub async fn agreed(question: &str) -> Result<bool, Error> {
     eprint!("\n{question} Type yes: ");
     let failed = |error: std::io::Error| Error::Usage(format!("no answer can be read: {error}"));
     std::io::stderr().flush().map_err(failed)?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).map_err(failed)?;
-    Ok(answer.trim() == "yes")
+    // A thread of its own, that ends with the process: a read cannot be called off, and the runtime waits for threads of its own.
+    let (tell, told) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut answer = String::new();
+        // Who asked may have gone.
+        let _ = tell.send(std::io::stdin().read_line(&mut answer).map(|_| answer));
+    });
+    tokio::select! {
+        answer = told => match answer {
+            Ok(answer) => Ok(answer.map_err(failed)?.trim() == "yes"),
+            Err(_) => Ok(false),
+        },
+        () = interrupt::pressed() => {
+            eprintln!();
+            Ok(false)
+        }
+    }
 }
 
 /// Refuses what asks before it changes something, when nobody is there to answer and `--yes` was not said. `what`: `a restore`.

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
@@ -24,7 +26,7 @@ const SETTINGS: [(&str, &str); 9] = [
 ];
 
 /// `command`, in which each setting that `outputs` has is what it is when neither flag nor variable say it.
-pub fn known(command: Command, outputs: &BTreeMap<String, String>) -> Command {
+pub fn known(command: Command, outputs: &Outputs) -> Command {
     fill(command, &SETTINGS, &|output| outputs.get(output).cloned())
 }
 
@@ -85,44 +87,132 @@ pub fn not_in_outputs(stack: &str, unsaid: &[&str]) -> String {
     )
 }
 
+/// What a stack has put out, by name.
+pub type Outputs = BTreeMap<String, String>;
+
 /// The outputs of the stack of this name, in the configured Region. `unsaid`: what is looked for, for the message.
 ///
 /// # Errors
 /// `Usage` when there is no such stack; `Aws` when CloudFormation cannot be asked.
-pub async fn outputs(stack: &str, unsaid: &[&str]) -> Result<BTreeMap<String, String>, Error> {
+pub async fn outputs(stack: &str, unsaid: &[&str]) -> Result<Outputs, Error> {
     let config = cloud::configuration().await;
     let region = config.region().map_or_else(|| "no Region".to_owned(), ToString::to_string);
-    let answer =
-        aws_sdk_cloudformation::Client::new(&config).describe_stacks().stack_name(stack).send().await;
-    let answer = match answer {
+    match asked(&Client::new(&config), stack).await {
+        Stack::There(outputs) => Ok(outputs),
+        Stack::Missing => Err(missing(stack, &region, unsaid)),
+        Stack::Denied(error) | Stack::Unanswered(error) => Err(error),
+    }
+}
+
+fn missing(stack: &str, region: &str, unsaid: &[&str]) -> Error {
+    Error::Usage(format!(
+        "{} is not set, and there is no stack {stack} in {region} that would say it: name the stack that Holdfast is \
+         deployed by with --stack NAME (or HOLDFAST_STACK), its Region with AWS_REGION, or set the variable",
+        unsaid.join(", ")
+    ))
+}
+
+/// What CloudFormation says of a stack.
+enum Stack {
+    /// Its outputs.
+    There(Outputs),
+    /// There is none of this name.
+    Missing,
+    /// Whoever asks may not.
+    Denied(Error),
+    /// It could not be asked.
+    Unanswered(Error),
+}
+
+async fn asked(client: &Client, stack: &str) -> Stack {
+    let answer = match client.describe_stacks().stack_name(stack).send().await {
         Ok(answer) => answer,
-        Err(error) if is_missing(&error) => {
-            return Err(Error::Usage(format!(
-                "{} is not set, and there is no stack {stack} in {region} that would say it: name the stack that Holdfast is \
-                 deployed by with --stack NAME (or HOLDFAST_STACK), its Region with AWS_REGION, or set the variable",
-                unsaid.join(", ")
-            )));
+        Err(error) if is_missing(&error) => return Stack::Missing,
+        Err(error) if matches!(error.code(), Some("AccessDenied" | "AccessDeniedException")) => {
+            return Stack::Denied(Error::aws("DescribeStacks", &error));
         }
-        Err(error) => return Err(Error::aws("DescribeStacks", &error)),
+        Err(error) => return Stack::Unanswered(Error::aws("DescribeStacks", &error)),
     };
     let outputs = answer.stacks().first().map(|stack| stack.outputs()).unwrap_or_default();
     let pair = |output: &aws_sdk_cloudformation::types::Output| {
         Some((output.output_key()?.to_owned(), output.output_value()?.to_owned()))
     };
-    Ok(outputs.iter().filter_map(pair).collect())
+    Stack::There(outputs.iter().filter_map(pair).collect())
+}
+
+/// The variable that names the state table, and the output that has its name.
+const TABLE: (&str, &str) = ("DR_STATE_TABLE_NAME", "StateTableName");
+
+/// The state table: as a flag or the variable says, else the one of the stack. Asked for by whoever needs it and when it does:
+/// much needs none.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// What the flag or the variable says.
+    pub said: Option<String>,
+    /// The stack that says it otherwise.
+    pub stack: String,
+    /// Whether somebody named that stack: then no other deployment will do.
+    pub is_stack_said: bool,
+    /// Its outputs, where they were asked for already.
+    pub outputs: Option<Outputs>,
+}
+
+impl Table {
+    /// Its name.
+    ///
+    /// # Errors
+    /// `Usage` when the stack that was named is not there, or has no such output; `Aws` when CloudFormation cannot be asked.
+    pub async fn name(self) -> Result<String, Error> {
+        match (self.said, self.outputs) {
+            (Some(name), _) => Ok(name),
+            (None, Some(outputs)) => of_outputs(&self.stack, &outputs),
+            (None, None) => {
+                let config = cloud::configuration().await;
+                let region = config.region().map_or_else(|| "no Region".to_owned(), ToString::to_string);
+                let stack = asked(&Client::new(&config), &self.stack).await;
+                table_of(stack, &self.stack, self.is_stack_said, &region)
+            }
+        }
+    }
+}
+
+fn of_outputs(stack: &str, outputs: &Outputs) -> Result<String, Error> {
+    let name = outputs.get(TABLE.1).cloned();
+    name.ok_or_else(|| Error::Usage(not_in_outputs(stack, &[TABLE.0])))
+}
+
+/// The table of what was asked for. Only where nobody named a stack may it be the one that a deployment has by default.
+fn table_of(asked: Stack, stack: &str, is_said: bool, region: &str) -> Result<String, Error> {
+    match asked {
+        Stack::There(outputs) => of_outputs(stack, &outputs),
+        Stack::Missing if is_said => Err(missing(stack, region, &[TABLE.0])),
+        Stack::Missing => Ok(cloud::DEFAULT_TABLE.to_owned()),
+        Stack::Denied(error) if !is_said => {
+            eprintln!(
+                "holdfast: which state table stack {stack} has may not be asked ({error}): {} is taken; say another with \
+                 --state-table or {}",
+                cloud::DEFAULT_TABLE,
+                TABLE.0
+            );
+            Ok(cloud::DEFAULT_TABLE.to_owned())
+        }
+        Stack::Denied(error) | Stack::Unanswered(error) => Err(error),
+    }
 }
 
 /// `ValidationError` with this sentence is how CloudFormation says that there is none (API Reference, DescribeStacks).
-fn is_missing(error: &impl aws_sdk_cloudformation::error::ProvideErrorMetadata) -> bool {
+fn is_missing(error: &impl ProvideErrorMetadata) -> bool {
     error.code() == Some("ValidationError")
         && error.message().is_some_and(|message| message.contains("does not exist"))
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_smithy_mocks::mock;
     use clap::Arg;
 
     use super::*;
+    use crate::mocked;
 
     /// A variable that no shell has.
     const OWN: [(&str, &str); 1] = [("HOLDFAST_OF_THIS_TEST", "PruneFunctionName")];
@@ -171,5 +261,56 @@ mod tests {
         let filled = fill(command(), &OWN, &|output| Some(output.to_owned()));
         let said = filled.try_get_matches_from(["holdfast", "ops", "prune"]).unwrap_err().to_string();
         assert!(said.contains("\n  <database>") && !said.contains("\n  --function"), "{said}");
+    }
+
+    /// What DescribeStacks is answered with, and what that makes of the table when nobody said one.
+    async fn table(status: u16, body: &'static str, is_stack_said: bool) -> Result<String, Error> {
+        let rule = mock!(Client::describe_stacks).then_http_response(move || mocked::response(status, body));
+        let stack = asked(&mocked::client!(aws_sdk_cloudformation, &[&rule]), "staging").await;
+        table_of(stack, "staging", is_stack_said, "us-east-1")
+    }
+
+    const THERE: &str = "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>staging</StackName>\
+        <CreationTime>2026-11-20T06:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus><Outputs><member>\
+        <OutputKey>StateTableName</OutputKey><OutputValue>StagingState</OutputValue></member></Outputs></member></Stacks>\
+        </DescribeStacksResult></DescribeStacksResponse>";
+    const NOT_THERE: &str = "<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code>\
+        <Message>Stack with id staging does not exist</Message></Error></ErrorResponse>";
+    const DENIED: &str = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>not you</Message>\
+        </Error></ErrorResponse>";
+    const BROKEN: &str = "<ErrorResponse><Error><Type>Receiver</Type><Code>InternalFailure</Code><Message>oh</Message>\
+        </Error></ErrorResponse>";
+
+    #[tokio::test]
+    async fn the_table_is_the_stacks_and_never_that_of_another_when_one_is_named() {
+        for said in [false, true] {
+            assert_eq!(table(200, THERE, said).await.unwrap(), "StagingState");
+            // Whether there is such a stack is not known.
+            assert!(matches!(table(500, BROKEN, said).await, Err(Error::Aws { .. })));
+        }
+        assert_eq!(table(400, NOT_THERE, false).await.unwrap(), cloud::DEFAULT_TABLE);
+        assert_eq!(table(403, DENIED, false).await.unwrap(), cloud::DEFAULT_TABLE);
+        let missing = table(400, NOT_THERE, true).await.unwrap_err();
+        assert!(
+            matches!(&missing, Error::Usage(said) if said.contains("no stack staging in us-east-1")),
+            "{missing}"
+        );
+        assert!(matches!(table(403, DENIED, true).await, Err(Error::Aws { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_table_that_is_said_is_asked_of_nobody() {
+        let outputs = Some(Outputs::from([("StateTableName".to_owned(), "StagingState".to_owned())]));
+        let table = |said: Option<&str>, outputs: Option<Outputs>| Table {
+            said: said.map(str::to_owned),
+            stack: "staging".to_owned(),
+            is_stack_said: true,
+            outputs,
+        };
+        assert_eq!(table(Some("Mine"), outputs.clone()).name().await.unwrap(), "Mine");
+        assert_eq!(table(Some("Mine"), None).name().await.unwrap(), "Mine");
+        assert_eq!(table(None, outputs).name().await.unwrap(), "StagingState");
+        let error = table(None, Some(Outputs::new())).name().await.unwrap_err();
+        assert!(error.to_string().contains("stack staging has no output for DR_STATE_TABLE_NAME"), "{error}");
     }
 }

@@ -20,7 +20,7 @@ pub enum Error {
     },
     /// There is no state table of this name where it was looked for.
     #[error(
-        "there is no table {0} in this Region: say with --state-table (or DR_STATE_TABLE_NAME) and AWS_REGION where the records \
+        "there is no table {0} in this Region: say with --state-table (or DR_STATE_TABLE_NAME), or --stack, and AWS_REGION where the records \
          of this deployment are (Output StateTableName of its stack)"
     )]
     NoSuchTable(String),

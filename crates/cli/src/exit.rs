@@ -18,7 +18,7 @@ pub const PARTIAL: u8 = 3;
 pub const RUNNING: u8 = 4;
 /// `ops logs`: not every line could be read, or there is none. `verify`, `validate`: nothing is wrong as far as was seen, but not everything could be looked at, or nobody was let in.
 pub const INCONCLUSIVE: u8 = 5;
-/// Ctrl-C: a backup goes on without the command; a verification has stopped.
+/// Ctrl-C, or AWS did not answer for some minutes: a backup goes on without the command; a verification has stopped.
 pub const DETACHED: u8 = 130;
 /// `verify`: SIGTERM, by the shells' rule 128 + 15.
 pub const TERMINATED: u8 = 143;
@@ -32,15 +32,18 @@ pub const HELP: &str = "Exit codes:
   3    partial: the backup is good, but a Region has no copy, or none that is proven; the database is
        back, but not proven or not quite as it was asked for
   4    describe, report: still running
-  130  detached by Ctrl-C: the backup, or the restore, goes on";
+  130  detached by Ctrl-C, or because AWS did not answer for ten minutes: what was started goes on, and
+       is named with what comes back to it; a restore that was only planned makes nothing
+  141  whoever read the output went away (| head)";
 
 /// The text of `--help` of `ops cancel`.
 pub const CANCEL_HELP: &str = "Exit codes:
-  0    it was cancelled as asked, and what it leaves is named; or it had ended SUCCEEDED already
+  0    it was cancelled as asked, and what it leaves is named; or it had ended SUCCEEDED already; or
+       (--no-wait) its clean-up was started
   1    it could not be, or was not agreed to; or it had ended FAILED already, or did so in another way
   2    usage: nothing was ended
   3    it had ended already, partial
-  130  detached by Ctrl-C: the clean-up goes on";
+  130  detached by Ctrl-C, or because AWS did not answer for ten minutes: the clean-up goes on";
 
 /// The text of `--help` of `verify`.
 pub const VERIFY_HELP: &str = "Exit codes:
@@ -56,7 +59,7 @@ pub const VALIDATE_HELP: &str = "Exit codes:
   1    INVALID, or it could not be found out
   2    usage: nothing was started
   5    INCONCLUSIVE: not everything could be looked at
-  130  detached by Ctrl-C: the validation goes on";
+  130  detached by Ctrl-C, or because AWS did not answer for ten minutes: the validation goes on";
 
 /// The text of `--help` of `prune` and `points`.
 pub const PRUNE_HELP: &str = "Exit codes:
@@ -99,6 +102,13 @@ pub const COST_PLAN_HELP: &str = "Exit codes:
   1    AWS could not be asked
   2    usage: the file or the prices are refused, or a Region has no prices
   3    a price or a size is not known, each by name: the sum lacks it";
+
+/// The text of `--help` of `cost prices`.
+pub const COST_PRICES_HELP: &str = "Exit codes:
+  0    the table is written, with every price that was asked for
+  1    AWS could not be asked
+  2    usage: nothing was asked
+  3    AWS does not say a price that was asked for, each by name: the table lacks it";
 
 /// The text of `--help` of `cost report`.
 pub const COST_REPORT_HELP: &str = "Each request of Cost Explorer costs 0.01 USD; a report needs one or two, more when there are many databases.

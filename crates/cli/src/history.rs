@@ -92,6 +92,11 @@ pub struct View {
 }
 
 impl View {
+    /// Nothing yet, of an operation that is known.
+    pub fn of(operation_id: String) -> View {
+        View { operation_id: Some(operation_id), ..View::default() }
+    }
+
     /// Takes in one event and says what is new about it.
     pub fn absorb(&mut self, event: &Event) -> Vec<News> {
         match event {

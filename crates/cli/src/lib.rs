@@ -17,6 +17,8 @@
 //! look/                what the deployment, its schedules and every Region are like, looked at and never changed
 //! arguments.rs         what flags may be given, one parser for each kind of value
 //! request.rs           flags and file into the input of the state machine
+//! ask.rs               a question that only a person answers
+//! interrupt.rs         Ctrl-C, told to whoever waits for it
 //! history.rs           the execution's events into what a person wants to know
 //! follow.rs            polls an execution until it ends
 //! screen.rs            shows it while it goes: bars on a terminal, plain lines elsewhere
@@ -36,6 +38,7 @@ pub mod exit;
 pub mod expected;
 pub mod follow;
 pub mod history;
+pub mod interrupt;
 pub mod look;
 #[cfg(test)]
 mod mocked;

@@ -3,10 +3,11 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use holdfast_cli::{
-    Error, backup, cloud, cost, deployed, doctor, exit, ops, plan, replicate, restore, retention, status,
-    validate, verify,
+    Error, backup, cost, deployed, doctor, exit, ops, plan, replicate, restore, retention, status, validate,
+    verify,
 };
 
 /// Disaster recovery for Amazon RDS: backups that prove that they restore.
@@ -15,9 +16,9 @@ use holdfast_cli::{
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version, after_help = exit::HELP, propagate_version = true)]
 struct Cli {
-    /// The state table; `verify` has no use for it.
-    #[arg(long, global = true, env = "DR_STATE_TABLE_NAME", default_value = cloud::DEFAULT_TABLE, value_name = "NAME")]
-    state_table: String,
+    /// The state table. Default: Output StateTableName of the stack; DisasterRecoveryState where there is no such stack.
+    #[arg(long, global = true, env = "DR_STATE_TABLE_NAME", value_name = "NAME")]
+    state_table: Option<String>,
     /// The CloudFormation stack whose outputs say what neither flags nor variables do.
     #[arg(long, global = true, env = "HOLDFAST_STACK", default_value = "holdfast", value_name = "NAME")]
     stack: String,
@@ -102,16 +103,22 @@ fn manual(folder: &std::path::Path) -> Result<u8, Error> {
     Ok(exit::SUCCEEDED)
 }
 
-/// What was typed, with the settings of the deployment where it needs them and nobody said them.
-async fn parse() -> Result<Cli, ExitCode> {
-    let missing = match Cli::try_parse() {
-        Err(error) if error.kind() == clap::error::ErrorKind::MissingRequiredArgument => error,
-        parsed => return parsed.map_err(refused),
+/// What was typed, with the settings of the deployment where it needs them and nobody said them; and the state table, as far as
+/// it is known by then.
+async fn parse() -> Result<(Cli, deployed::Table), ExitCode> {
+    let read = |matches: &ArgMatches, outputs| -> Result<(Cli, deployed::Table), ExitCode> {
+        let cli = Cli::from_arg_matches(matches).map_err(refused)?;
+        let is_stack_said = matches.value_source("stack") != Some(ValueSource::DefaultValue);
+        let (said, stack) = (cli.state_table.clone(), cli.stack.clone());
+        Ok((cli, deployed::Table { said, stack, is_stack_said, outputs }))
     };
-    let read = |matches: &ArgMatches| Cli::from_arg_matches(matches).map_err(refused);
+    let missing = match Cli::command().try_get_matches() {
+        Err(error) if error.kind() == clap::error::ErrorKind::MissingRequiredArgument => error,
+        parsed => return read(&parsed.map_err(refused)?, None),
+    };
     // What the person forgot is told before anybody is asked.
     let matches = deployed::without_settings(Cli::command()).try_get_matches().map_err(refused)?;
-    let stack = read(&matches)?.stack;
+    let stack = read(&matches, None)?.0.stack;
     let unsaid = deployed::unsaid(&Cli::command(), &matches);
     let told = |what: &dyn std::fmt::Display| eprintln!("{}\nholdfast: {what}", missing.render());
     let outputs = deployed::outputs(&stack, &unsaid).await.map_err(|error| {
@@ -123,7 +130,7 @@ async fn parse() -> Result<Cli, ExitCode> {
             told(&deployed::not_in_outputs(&stack, &unsaid));
             Err(ExitCode::from(exit::USAGE))
         }
-        parsed => read(&parsed.map_err(refused)?),
+        parsed => read(&parsed.map_err(refused)?, Some(outputs)),
     }
 }
 
@@ -152,29 +159,41 @@ fn end_with_its_reader() {
 #[tokio::main]
 async fn main() -> ExitCode {
     end_with_its_reader();
-    let cli = match parse().await {
-        Ok(cli) => cli,
+    let (cli, table) = match parse().await {
+        Ok(parsed) => parsed,
         Err(code) => return code,
     };
-    let done = match cli.noun {
-        Noun::Backup(Backup::Create(args)) => backup::create::run(args, cli.state_table).await,
-        Noun::Backup(Backup::Describe(args)) => backup::describe::run(args, cli.state_table).await,
-        Noun::Backup(Backup::Report(args)) => backup::report::run(args, cli.state_table).await,
-        Noun::Ops(Ops::List(args)) => ops::list::run(args, cli.state_table).await,
-        Noun::Ops(Ops::Describe(args)) => backup::describe::run(args, cli.state_table).await,
-        Noun::Ops(Ops::Wait(args)) => ops::wait::run(args, cli.state_table).await,
-        Noun::Ops(Ops::Logs(args)) => ops::logs::run(args, cli.state_table).await,
-        Noun::Ops(Ops::Resume(args)) => ops::reopen::resume(args, cli.state_table).await,
-        Noun::Ops(Ops::Cancel(args)) => ops::reopen::cancel(args, cli.state_table).await,
-        Noun::Restore(args) => restore::run(*args, cli.state_table).await,
-        Noun::Pitr(args) => restore::pitr::run(*args, cli.state_table).await,
-        Noun::Replicate(args) => replicate::run(args, cli.state_table).await,
-        Noun::Validate(args) => validate::run(args, cli.state_table).await,
+    match run(cli.noun, table).await {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("holdfast: {error}");
+            ExitCode::from(exit::of_error(&error))
+        }
+    }
+}
+
+/// Runs the verb; the answer is the exit code. The table is asked for by those that need it, and only once they do.
+async fn run(noun: Noun, table: deployed::Table) -> Result<u8, Error> {
+    match noun {
+        Noun::Backup(Backup::Create(args)) => backup::create::run(args, table).await,
+        Noun::Backup(Backup::Describe(args)) => backup::describe::run(args, table).await,
+        Noun::Backup(Backup::Report(args)) => backup::report::run(args, table).await,
+        Noun::Ops(Ops::List(args)) => ops::list::run(args, table).await,
+        Noun::Ops(Ops::Describe(args)) => backup::describe::run(args, table).await,
+        Noun::Ops(Ops::Wait(args)) => ops::wait::run(args, table).await,
+        Noun::Ops(Ops::Logs(args)) => ops::logs::run(args, table).await,
+        Noun::Ops(Ops::Resume(args)) => ops::reopen::resume(args, table).await,
+        Noun::Ops(Ops::Cancel(args)) => ops::reopen::cancel(args, table).await,
+        Noun::Restore(args) => restore::run(*args, table).await,
+        Noun::Pitr(args) => restore::pitr::run(*args, table).await,
+        Noun::Replicate(args) => replicate::run(args, table).await,
+        Noun::Validate(args) => validate::run(args).await,
         Noun::Verify(args) => verify::run(*args).await,
-        Noun::Prune(args) => retention::prune::run(args, cli.state_table).await,
-        Noun::Doctor(args) => doctor::run(args, cli.state_table).await,
-        Noun::Status(args) => status::run(args, cli.state_table).await,
-        Noun::Points(args) => retention::points::run(args, cli.state_table).await,
+        // These ask a function alone, which knows its table.
+        Noun::Prune(args) => retention::prune::run(args, table.said.unwrap_or_default()).await,
+        Noun::Points(args) => retention::points::run(args, table.said.unwrap_or_default()).await,
+        Noun::Doctor(args) => doctor::run(args, table.name().await?).await,
+        Noun::Status(args) => status::run(args, table.name().await?).await,
         Noun::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "holdfast", &mut script);
@@ -184,13 +203,6 @@ async fn main() -> ExitCode {
         }
         Noun::Man { folder } => manual(&folder),
         Noun::Plan(verb) => plan::run(verb).await,
-        Noun::Cost(verb) => cost::run(verb, cli.state_table).await,
-    };
-    match done {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            eprintln!("holdfast: {error}");
-            ExitCode::from(exit::of_error(&error))
-        }
+        Noun::Cost(verb) => cost::run(verb, table).await,
     }
 }

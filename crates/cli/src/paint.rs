@@ -2,6 +2,10 @@
 
 use std::io::IsTerminal;
 
+fn is_refused() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
 /// Whether and how to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Paint {
@@ -16,8 +20,12 @@ impl Paint {
 
     /// Colours when standard output is a terminal and `NO_COLOR` is not set.
     pub fn for_stdout() -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Paint { on: std::io::stdout().is_terminal() && !refused }
+        Paint { on: std::io::stdout().is_terminal() && !is_refused() }
+    }
+
+    /// The same of standard error.
+    pub fn for_stderr() -> Self {
+        Paint { on: std::io::stderr().is_terminal() && !is_refused() }
     }
 
     /// Good news.

@@ -1,15 +1,21 @@
 //! `holdfast replicate`: copies a backup that is there to further Regions, and follows that.
 
-use std::fmt::Write as _;
-
 use clap::Args;
-use holdfast_core::ids::OperationId;
+use holdfast_aws::config::Aws;
+use holdfast_aws::rds::RdsApi;
+use holdfast_core::ids::{DatabaseId, OperationId, Region};
+use holdfast_core::ports::Rds as _;
+use holdfast_core::rds::{Snapshot, SnapshotStatus};
+use holdfast_core::tags;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::backup::{Output, create};
-use crate::cloud::Cloud;
+use crate::cloud::{self, Cloud};
+use crate::deployed::Table;
 use crate::ops::list;
 use crate::paint::Paint;
+use crate::render::moment;
 use crate::request::{self, TargetRegion};
 use crate::screen::Screen;
 use crate::summary::{Status, Summary, Verdict};
@@ -57,11 +63,11 @@ pub struct Replicate {
 ///
 /// # Errors
 /// `Usage` before anything was started; `Aws` when AWS could not be asked.
-pub async fn run(args: Replicate, table: String) -> Result<u8, Error> {
+pub async fn run(args: Replicate, table: Table) -> Result<u8, Error> {
     request::elsewhere("--to", &args.to, &args.state_machine_arn)?;
     ask::possible(args.yes, "a replication")?;
-    let input = input(&args, &create::now());
-    let cloud = Cloud::from_env(table).await;
+    let mut input = input(&args, &create::now());
+    let cloud = Cloud::from_env(table.name().await?).await;
     if let Some(backup) = &args.backup
         // What cannot be read here is refused by the workflow, before it copies anything.
         && let Ok(Some(record)) = list::item(&cloud, backup).await
@@ -69,22 +75,27 @@ pub async fn run(args: Replicate, table: String) -> Result<u8, Error> {
         provable(&args, backup, record["verdict"].as_str())?;
     }
     if !args.yes {
-        eprint!("{}", intended(&args));
-        if !ask::agreed("Copy it?")? {
+        let newest = match args.backup {
+            Some(_) => None,
+            None => newest(&args).await,
+        };
+        if let Some((backup, _)) = &newest {
+            // What is shown is what is copied, whatever becomes the newest meanwhile.
+            input["backup"] = json!(backup);
+        }
+        eprint!("{}", intended(&args, newest.as_ref(), &input));
+        if !ask::agreed("Copy it?").await? {
             eprintln!("Nothing was copied.");
             return Ok(exit::FAILED);
         }
     }
     let execution = create::start(&cloud.sfn, &args.state_machine_arn, &input).await?;
+    let operation = create::operation(OperationId::of_replication, &args.state_machine_arn, &input);
     if args.no_wait {
-        return Ok(create::started(
-            &execution,
-            create::operation(OperationId::of_replication, &args.state_machine_arn, &input).as_ref(),
-            &input,
-            args.output,
-        ));
+        return Ok(create::started(&execution, operation.as_ref(), &input, args.output));
     }
-    let outcome = create::follow(&cloud, &execution, Screen::beside(args.output)).await?;
+    let outcome =
+        create::follow(&cloud, &execution, Screen::beside(args.output)).await.of(operation.as_ref());
     Ok(create::report(&outcome, "replication", &execution, &cloud.table, args.output))
 }
 
@@ -122,24 +133,50 @@ fn input(args: &Replicate, now: &str) -> Value {
     input
 }
 
-/// What the person is asked to agree to.
-fn intended(args: &Replicate) -> String {
-    let which = match &args.backup {
-        Some(backup) => format!("The backup of {} that {backup} took", args.database),
-        None => format!("The newest backup of {} that was found VALID", args.database),
+/// The backup that would be copied when nobody names one, as the workflow finds it (`replicate-to-region`), and when its data is
+/// from. `None` when there is none, or it cannot be looked up: the workflow says so before it copies anything.
+async fn newest(args: &Replicate) -> Option<(OperationId, Timestamp)> {
+    let aws = Aws::of_command(cloud::configuration().await).ok()?;
+    let home = Region::parse(args.state_machine_arn.split(':').nth(3)?).ok()?;
+    let database = DatabaseId::parse(&args.database).ok()?;
+    let all = RdsApi::new(&aws).manual_snapshots(&home).await.ok()?;
+    newest_of(&all, &database)
+}
+
+fn newest_of(all: &[Snapshot], database: &DatabaseId) -> Option<(OperationId, Timestamp)> {
+    let valid = |snapshot: &&Snapshot| {
+        snapshot.database() == database.as_str()
+            && snapshot.status == SnapshotStatus::Available
+            && snapshot.tags.get(tags::VERDICT).map(String::as_str)
+                == Some(holdfast_core::validation::Verdict::Valid.as_str())
     };
-    let mut text = format!("{which} is copied to");
-    if args.to.is_empty() {
-        text.push_str(" the Regions that backups of this deployment go to");
-    }
-    for (number, to) in args.to.iter().enumerate() {
-        let comma = if number == 0 { "" } else { "," };
-        let _ = write!(text, "{comma} {} (encrypted with {})", to.region, to.kms_key_id);
-    }
-    text.push_str(
-        ".\nRDS bills the transfer between Regions once, and each copy's storage until it is pruned.\n",
-    );
-    text
+    let named = |snapshot: &Snapshot| {
+        let id = OperationId::parse(snapshot.tags.get(tags::OPERATION)?).ok()?;
+        (snapshot.id == id.snapshot_id()).then_some((id, snapshot.taken_at?))
+    };
+    all.iter().filter(valid).filter_map(named).max_by_key(|(id, taken_at)| (*taken_at, id.clone()))
+}
+
+/// What the person is asked to agree to.
+fn intended(args: &Replicate, newest: Option<&(OperationId, Timestamp)>, input: &Value) -> String {
+    let database = &args.database;
+    let which = match (&args.backup, newest) {
+        (Some(backup), _) => format!("The backup of {database} that {backup} took"),
+        (None, Some((backup, taken_at))) => format!(
+            "The newest backup of {database} that was found VALID, {backup} (data of {}),",
+            moment(&taken_at.to_string())
+        ),
+        (None, None) => format!(
+            "The newest backup of {database} that was found VALID (which one that is, the workflow finds out: none could be found from here)"
+        ),
+    };
+    let to = match input["targetRegions"].as_array() {
+        Some(targets) => request::copied_to(targets),
+        None => request::DEFAULT_TARGETS.to_owned(),
+    };
+    format!(
+        "{which} is copied to {to}.\nRDS bills the transfer between Regions once, and each copy's storage until it is pruned.\n"
+    )
 }
 
 /// What happened, in one sentence.
@@ -231,13 +268,73 @@ mod tests {
 
     #[test]
     fn a_person_reads_what_is_copied_where() {
-        let text = intended(&parse(&["--to", "eu-west-1", "--to", "us-west-2=alias/x"]));
-        assert!(text.starts_with(
-            "The newest backup of prod-db that was found VALID is copied to eu-west-1 (encrypted with alias/holdfast), \
-             us-west-2 (encrypted with alias/x).\n"
-        ), "{text}");
-        let text = intended(&parse(&["--backup", "prod-db-r1-0123456789"]));
+        let said = |arguments: &[&str], newest: Option<&(OperationId, Timestamp)>| {
+            let args = parse(arguments);
+            intended(&args, newest, &input(&args, "r1"))
+        };
+        let found =
+            (OperationId::parse("prod-db-r1-0123456789").unwrap(), "2026-11-20T06:00:04Z".parse().unwrap());
+        let text = said(&["--to", "eu-west-1", "--to", "us-west-2=alias/x"], Some(&found));
+        assert!(
+            text.starts_with(
+                "The newest backup of prod-db that was found VALID, prod-db-r1-0123456789 (data of 2026-11-20 06:00:04Z), is \
+                 copied to eu-west-1 (encrypted with alias/holdfast), us-west-2 (encrypted with alias/x).\n"
+            ),
+            "{text}"
+        );
+        let text = said(&["--backup", "prod-db-r1-0123456789"], None);
         assert!(text.contains("that prod-db-r1-0123456789 took is copied to the Regions"), "{text}");
+        // Whose default decides, and what could not be looked up, is said.
+        assert!(text.contains("(TargetRegions and TargetKmsKeyId of its stack)"), "{text}");
+        assert!(said(&[], None).contains("none could be found from here"));
+    }
+
+    fn available() -> Snapshot {
+        Snapshot {
+            id: String::new(),
+            arn: String::new(),
+            region: Region::parse("us-east-1").unwrap(),
+            instance_id: String::new(),
+            status: SnapshotStatus::Available,
+            percent: 100,
+            size_gib: 20,
+            encrypted: true,
+            kms_key_id: None,
+            taken_at: None,
+            engine: "postgres".to_owned(),
+            engine_version: "18.1".to_owned(),
+            source_region: None,
+            source_arn: None,
+            tags: tags::Tags::new(),
+        }
+    }
+
+    #[test]
+    fn the_backup_that_is_named_is_the_one_that_the_workflow_would_find() {
+        let database = DatabaseId::parse("prod-db").unwrap();
+        let snapshot = |run: &str, taken_at: &str, verdict: &str, of: &str, is_copy: bool| {
+            let operation = format!("prod-db-{run}-0123456789");
+            let id = if is_copy { format!("other-{operation}") } else { format!("holdfast-{operation}") };
+            Snapshot {
+                id,
+                instance_id: of.to_owned(),
+                taken_at: Some(taken_at.parse().unwrap()),
+                tags: [(tags::OPERATION, operation.as_str()), (tags::VERDICT, verdict)]
+                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                    .into(),
+                ..available()
+            }
+        };
+        let all = [
+            snapshot("r1", "2026-11-20T06:00:00Z", "VALID", "prod-db", false),
+            snapshot("r2", "2026-11-20T12:00:00Z", "VALID", "prod-db", false),
+            snapshot("r3", "2026-11-20T18:00:00Z", "INVALID", "prod-db", false),
+            snapshot("r4", "2026-11-20T18:00:00Z", "VALID", "other-db", false),
+            snapshot("r5", "2026-11-20T18:00:00Z", "VALID", "prod-db", true),
+        ];
+        let found = newest_of(&all, &database).unwrap();
+        assert_eq!(found.0.as_str(), "prod-db-r2-0123456789");
+        assert_eq!(newest_of(&all[2..], &database), None);
     }
 
     #[test]

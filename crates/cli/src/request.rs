@@ -50,6 +50,21 @@ pub fn elsewhere(flag: &str, targets: &[TargetRegion], machine: &str) -> Result<
     Ok(())
 }
 
+/// Where copies go when nobody says: in words, for it is the workflow that knows.
+pub(crate) const DEFAULT_TARGETS: &str = "the Regions, and encrypted with the key, that this deployment names by default \
+    (TargetRegions and TargetKmsKeyId of its stack)";
+
+/// Where copies go, and with which key: the target Regions of an input.
+pub(crate) fn copied_to(targets: &[Value]) -> String {
+    let text = |target: &Value, name: &str| target[name].as_str().map(str::to_owned);
+    let one = |target: &Value| {
+        let region = text(target, "region").unwrap_or_default();
+        let key = text(target, "kmsKeyId").unwrap_or_else(|| DEFAULT_KEY.to_owned());
+        format!("{region} (encrypted with {key})")
+    };
+    targets.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 /// The ways to log in, as an input names them: a flag replaces whichever the file names.
 const LOGINS: [&str; 2] = ["secretArn", "iamUser"];
 

@@ -59,30 +59,38 @@ impl Screen {
         Self { started: Instant::now(), expected: None, kind }
     }
 
+    /// Counts the time from when what is shown began: who comes back to it after two hours sees two hours.
+    pub fn began(&mut self, at: Timestamp) {
+        let since = Timestamp::now().duration_since(at).as_secs_f64().max(0.0);
+        // The command may have been started before its record was: time does not go back.
+        let elapsed = Duration::from_secs_f64(since).max(self.started.elapsed());
+        self.started = Instant::now().checked_sub(elapsed).unwrap_or(self.started);
+        if let Kind::Bars(bars) = &mut self.kind {
+            bars.head.set_elapsed(elapsed);
+        }
+    }
+
     /// Shows from now on how long it usually takes, and counts its time from its beginning.
     pub fn expect(&mut self, expected: Expected) {
-        let since_it_began = Duration::from_secs_f64(expected.elapsed_seconds(Timestamp::now()));
-        // The command may have been started before its record was: time does not go back.
-        let elapsed = since_it_began.max(self.started.elapsed());
-        self.started = Instant::now().checked_sub(elapsed).unwrap_or(self.started);
-        match &mut self.kind {
-            Kind::Bars(bars) => bars.head.set_elapsed(elapsed),
-            Kind::Lines(lines) => lines.line(elapsed, &format!("expected: {} in all", expected.whole())),
+        self.began(expected.began);
+        if let Kind::Lines(lines) = &mut self.kind {
+            lines.line(self.started.elapsed(), &format!("expected: {} in all", expected.whole()));
         }
         self.expected = Some(expected);
     }
 
     /// Shows one piece of news.
     pub fn tell(&mut self, news: &News) {
-        if let (News::Phase(phase), Some(expected), Kind::Lines(lines)) =
-            (news, &self.expected, &mut self.kind)
-        {
-            let said = expected.phase(*phase, Timestamp::now());
-            return lines.line(self.started.elapsed(), &format!("{:<20} {said}", words(phase.as_str())));
-        }
-        match &mut self.kind {
-            Kind::Bars(bars) => bars.tell(news),
-            Kind::Lines(lines) => lines.tell(self.started.elapsed(), news),
+        match (&mut self.kind, news) {
+            (Kind::Bars(bars), _) => bars.tell(news),
+            (Kind::Lines(lines), News::Phase(phase)) => {
+                let expected = self.expected.as_ref();
+                let said =
+                    expected.map(|expected| expected.phase(*phase, Timestamp::now())).unwrap_or_default();
+                let text = format!("{:<20} {said}", words(phase.as_str()));
+                lines.line(self.started.elapsed(), text.trim_end());
+            }
+            (Kind::Lines(lines), _) => lines.tell(self.started.elapsed(), news),
         }
     }
 
@@ -183,7 +191,7 @@ impl Lines {
     fn tell(&mut self, elapsed: Duration, news: &News) {
         let text = match news {
             News::Operation(id) => format!("operation {id}"),
-            // Told to a terminal as where it is now; in a log the tasks say enough.
+            // A terminal shows the states that it is in now; a log has the phases, which [`Screen::tell`] writes.
             News::State(_) | News::Phase(_) => return,
             News::Trouble(text) => format!("! {text}"),
             News::Task(task) => {
@@ -254,7 +262,7 @@ mod tests {
         let shared = Shared::default();
         let mut screen = Screen::lines(Box::new(shared.clone()));
         let phase = News::Phase(holdfast_core::operation::Phase::Validating);
-        // Without a history, nothing is said of time.
+        // Without a history, the phase is told, and nothing is said of its time.
         screen.tell(&phase);
         let began = Timestamp::now() - jiff::SignedDuration::from_millis(41_200);
         screen.expect(Expected { began, expectation });
@@ -262,8 +270,21 @@ mod tests {
         let text = String::from_utf8(shared.0.lock().unwrap().clone()).unwrap();
         assert_eq!(
             text,
-            "    41s  expected: about 3 min 10 s (median of 1 run) in all\n    41s  validating           about 2 min 10 s expected; 21 % of about 3 min 10 s have passed\n"
+            "     0s  validating\n    41s  expected: about 3 min 10 s (median of 1 run) in all\n    41s  validating           about 2 min 10 s expected; 21 % of about 3 min 10 s have passed\n"
         );
+    }
+
+    #[test]
+    fn who_comes_back_to_something_sees_the_time_since_it_began() {
+        let shared = Shared::default();
+        let mut screen = Screen::lines(Box::new(shared.clone()));
+        let ago = |seconds: i64| Timestamp::now() - jiff::SignedDuration::from_millis(seconds * 1000 + 200);
+        screen.began(ago(7200));
+        // Its execution is younger than its record, when somebody went on with it.
+        screen.began(ago(60));
+        screen.tell(&News::Operation("op-1".into()));
+        let text = String::from_utf8(shared.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text, "  7200s  operation op-1\n");
     }
 
     #[test]

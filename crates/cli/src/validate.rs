@@ -6,15 +6,16 @@ use holdfast_core::validation::Verdict;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::backup::{Output, create};
+use crate::backup::Output;
+use crate::backup::create::{self, Outcome};
 use crate::cloud::{self, Cloud};
-use crate::follow::Past;
+use crate::follow::{Ended, Past};
 use crate::history::View;
 use crate::paint::Paint;
 use crate::render::{checks, verdict_line};
 use crate::screen::Screen;
 use crate::summary::Validation;
-use crate::{Error, arguments, ask, exit, follow, history};
+use crate::{Error, arguments, ask, exit, follow, history, interrupt};
 
 /// Prove a backup again where it lies: restored there, read as a whole, held against its manifest.
 ///
@@ -57,7 +58,7 @@ struct Proven {
 ///
 /// # Errors
 /// `Usage` before anything was started; `Aws` when AWS could not be asked.
-pub async fn run(args: Validate, table: String) -> Result<u8, Error> {
+pub async fn run(args: Validate) -> Result<u8, Error> {
     let (machine, region) = in_region(&args.state_machine_arn, args.region.as_deref())?;
     ask::possible(args.yes, "a validation")?;
     if !args.yes {
@@ -66,14 +67,15 @@ pub async fn run(args: Validate, table: String) -> Result<u8, Error> {
              instance for as long as it takes.",
             args.operation_id
         );
-        if !ask::agreed("Prove it?")? {
+        if !ask::agreed("Prove it?").await? {
             eprintln!("Nothing was made.");
             return Ok(exit::FAILED);
         }
     }
     let config = cloud::configuration().await;
     let config = config.to_builder().region(aws_config::Region::new(region.clone())).build();
-    let cloud = Cloud::new(&config, table);
+    // A validation leaves no record: its Region may have no state table.
+    let cloud = Cloud::new(&config, String::new());
     let run = args.run_id.clone().unwrap_or_else(create::now);
     let input = json!({"operationId": args.operation_id, "runId": run});
     let execution = create::start(&cloud.sfn, &machine, &input).await?;
@@ -82,24 +84,32 @@ pub async fn run(args: Validate, table: String) -> Result<u8, Error> {
     }
     let (mut view, mut screen) = (View::default(), Screen::beside(args.output));
     let ended = tokio::select! {
-        ended = follow::to_the_end(&cloud, &execution, &mut view, &mut screen, Past::NotKept) => ended?,
-        _ = tokio::signal::ctrl_c() => {
-            screen.close();
-            eprintln!("\nDetached; the validation goes on: {execution}");
-            return Ok(exit::DETACHED);
-        }
+        ended = follow::to_the_end(&cloud, &execution, &mut view, &mut screen, Past::NotKept) => Some(ended),
+        () = interrupt::pressed() => None,
     };
+    screen.close();
+    let why = match ended {
+        Some(Ok(ended)) => return proven(&args, &region, &execution, ended),
+        Some(Err(error)) => Some(error),
+        None => None,
+    };
+    let outcome = Outcome::Detached { execution: execution.clone(), operation_id: None, why };
+    Ok(create::report(&outcome, "validation", &execution, &cloud.table, args.output))
+}
+
+/// Says how it ended; the answer is the exit code.
+fn proven(args: &Validate, region: &str, execution: &str, ended: Ended) -> Result<u8, Error> {
     let Some(output) = ended.output.as_ref().filter(|_| ended.status == ExecutionStatus::Succeeded) else {
         let error = ended.error.unwrap_or_else(|| ended.status.to_string());
         let cause = ended.cause.unwrap_or_default();
-        return Ok(failed(&args, &region, &execution, &error, &cause));
+        return Ok(failed(args, region, execution, &error, &cause));
     };
-    let json: Value = serde_json::from_str(output).map_err(|error| unreadable(&execution, &error))?;
+    let json: Value = serde_json::from_str(output).map_err(|error| unreadable(execution, &error))?;
     let proven: Proven =
-        serde_json::from_value(json.clone()).map_err(|error| unreadable(&execution, &error))?;
+        serde_json::from_value(json.clone()).map_err(|error| unreadable(execution, &error))?;
     match args.output {
         Output::Json => println!("{json:#}"),
-        Output::Table => print!("\n{}", text(&args.operation_id, &region, &proven, Paint::for_stdout())),
+        Output::Table => print!("\n{}", text(&args.operation_id, region, &proven, Paint::for_stdout())),
     }
     Ok(exit::SUCCEEDED)
 }

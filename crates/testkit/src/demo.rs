@@ -113,7 +113,7 @@ pub async fn run(damage: Option<Damage>) -> Result<u8> {
         &input(&run_id, &seeded.reader_secret)?,
     )
     .await?;
-    let outcome = follow(&cloud, &execution, Screen::for_stdout()).await?;
+    let outcome = follow(&cloud, &execution, Screen::for_stdout()).await;
     report(&outcome, "backup", &execution, &outputs.state_table, Output::Table);
     println!();
     if matches!(outcome, Outcome::Detached { .. }) {
@@ -313,7 +313,8 @@ mod tests {
             None
         ));
         assert!(!kept_promise(&ended(json!({"status": "SUCCEEDED", "validation": null})), None));
-        assert!(!kept_promise(&Outcome::Detached { operation_id: None }, None));
+        let detached = Outcome::Detached { execution: String::new(), operation_id: None, why: None };
+        assert!(!kept_promise(&detached, None));
     }
 
     #[test]

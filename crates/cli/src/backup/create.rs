@@ -3,24 +3,26 @@
 use std::path::PathBuf;
 
 use aws_sdk_sfn::error::ProvideErrorMetadata;
-use aws_sdk_sfn::types::ExecutionStatus;
 use clap::Args;
 use holdfast_core::ids::{DatabaseId, OperationId, Region, RunId};
 use serde_json::Value;
 
-use super::Output;
+pub use super::outcome::{Left, Outcome, report};
+use super::{
+    Output,
+    outcome::{self, by_hand},
+};
 use crate::{
     Error, arguments, ask,
     cloud::Cloud,
+    deployed::Table,
     exit,
     follow::{self, Past},
-    history::{self, View},
-    ops::execution::{self, Execution, Looked, State},
-    paint::Paint,
-    render::{self, Around},
+    history::{News, View},
+    interrupt,
+    ops::execution::{self, Looked, State},
     request::{self, Flags, TargetRegion, login},
     screen::Screen,
-    summary::Summary,
 };
 
 /// Back up a database, prove that the backup restores, and copy it to other Regions.
@@ -75,68 +77,29 @@ pub struct Create {
     state_machine_arn: String,
 }
 
-/// How following ended.
-#[derive(Debug)]
-pub enum Outcome {
-    /// The operation ended, and this is its summary.
-    Ended {
-        /// The summary as JSON.
-        json: Value,
-        /// The summary, read.
-        summary: Box<Summary>,
-        /// States the execution entered.
-        transitions: u64,
-    },
-    /// The execution ended without leaving a summary.
-    NoSummary {
-        /// The error's name.
-        error: String,
-        /// Its cause.
-        cause: String,
-        /// The operation, when it had begun.
-        left: Option<Box<Left>>,
-    },
-    /// Ctrl-C.
-    Detached {
-        /// The operation, if it was known by then.
-        operation_id: Option<String>,
-    },
-}
-
-/// An operation that has not ended, though the execution that was followed has.
-#[derive(Debug)]
-pub struct Left {
-    /// Its id.
-    pub operation_id: String,
-    /// Its phase.
-    pub status: String,
-    /// The execution that its record names now.
-    pub execution: Execution,
-}
-
 /// Runs the verb; the answer is the exit code.
 ///
 /// # Errors
 /// `Usage` before anything was started; `Aws` when AWS could not be asked.
-pub async fn run(args: Create, table: String) -> Result<u8, Error> {
+pub async fn run(args: Create, table: Table) -> Result<u8, Error> {
     request::elsewhere("--target-region", &args.target_regions, &args.state_machine_arn)?;
     let input = input(&args)?;
     ask::possible(args.yes, "a backup")?;
+    let cloud = Cloud::from_env(table.name().await?).await;
     if !args.yes {
         eprint!("{}", intended(&input));
-        if !ask::agreed("Back it up?")? {
+        if !ask::agreed("Back it up?").await? {
             eprintln!("Nothing was made.");
             return Ok(exit::FAILED);
         }
     }
-    let cloud = Cloud::from_env(table).await;
     let execution = start(&cloud.sfn, &args.state_machine_arn, &input).await?;
+    let operation = operation(OperationId::derive, &args.state_machine_arn, &input);
     if args.no_wait {
-        let operation = operation(OperationId::derive, &args.state_machine_arn, &input);
         return Ok(started(&execution, operation.as_ref(), &input, args.output));
     }
     let screen = Screen::beside(args.output);
-    let outcome = follow(&cloud, &execution, screen).await?;
+    let outcome = follow(&cloud, &execution, screen).await.of(operation.as_ref());
     Ok(report(&outcome, "backup", &execution, &cloud.table, args.output))
 }
 
@@ -156,11 +119,8 @@ fn intended(input: &Value) -> String {
     };
     let copied = match input["targetRegions"].as_array() {
         Some(targets) if targets.is_empty() => "copied nowhere".to_owned(),
-        Some(targets) => {
-            let regions = targets.iter().filter_map(|target| target["region"].as_str());
-            format!("copied to {}", regions.collect::<Vec<_>>().join(", "))
-        }
-        None => "copied to the Regions that this deployment copies to".to_owned(),
+        Some(targets) => format!("copied to {}", request::copied_to(targets)),
+        None => format!("copied to {}", request::DEFAULT_TARGETS),
     };
     let text = |name: &str| input[name].as_str().unwrap_or_default().to_owned();
     format!(
@@ -246,8 +206,9 @@ pub fn started(execution: &str, operation: Option<&OperationId>, input: &Value, 
     match output {
         Output::Table => {
             println!("Started {execution}");
-            if let Some(operation) = operation {
-                println!("Follow it with: holdfast ops wait {operation}");
+            match operation {
+                Some(operation) => println!("Follow it with: holdfast ops wait {operation}"),
+                None => println!("Look at it with: {}", by_hand(execution)),
             }
         }
         Output::Json => {
@@ -259,105 +220,52 @@ pub fn started(execution: &str, operation: Option<&OperationId>, input: &Value, 
     exit::SUCCEEDED
 }
 
-/// Follows the execution to its end, or until Ctrl-C.
-///
-/// # Errors
-/// When AWS cannot be asked.
-pub async fn follow(cloud: &Cloud, execution: &str, mut screen: Screen) -> Result<Outcome, Error> {
-    let mut view = View::default();
-    let ended = tokio::select! {
-        ended = follow::to_the_end(cloud, execution, &mut view, &mut screen, Past::InRecords) => Some(ended?),
-        _ = tokio::signal::ctrl_c() => None,
+/// Follows the operation to its end, through every execution that goes on with it, or until Ctrl-C. AWS may fail to answer for
+/// some minutes; then nobody follows any more.
+pub async fn follow(cloud: &Cloud, execution: &str, mut screen: Screen) -> Outcome {
+    let (mut view, mut at) = (View::default(), execution.to_owned());
+    let outcome = tokio::select! {
+        outcome = to_the_end(cloud, &mut at, &mut view, &mut screen) => Some(outcome),
+        () = interrupt::pressed() => None,
     };
-    let Some(ended) = ended else {
-        screen.close();
-        return Ok(Outcome::Detached { operation_id: view.operation_id });
+    screen.close();
+    let why = match outcome {
+        Some(Ok(outcome)) => return outcome,
+        Some(Err(error)) => Some(error),
+        None => None,
     };
-    // The record is what counts, and a failed execution has no output.
-    let (mut recorded, mut left) = (None, None);
-    if let Some(id) = &ended.view.operation_id {
-        match execution::look(cloud, id).await? {
-            Looked::Missing => {}
-            Looked::Ended(record) => recorded = record.summary,
-            Looked::Open(record, execution) => {
-                let (operation_id, status) = (id.clone(), record.status);
-                left = Some(Box::new(Left { operation_id, status, execution }));
-            }
-        }
-    }
-    let output = || serde_json::from_str(ended.output.as_deref()?).ok();
-    let summary =
-        recorded.or_else(|| if ended.status == ExecutionStatus::Succeeded { output() } else { None });
-    let read = summary.and_then(|json: Value| {
-        let summary: Summary = serde_json::from_value(json.clone()).ok()?;
-        (!summary.operation_id.is_empty()).then_some((summary, json))
-    });
-    Ok(match read {
-        Some((summary, json)) => {
-            Outcome::Ended { json, summary: Box::new(summary), transitions: ended.view.transitions }
-        }
-        None => Outcome::NoSummary {
-            error: ended.error.filter(|error| !error.is_empty()).unwrap_or_else(|| ended.status.to_string()),
-            cause: ended.cause.unwrap_or_default(),
-            left,
-        },
-    })
+    Outcome::Detached { execution: at, operation_id: view.operation_id, why }
 }
 
-/// Writes how it ended; the answer is the exit code. `what` it was: a backup, a restore.
-pub fn report(outcome: &Outcome, what: &str, execution: &str, table: &str, output: Output) -> u8 {
-    match outcome {
-        Outcome::Ended { json, summary, transitions } => {
-            match output {
-                Output::Table => {
-                    let around = Around { state_transitions: Some(*transitions), table: table.to_owned() };
-                    print!("\n{}", render::summary(summary, &around, Paint::for_stdout()));
+/// `at`: the execution that is followed, and which it was in the end.
+async fn to_the_end(
+    cloud: &Cloud,
+    at: &mut String,
+    view: &mut View,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    loop {
+        let ended = follow::to_the_end(cloud, at, view, screen, Past::InRecords).await?;
+        // The record is what counts, and a failed execution has no output.
+        let (mut recorded, mut left) = (None, None);
+        if let Some(id) = &ended.view.operation_id {
+            match follow::patiently(screen, async || Ok(execution::look(cloud, id).await?)).await? {
+                Looked::Missing => {}
+                Looked::Ended(record) => recorded = record.summary,
+                Looked::Open(_, other) if other.state == State::Running && other.arn != *at => {
+                    screen.tell(&News::Trouble(format!("another execution goes on with it: {}", other.arn)));
+                    *at = other.arn;
+                    *view = View::of(id.clone());
+                    continue;
                 }
-                Output::Json => println!("{json:#}"),
+                Looked::Open(record, execution) => {
+                    let (operation_id, status) = (id.clone(), record.status);
+                    left = Some(Box::new(Left { operation_id, status, execution }));
+                }
             }
-            exit::of_status(summary.status)
         }
-        Outcome::NoSummary { error, cause, left } => {
-            if output == Output::Json {
-                println!("{:#}", no_summary_json(execution, error, cause, left.as_deref()));
-            }
-            eprintln!("\n{}", no_summary(what, execution, &history::in_words(error, cause), left.as_deref()));
-            exit::FAILED
-        }
-        Outcome::Detached { operation_id } => {
-            let back = operation_id.as_ref().map_or_else(
-                || format!("Its execution: {execution}"),
-                |id| format!("Come back with: holdfast ops wait {id}"),
-            );
-            eprintln!("\nDetached; the {what} goes on. {back}");
-            exit::DETACHED
-        }
+        return Ok(outcome::of(ended, recorded, left));
     }
-}
-
-fn no_summary_json(execution: &str, error: &str, cause: &str, left: Option<&Left>) -> Value {
-    let mut json = serde_json::json!({"executionArn": execution, "error": error, "cause": cause});
-    if let Some(left) = left {
-        json["operationId"] = serde_json::json!(left.operation_id);
-        json["status"] = serde_json::json!(left.status);
-        json["execution"] = left.execution.json();
-    }
-    json
-}
-
-/// An execution that ended without an end of its operation: that one waits for somebody, or another goes on with it.
-fn no_summary(what: &str, execution: &str, said: &str, left: Option<&Left>) -> String {
-    let Some(left) = left else { return format!("The {what} failed: {said}\nExecution: {execution}") };
-    let now = &left.execution;
-    let standing = match now.state {
-        State::Running => "another execution works on it".to_owned(),
-        State::Ended(_) | State::Gone | State::Unknown(_) => now.sentence(),
-    };
-    format!(
-        "The execution ended before the {what} did: {said}\nExecution: {execution}\nThe {what} has not ended ({}), and {standing}.\n{}",
-        render::words(&left.status),
-        now.next(&left.operation_id)
-    )
 }
 
 #[cfg(test)]
@@ -404,41 +312,46 @@ mod tests {
             intended(&input)
         };
         assert_eq!(
-            asked(serde_json::json!({"baseline": {"iamUser": "reader"}, "targetRegions": [{"region": "us-west-2"}]})),
-            "A snapshot of prod-db is taken (run r1), restored to a temporary instance, proven there, and copied to us-west-2.
+            asked(serde_json::json!({"baseline": {"iamUser": "reader"}, "targetRegions": [
+                {"region": "us-west-2", "kmsKeyId": "alias/mine"}, {"region": "eu-west-1"}]})),
+            "A snapshot of prod-db is taken (run r1), restored to a temporary instance, proven there, and copied to us-west-2 \
+             (encrypted with alias/mine), eu-west-1 (encrypted with alias/holdfast).
 The database is read around it, as reader.
 RDS bills the snapshot, each copy and its transfer, and the temporary instance for as long as it takes.
 "
         );
         let least = asked(serde_json::json!({"validation": {"enabled": false}, "targetRegions": []}));
         assert!(least.contains("(run r1), not proven, and copied nowhere.\nNobody logs in"), "{least}");
-        assert!(
-            asked(serde_json::json!({})).contains("copied to the Regions that this deployment copies to")
-        );
+        // Whose default decides is said where nobody decides here.
+        let defaults = asked(serde_json::json!({}));
+        assert!(defaults.contains("(TargetRegions and TargetKmsKeyId of its stack)"), "{defaults}");
     }
 
-    #[test]
-    fn an_execution_that_ended_early_says_how_to_go_on_with_its_operation() {
-        let left = |state| Left {
-            operation_id: "op-1".to_owned(),
-            status: "RESTORING".to_owned(),
-            execution: Execution { arn: "arn".to_owned(), state },
+    #[tokio::test(start_paused = true)]
+    async fn when_aws_does_not_answer_for_long_the_way_back_is_told() {
+        let down = mock!(aws_sdk_sfn::Client::describe_execution)
+            .then_http_response(|| mocked::response(500, r#"{"__type": "InternalFailure"}"#));
+        let mut cloud = mocked::cloud();
+        cloud.sfn = mocked::client!(aws_sdk_sfn, &[&down]);
+        let operation = OperationId::parse("prod-db-r1-0123456789").unwrap();
+        let outcome = follow(
+            &cloud,
+            "arn:a:states:us-east-1:1:execution:x:y",
+            Screen::lines(Box::new(std::io::sink())),
+        );
+        let outcome = outcome.await.of(Some(&operation));
+        let Outcome::Detached { execution, operation_id, why: Some(why) } = &outcome else {
+            panic!("{outcome:?}")
         };
-        let said = |left: Option<&Left>| no_summary("restore", "arn", "ABORTED", left);
-        assert_eq!(said(None), "The restore failed: ABORTED\nExecution: arn");
-        let how = execution::How { status: "ABORTED", since: None, cause: None };
-        let dead = left(State::Ended(how));
-        assert_eq!(
-            said(Some(&dead)),
-            "The execution ended before the restore did: ABORTED\nExecution: arn\nThe restore has not ended (restoring), and \
-             nobody works on it: its execution ended ABORTED.\nGo on with: holdfast ops resume op-1"
-        );
-        let json = no_summary_json("arn", "ABORTED", "", Some(&dead));
-        assert_eq!((&json["operationId"], &json["execution"]["status"]), (&"op-1".into(), &"ABORTED".into()));
-        let other = said(Some(&left(State::Running)));
-        assert!(
-            other.contains("another execution works on it") && other.contains("ops wait op-1"),
-            "{other}"
-        );
+        let said = outcome::detached("backup", execution, operation_id.as_deref(), Some(&why.to_string()));
+        for words in [
+            "DescribeExecution",
+            "goes on, as far as is known",
+            "execution:x:y",
+            "holdfast ops wait prod-db-r1-0123456789",
+        ] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        assert_eq!(report(&outcome, "backup", execution, "T", Output::Table), exit::DETACHED);
     }
 }

@@ -11,6 +11,7 @@ use super::Output;
 use crate::{
     Error,
     cloud::Cloud,
+    deployed::Table,
     exit, follow,
     ops::execution::{self, Execution, Looked, State},
     paint::Paint,
@@ -73,8 +74,8 @@ pub struct Record {
 ///
 /// # Errors
 /// When there is no such operation, or AWS cannot be asked.
-pub async fn run(args: Describe, table: String) -> Result<u8, Error> {
-    let cloud = Cloud::from_env(table).await;
+pub async fn run(args: Describe, table: Table) -> Result<u8, Error> {
+    let cloud = Cloud::from_env(table.name().await?).await;
     match execution::look(&cloud, &args.operation_id).await? {
         Looked::Missing => Err(Error::NoSuchOperation { id: args.operation_id, table: cloud.table }),
         Looked::Ended(record) => ended(&cloud, &record, args.output).await,

@@ -2,6 +2,7 @@
 
 pub mod create;
 pub mod describe;
+pub mod outcome;
 pub mod report;
 
 use clap::ValueEnum;

@@ -8,10 +8,11 @@ use clap::Args;
 use holdfast_core::validation::NotChecked;
 use serde_json::Value;
 
-use super::describe;
+use super::{Output, describe};
 use crate::{
     Error,
     cloud::Cloud,
+    deployed::Table,
     exit,
     ops::execution::{self, Looked},
     paint::Paint,
@@ -30,14 +31,17 @@ pub struct Report {
     /// All of it, as docs/report.schema.json describes it.
     #[arg(long)]
     json: bool,
+    /// How it is written: json is the same as --json.
+    #[arg(long, value_enum, default_value = "table", conflicts_with_all = ["html", "json"])]
+    output: Output,
 }
 
 /// Runs the verb; the answer is the exit code.
 ///
 /// # Errors
 /// When there is no such operation or no report, it cannot be read, or the page cannot be written.
-pub async fn run(args: Report, table: String) -> Result<u8, Error> {
-    let cloud = Cloud::from_env(table).await;
+pub async fn run(args: Report, table: Table) -> Result<u8, Error> {
+    let cloud = Cloud::from_env(table.name().await?).await;
     let record = match execution::look(&cloud, &args.operation_id).await? {
         Looked::Missing => {
             return Err(Error::NoSuchOperation { id: args.operation_id, table: cloud.table });
@@ -59,7 +63,7 @@ pub async fn run(args: Report, table: String) -> Result<u8, Error> {
     })?;
     let report = fetch(&cloud.s3, &place).await?;
     let ended = with_checks(&report)?;
-    match (&args.html, args.json) {
+    match (&args.html, args.json || args.output == Output::Json) {
         (Some(file), _) => write_page(&report, file)?,
         (None, true) => println!("{report:#}"),
         (None, false) => {

@@ -12,6 +12,7 @@ mod report_table;
 
 use clap::Subcommand;
 
+use crate::deployed::Table;
 use crate::{Error, exit};
 
 /// What can be asked about money.
@@ -27,6 +28,7 @@ pub enum Cost {
     #[command(after_help = exit::COST_ORPHANS_HELP)]
     Orphans(orphans::OrphansArgs),
     /// Print the table of list prices, or ask AWS for today's: keep it in a file, and name that with --prices.
+    #[command(after_help = exit::COST_PRICES_HELP)]
     Prices(prices_ask::PricesArgs),
 }
 
@@ -34,7 +36,7 @@ pub enum Cost {
 ///
 /// # Errors
 /// `Usage` when what was asked for does not make sense; `Aws` when AWS could not be asked.
-pub async fn run(verb: Cost, table: String) -> Result<u8, Error> {
+pub async fn run(verb: Cost, table: Table) -> Result<u8, Error> {
     match verb {
         Cost::Plan(args) => plan::run(&args, table).await,
         Cost::Report(args) => report::run(&args).await,

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::{orphans_table, prices};
 use crate::backup::{Output, describe};
+use crate::deployed::Table;
 use crate::doctor::Where;
 use crate::look::Look;
 use crate::ops::list;
@@ -39,10 +40,10 @@ pub struct OrphansArgs {
 ///
 /// # Errors
 /// `Usage` when the prices are refused or no Region is configured.
-pub async fn run(args: OrphansArgs, table: String) -> Result<u8, Error> {
+pub async fn run(args: OrphansArgs, table: Table) -> Result<u8, Error> {
     let prices = args.prices.load()?;
     let named = args.at.prune_function.clone();
-    let look = Look::begin(args.at.state_machine_arn, args.at.prune_function, table).await?;
+    let look = Look::begin(args.at.state_machine_arn, args.at.prune_function, table.name().await?).await?;
     let (facts, unseen) = facts(&look, named.as_deref()).await;
     let mut found = find(&facts, &prices);
     found.unseen.extend(unseen);

@@ -20,6 +20,7 @@ use serde_json::json;
 use super::plan_ask::{Asked, ask};
 use super::{plan_table, prices};
 use crate::backup::Output;
+use crate::deployed::Table;
 use crate::paint::Paint;
 use crate::plan::load;
 use crate::{Error, exit};
@@ -124,7 +125,7 @@ pub(super) struct Told {
 ///
 /// # Errors
 /// `Usage` when the file, the prices or a flag make no sense, or a Region has no prices; `Aws` when sizes are asked for in vain.
-pub async fn run(args: &PlanArgs, table: String) -> Result<u8, Error> {
+pub async fn run(args: &PlanArgs, table: Table) -> Result<u8, Error> {
     let prices = args.prices.load()?;
     let told = args.told()?;
     let plan = load(&args.file, Some(&told.home))?;

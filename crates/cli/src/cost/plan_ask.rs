@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::plan::Told;
 use crate::Error;
 use crate::cloud::{self, Cloud};
+use crate::deployed::Table;
 use crate::ops::list;
 
 /// What is called, for messages; they say what to do without.
@@ -55,7 +56,7 @@ impl Asked {
 ///
 /// # Errors
 /// `Aws` when RDS cannot be asked; it says what to do without.
-pub(super) async fn ask(entries: &[Entry], told: &Told, table: String) -> Result<Asked, Error> {
+pub(super) async fn ask(entries: &[Entry], told: &Told, table: Table) -> Result<Asked, Error> {
     let config = cloud::configuration().await;
     let region = aws_config::Region::new(told.home.as_str().to_owned());
     let config = config.to_builder().region(region).build();
@@ -63,7 +64,7 @@ pub(super) async fn ask(entries: &[Entry], told: &Told, table: String) -> Result
     if told.hours.is_some() {
         return Ok(asked);
     }
-    let cloud = Cloud::new(&config, table);
+    let cloud = Cloud::new(&config, table.name().await?);
     let named = entries.iter().filter_map(|entry| match &entry.selector {
         Selector::Id(id) => Some(id),
         Selector::Tags(_) => None,

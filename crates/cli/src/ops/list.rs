@@ -4,29 +4,29 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use clap::Args;
+use holdfast_core::ids::DatabaseId;
 use holdfast_core::operation::{Kind, Phase};
 use serde_json::{Value, json};
 
 use crate::backup::{Output, describe};
 use crate::cloud::Cloud;
+use crate::deployed::Table;
 use crate::ops::execution::{self, Looked, State};
 use crate::paint::Paint;
 use crate::render::{duration, moment};
-use crate::{Error, exit};
+use crate::{Error, arguments, exit};
 
 /// The index that lists a database's operations by time.
 const BY_DATABASE: &str = "DatabaseOperationsIndex";
 /// The index that lists operations of a kind by status.
 const BY_STATUS: &str = "TypeStatusIndex";
 
-/// Records looked at of each kind and status when no database is named: the index has no order in time.
-const LOOKED_AT: usize = 1000;
-
 /// List operations, the newest first: how they ended, and of those that have not whether anybody works on them.
 #[derive(Debug, Args)]
 pub struct List {
-    /// Only of this database. Without it, up to 1,000 records of each kind and status are looked at.
-    database: Option<String>,
+    /// Only of this database.
+    #[arg(value_parser = database)]
+    database: Option<DatabaseId>,
     /// Only those that have not ended: they go on, or nobody works on them any more.
     #[arg(long)]
     running: bool,
@@ -42,13 +42,13 @@ pub struct List {
 ///
 /// # Errors
 /// When the table cannot be read.
-pub async fn run(args: List, table: String) -> Result<u8, Error> {
-    let cloud = Cloud::from_env(table).await;
+pub async fn run(args: List, table: Table) -> Result<u8, Error> {
+    let cloud = Cloud::from_env(table.name().await?).await;
     let found = match &args.database {
         Some(database) => {
-            // Those that go on are among the newest; all others can be stopped at as soon as there are enough.
-            let enough = if args.running { LOOKED_AT } else { usize::from(args.limit) };
-            of_database(&cloud, database, enough).await?
+            // One that goes on may be older than many that have ended.
+            let enough = if args.running { usize::MAX } else { usize::from(args.limit) };
+            of_database(&cloud, database.as_str(), enough).await?
         }
         None => of_all(&cloud, args.running).await?,
     };
@@ -84,6 +84,11 @@ pub async fn run(args: List, table: String) -> Result<u8, Error> {
         eprintln!("holdfast: whether all of them are worked on is not known: {why}");
     }
     Ok(exit::SUCCEEDED)
+}
+
+/// A database as the records name it: in small letters.
+fn database(text: &str) -> Result<DatabaseId, String> {
+    DatabaseId::parse(&arguments::database(text)?).map_err(|error| error.message)
 }
 
 /// What the index has of a row, as the table has it now.
@@ -123,14 +128,14 @@ pub(crate) async fn item(cloud: &Cloud, operation_id: &str) -> Result<Option<Val
     Ok(answer.item.map(|item| describe::json_of_map(&item)))
 }
 
-/// Operations of every database, up to [`LOOKED_AT`] of each kind and status.
+/// Every operation of every database. The index has no order in time: whoever wants the newest, or every database, reads all.
 pub(crate) async fn of_all(cloud: &Cloud, running: bool) -> Result<Vec<Value>, Error> {
     let mut rows = Vec::new();
     for kind in Kind::ALL {
         for phase in Phase::ALL.into_iter().filter(|phase| !running || !phase.is_end()) {
             let values = [(":key", kind.as_str()), (":status", phase.as_str())];
             rows.extend(
-                query(cloud, BY_STATUS, "#type = :key AND #status = :status", &values, LOOKED_AT).await?,
+                query(cloud, BY_STATUS, "#type = :key AND #status = :status", &values, usize::MAX).await?,
             );
         }
     }
@@ -241,7 +246,63 @@ fn cells(row: &Value, now: jiff::Timestamp) -> [String; 6] {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::operation::query::QueryOutput;
+    use aws_smithy_mocks::mock;
+
     use super::*;
+    use crate::mocked;
+
+    #[test]
+    fn a_database_is_looked_for_as_the_records_name_it() {
+        assert_eq!(database("Prod-DB").map(|id| id.to_string()).as_deref(), Ok("prod-db"));
+        assert!(database("prod_db").unwrap_err().contains("a DB instance identifier is"));
+    }
+
+    /// The newest of the index's first page is not the newest: it has no order in time.
+    #[tokio::test]
+    async fn all_pages_of_the_index_are_read() {
+        const PAGE: usize = 1000;
+        let page = |number: usize, is_last: bool| {
+            let text = |text: String| AttributeValue::S(text);
+            let row = move |at: usize| {
+                HashMap::from([
+                    ("operationId".to_owned(), text(format!("op-{}", number * PAGE + at))),
+                    ("databaseId".to_owned(), text(format!("db-{number}"))),
+                    ("status".to_owned(), text("SUCCEEDED".to_owned())),
+                ])
+            };
+            let next = HashMap::from([("operationId".to_owned(), text(number.to_string()))]);
+            QueryOutput::builder()
+                .set_items(Some((0..PAGE).map(row).collect()))
+                .set_last_evaluated_key((!is_last).then_some(next))
+                .build()
+        };
+        let asked = |from: Option<&'static str>| {
+            move |query: &aws_sdk_dynamodb::operation::query::QueryInput| {
+                let start =
+                    query.exclusive_start_key().map(|key| key["operationId"].as_s().unwrap().as_str());
+                let values = query.expression_attribute_values().unwrap();
+                start == from
+                    && values[":key"].as_s().unwrap() == "BACKUP"
+                    && values[":status"].as_s().unwrap() == "SUCCEEDED"
+            }
+        };
+        let first = mock!(aws_sdk_dynamodb::Client::query)
+            .match_requests(asked(None))
+            .then_output(move || page(0, false));
+        let second = mock!(aws_sdk_dynamodb::Client::query)
+            .match_requests(asked(Some("0")))
+            .then_output(move || page(1, false));
+        let third = mock!(aws_sdk_dynamodb::Client::query)
+            .match_requests(asked(Some("1")))
+            .then_output(move || page(2, true));
+        let others = mock!(aws_sdk_dynamodb::Client::query).then_output(|| QueryOutput::builder().build());
+        let mut cloud = mocked::cloud();
+        cloud.dynamodb = mocked::client!(aws_sdk_dynamodb, &[&first, &second, &third, &others]);
+        let rows = of_all(&cloud, false).await.unwrap();
+        assert_eq!(rows.len(), 3 * PAGE);
+        assert!(rows.iter().any(|row| row["databaseId"] == "db-2"));
+    }
 
     fn rows() -> Vec<Value> {
         let row = |id: &str,

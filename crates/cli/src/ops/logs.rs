@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::backup::{Output, describe};
 use crate::cloud::{self, Cloud};
+use crate::deployed::Table;
 use crate::look::deployment;
 use crate::paint::Paint;
 use crate::{Error, exit, follow};
@@ -94,9 +95,9 @@ struct Read {
 ///
 /// # Errors
 /// When there is no such operation, or the state table cannot be read.
-pub async fn run(args: Logs, table: String) -> Result<u8, Error> {
+pub async fn run(args: Logs, table: Table) -> Result<u8, Error> {
     let config = cloud::configuration().await;
-    let cloud = Cloud::new(&config, table);
+    let cloud = Cloud::new(&config, table.name().await?);
     let logs = Client::new(&config);
     let (mut shown, mut told) = (BTreeSet::new(), BTreeSet::new());
     let mut asked = None;

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::backup::create::{self, Outcome};
 use crate::backup::{Output, describe};
 use crate::cloud::Cloud;
+use crate::deployed::Table;
 use crate::ops::execution::{self, Execution, Looked};
 use crate::screen::Screen;
 use crate::summary::Summary;
@@ -45,6 +46,9 @@ pub struct Cancel {
     /// Do not ask.
     #[arg(long)]
     yes: bool,
+    /// Stop it, start its clean-up, and return at once.
+    #[arg(long)]
+    no_wait: bool,
     /// How the outcome is written.
     #[arg(long, value_enum, default_value = "table")]
     output: Output,
@@ -54,8 +58,8 @@ pub struct Cancel {
 ///
 /// # Errors
 /// When there is no such operation, or AWS cannot be asked.
-pub async fn resume(args: Resume, table: String) -> Result<u8, Error> {
-    let cloud = Cloud::from_env(table).await;
+pub async fn resume(args: Resume, table: Table) -> Result<u8, Error> {
+    let cloud = Cloud::from_env(table.name().await?).await;
     let found = Found::look(&cloud, args.operation_id).await?;
     let Some(execution) = &found.execution else {
         eprintln!("It has ended: there is nothing to resume.\n");
@@ -64,22 +68,18 @@ pub async fn resume(args: Resume, table: String) -> Result<u8, Error> {
     ask::possible(args.yes, "ops resume")?;
     if !args.yes {
         eprintln!("{}", describe::standing(&found.record, execution));
-        if !ask::agreed("Go on with it?")? {
+        if !ask::agreed("Go on with it?").await? {
             eprintln!("It stays as it is.");
             return Ok(exit::FAILED);
         }
     }
     let input = json!({"resume": found.id});
     let started = create::start(&cloud.sfn, &found.machine(execution)?, &input).await?;
+    let operation = OperationId::parse(&found.id).ok();
     if args.no_wait {
-        return Ok(create::started(
-            &started,
-            OperationId::parse(&found.id).ok().as_ref(),
-            &input,
-            args.output,
-        ));
+        return Ok(create::started(&started, operation.as_ref(), &input, args.output));
     }
-    let outcome = create::follow(&cloud, &started, Screen::beside(args.output)).await?;
+    let outcome = create::follow(&cloud, &started, found.screen(args.output)).await.of(operation.as_ref());
     Ok(found.report(&cloud, &outcome, &started, args.output))
 }
 
@@ -87,8 +87,8 @@ pub async fn resume(args: Resume, table: String) -> Result<u8, Error> {
 ///
 /// # Errors
 /// When there is no such operation, nobody can be asked, or AWS cannot.
-pub async fn cancel(args: Cancel, table: String) -> Result<u8, Error> {
-    let cloud = Cloud::from_env(table).await;
+pub async fn cancel(args: Cancel, table: Table) -> Result<u8, Error> {
+    let cloud = Cloud::from_env(table.name().await?).await;
     let found = Found::look(&cloud, args.operation_id).await?;
     let Some(execution) = &found.execution else {
         eprintln!("It has ended: there is nothing to cancel.\n");
@@ -100,7 +100,7 @@ pub async fn cancel(args: Cancel, table: String) -> Result<u8, Error> {
         "It would be ended, what is temporary removed, and a swap undone: names go back to what had them, and nobody answers to them \
          meanwhile. Snapshots and restored databases stay."
     );
-    if !args.yes && !ask::agreed("End it?")? {
+    if !args.yes && !ask::agreed("End it?").await? {
         eprintln!("Nothing was ended.");
         return Ok(exit::FAILED);
     }
@@ -113,10 +113,21 @@ pub async fn cancel(args: Cancel, table: String) -> Result<u8, Error> {
             return Err(Error::aws("StopExecution", &error));
         }
     }
-    let started = create::start(&cloud.sfn, &machine, &json!({"cancel": found.id})).await?;
-    let outcome = create::follow(&cloud, &started, Screen::beside(args.output)).await?;
-    let code = found.report(&cloud, &outcome, &started, args.output);
-    Ok(if was_cancelled(&outcome) { exit::SUCCEEDED } else { code })
+    let input = json!({"cancel": found.id});
+    let started = create::start(&cloud.sfn, &machine, &input).await?;
+    let operation = OperationId::parse(&found.id).ok();
+    if args.no_wait {
+        return Ok(create::started(&started, operation.as_ref(), &input, args.output));
+    }
+    let outcome = create::follow(&cloud, &started, Screen::beside(args.output)).await.of(operation.as_ref());
+    Ok(match outcome {
+        // What goes on is not what was stopped.
+        Outcome::Detached { .. } => create::report(&outcome, "clean-up", &started, &cloud.table, args.output),
+        Outcome::Ended { .. } | Outcome::NoSummary { .. } => {
+            let code = found.report(&cloud, &outcome, &started, args.output);
+            if was_cancelled(&outcome) { exit::SUCCEEDED } else { code }
+        }
+    })
 }
 
 /// Whether it ended as it was asked to; one that came to its own end first, or was being cleaned up after a failure, did not.
@@ -167,6 +178,15 @@ impl Found {
         machine_of(&execution.arn).ok_or_else(|| {
             Error::Unreadable(format!("the record of {} names no execution: {:?}", self.id, execution.arn))
         })
+    }
+
+    /// Counts the time of all of it, not of its last execution alone.
+    fn screen(&self, output: Output) -> Screen {
+        let mut screen = Screen::beside(output);
+        if let Ok(began) = self.record.started_at.parse() {
+            screen.began(began);
+        }
+        screen
     }
 
     fn report(&self, cloud: &Cloud, outcome: &Outcome, execution: &str, output: Output) -> u8 {

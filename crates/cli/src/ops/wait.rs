@@ -1,10 +1,12 @@
 //! `holdfast ops wait`: comes back to an operation that goes on, and follows it to its end.
 
 use clap::Args;
+use holdfast_core::ids::OperationId;
 
 use crate::Error;
 use crate::backup::{Output, create, describe};
 use crate::cloud::Cloud;
+use crate::deployed::Table;
 use crate::ops::execution::{self, Looked, State};
 use crate::screen::Screen;
 
@@ -22,8 +24,8 @@ pub struct Wait {
 ///
 /// # Errors
 /// When there is no such operation, or AWS cannot be asked.
-pub async fn run(args: Wait, table: String) -> Result<u8, Error> {
-    let cloud = Cloud::from_env(table).await;
+pub async fn run(args: Wait, table: Table) -> Result<u8, Error> {
+    let cloud = Cloud::from_env(table.name().await?).await;
     let (record, execution) = match execution::look(&cloud, &args.operation_id).await? {
         Looked::Missing => {
             return Err(Error::NoSuchOperation { id: args.operation_id, table: cloud.table });
@@ -38,7 +40,11 @@ pub async fn run(args: Wait, table: String) -> Result<u8, Error> {
             return Ok(describe::open(&args.operation_id, &record, &execution, args.output));
         }
     }
-    let screen = Screen::beside(args.output);
-    let outcome = create::follow(&cloud, &execution.arn, screen).await?;
+    let mut screen = Screen::beside(args.output);
+    if let Ok(began) = record.started_at.parse() {
+        screen.began(began);
+    }
+    let operation = OperationId::parse(&args.operation_id).ok();
+    let outcome = create::follow(&cloud, &execution.arn, screen).await.of(operation.as_ref());
     Ok(create::report(&outcome, &record.kind.to_lowercase(), &execution.arn, &cloud.table, args.output))
 }

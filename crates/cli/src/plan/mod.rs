@@ -143,7 +143,7 @@ async fn apply(args: &Apply) -> Result<u8, Error> {
     if nothing {
         return Ok(exit::SUCCEEDED);
     }
-    if !args.yes && !ask::agreed("Change this?")? {
+    if !args.yes && !ask::agreed("Change this?").await? {
         eprintln!("Nothing was changed.");
         return Ok(exit::FAILED);
     }

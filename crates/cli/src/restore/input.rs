@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Restore;
+use super::summary::RecoveryPoint;
 use crate::Error;
 use crate::request::{login, member, object};
 
@@ -114,6 +115,16 @@ pub(super) fn only_verified(input: &Value) -> Value {
     asked
 }
 
+/// The same of the snapshot that was shown: what becomes the newest while somebody reads was not agreed to. A log has only more
+/// by then, which is what whoever asks for the latest of it wants.
+pub(super) fn of_point(mut input: Value, point: &RecoveryPoint) -> Value {
+    if let (Some(id), None, Some(fields)) = (&point.id, &point.resource_id, input.as_object_mut()) {
+        fields.retain(|name, _| !POINTS.contains(&name.as_str()));
+        fields.insert("snapshotId".to_owned(), json!(id));
+    }
+    input
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -140,6 +151,21 @@ mod tests {
             asked,
             json!({"databaseId": "prod-db", "runId": "2026-11-20T06:00:00Z.plan", "verifyOnly": true})
         );
+    }
+
+    #[test]
+    fn what_is_started_is_the_snapshot_that_was_shown_and_a_log_stays_a_log() {
+        let snapshot = RecoveryPoint { id: Some("holdfast-x".to_owned()), ..RecoveryPoint::default() };
+        let input = |flags: &[&str]| build(&args(flags), "r1").unwrap();
+        for flags in [&[][..], &["--at", "2026-11-20T06:00:00Z"], &["--snapshot", "holdfast-x"]] {
+            assert_eq!(
+                of_point(input(flags), &snapshot),
+                json!({"databaseId": "prod-db", "runId": "r1", "snapshotId": "holdfast-x"})
+            );
+        }
+        let log = RecoveryPoint { resource_id: Some("db-A".to_owned()), ..RecoveryPoint::default() };
+        let latest = input(&["--latest"]);
+        assert_eq!(of_point(latest.clone(), &log), latest);
     }
 
     #[test]

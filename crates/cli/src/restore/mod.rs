@@ -5,6 +5,7 @@ pub mod pitr;
 pub mod render;
 pub mod summary;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -14,10 +15,14 @@ use serde_json::Value;
 use crate::backup::Output;
 use crate::backup::create::{self, Outcome};
 use crate::cloud::Cloud;
+use crate::deployed::Table;
+use crate::paint::Paint;
+use crate::render::{Around, summary as shown};
 use crate::request::parse_tag;
 use crate::screen::Screen;
 use crate::summary::{Status, Summary};
 use crate::{Error, arguments, ask, exit};
+use summary::RecoveryPoint;
 
 /// Bring a database back: from its newest proven backup, a snapshot, or as it was at a time.
 ///
@@ -134,25 +139,27 @@ pub struct How {
 ///
 /// # Errors
 /// `Usage` before anything was started; `Aws` when AWS could not be asked.
-pub async fn run(args: Restore, table: String) -> Result<u8, Error> {
+pub async fn run(args: Restore, table: Table) -> Result<u8, Error> {
     let asks = !args.how.yes && !args.how.verify_only;
     ask::possible(!asks, "a restore")?;
-    let input = input::build(&args, &create::now())?;
-    let cloud = Cloud::from_env(table).await;
-    if asks && !agreed(&args, &cloud, &input).await? {
-        eprintln!("Nothing was made.");
-        return Ok(exit::FAILED);
+    let mut input = input::build(&args, &create::now())?;
+    let cloud = Cloud::from_env(table.name().await?).await;
+    if asks {
+        match planned(&args, &cloud, &input).await? {
+            Planned::Agreed(point) => input = input::of_point(input, &point),
+            Planned::Left(code) => {
+                eprintln!("Nothing was made.");
+                return Ok(code);
+            }
+        }
     }
     let execution = create::start(&cloud.sfn, &args.how.state_machine_arn, &input).await?;
+    let operation = create::operation(OperationId::of_restore, &args.how.state_machine_arn, &input);
     if args.how.no_wait {
-        return Ok(create::started(
-            &execution,
-            create::operation(OperationId::of_restore, &args.how.state_machine_arn, &input).as_ref(),
-            &input,
-            args.how.output,
-        ));
+        return Ok(create::started(&execution, operation.as_ref(), &input, args.how.output));
     }
-    let outcome = create::follow(&cloud, &execution, Screen::beside(args.how.output)).await?;
+    let screen = Screen::beside(args.how.output);
+    let outcome = create::follow(&cloud, &execution, screen).await.of(operation.as_ref());
     Ok(create::report(&outcome, "restore", &execution, &cloud.table, args.how.output))
 }
 
@@ -167,17 +174,67 @@ fn parse_record(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// What came of a plan that was shown.
+enum Planned {
+    /// It is to be so, from this.
+    Agreed(RecoveryPoint),
+    /// It ends with this exit code.
+    Left(u8),
+}
+
 /// Has the restore planned, shows the plan, and asks. A plan that cannot be made is shown with the reason.
-async fn agreed(args: &Restore, cloud: &Cloud, input: &Value) -> Result<bool, Error> {
+async fn planned(args: &Restore, cloud: &Cloud, input: &Value) -> Result<Planned, Error> {
     let planned = input::only_verified(input);
     let execution = create::start(&cloud.sfn, &args.how.state_machine_arn, &planned).await?;
-    let outcome = create::follow(cloud, &execution, Screen::for_stderr()).await?;
+    let operation = create::operation(OperationId::of_restore, &args.how.state_machine_arn, &planned);
+    let outcome = create::follow(cloud, &execution, Screen::for_stderr()).await.of(operation.as_ref());
+    if let Outcome::Detached { execution, why, .. } = &outcome {
+        eprintln!("\n{}", only_planned(execution, why.as_ref()));
+        return Ok(Planned::Left(exit::DETACHED));
+    }
     // A plan alone is not refused a name that is taken; what it is the plan of would be.
     let is_free = |summary: &Summary| summary.plan.as_ref().is_some_and(|plan| plan.name_taken.is_none());
     let good = matches!(&outcome, Outcome::Ended { summary, .. } if summary.status == Status::Succeeded && is_free(summary));
-    create::report(&outcome, "restore", &execution, &cloud.table, Output::Table);
-    if !good {
-        return Ok(false);
+    let output = args.how.output;
+    let read_here = output == Output::Table && std::io::stdout().is_terminal();
+    if let (Outcome::Ended { summary, transitions, .. }, false) = (&outcome, read_here) {
+        // Who is asked reads what it is about, wherever the outcome goes.
+        let around = Around { state_transitions: Some(*transitions), table: cloud.table.clone() };
+        eprint!("\n{}", shown(summary, &around, Paint::for_stderr()));
     }
-    ask::agreed("Bring it back like this?")
+    if read_here || (!good && output == Output::Json) || matches!(outcome, Outcome::NoSummary { .. }) {
+        create::report(&outcome, "restore", &execution, &cloud.table, output);
+    }
+    if !good || !ask::agreed("Bring it back like this?").await? {
+        return Ok(Planned::Left(exit::FAILED));
+    }
+    Ok(match outcome {
+        Outcome::Ended { summary, .. } => {
+            Planned::Agreed(summary.plan.map(|plan| plan.recovery_point).unwrap_or_default())
+        }
+        Outcome::NoSummary { .. } | Outcome::Detached { .. } => Planned::Left(exit::FAILED),
+    })
+}
+
+/// That nobody follows the plan any more: what makes it makes nothing else.
+fn only_planned(execution: &str, why: Option<&Error>) -> String {
+    let detached = match why {
+        None => "Detached.".to_owned(),
+        Some(why) => format!("Detached, for AWS does not answer: {why}"),
+    };
+    format!(
+        "{detached}\nOnly the plan was being made: its execution ends by itself, and nothing is brought back.\nExecution: {execution}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::only_planned;
+
+    #[test]
+    fn who_leaves_while_it_is_planned_is_not_told_that_a_restore_goes_on() {
+        let said = only_planned("arn:x", None);
+        assert!(said.contains("nothing is brought back") && said.ends_with("Execution: arn:x"), "{said}");
+        assert!(!said.contains("the restore goes on"), "{said}");
+    }
 }

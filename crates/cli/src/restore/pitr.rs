@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::{How, Restore};
 use crate::backup::Output;
+use crate::deployed::Table;
 use crate::render::{duration, moment};
 use crate::{Error, arguments, cloud, exit};
 
@@ -37,7 +38,7 @@ pub struct Pitr {
 ///
 /// # Errors
 /// As `restore`; `Unreadable` when the automated backups cannot be looked at.
-pub async fn run(args: Pitr, table: String) -> Result<u8, Error> {
+pub async fn run(args: Pitr, table: Table) -> Result<u8, Error> {
     if args.time.is_none() && !args.latest {
         return show(&args).await;
     }

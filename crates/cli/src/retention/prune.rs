@@ -91,7 +91,7 @@ pub async fn run(args: Prune, table: String) -> Result<u8, Error> {
         return Ok(code(&plan));
     }
     let question = format!("Delete {} backups? Deleted backups cannot be had back.", plan.totals.delete);
-    if asks && !ask::agreed(&question)? {
+    if asks && !ask::agreed(&question).await? {
         eprintln!("Nothing was deleted.");
         return Ok(exit::FAILED);
     }

@@ -1,7 +1,7 @@
 //! The way back.
 
 use holdfast_core::ErrorKind;
-use holdfast_core::ports::{Renames as _, Restores as _};
+use holdfast_core::ports::{LastSettings, Renames as _, Restores as _};
 use holdfast_fakes::sample::{blueprint, home, instance};
 use serde_json::json;
 

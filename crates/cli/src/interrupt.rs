@@ -1,0 +1,37 @@
+//! Ctrl-C, told to whoever waits for it.
+//!
+//! Once a program has a handler of its own for it, the signal does nothing by itself any more, for as long as the process lives: a
+//! question that comes after something was followed could not be left. So there is one listener for the whole process, and where
+//! nobody waits, Ctrl-C ends it, as it would have without a handler.
+
+use std::sync::{Mutex, Once, PoisonError};
+
+use tokio::sync::oneshot::{self, Sender};
+
+use crate::exit;
+
+/// Who waits now: the last who asked.
+static WAITING: Mutex<Option<Sender<()>>> = Mutex::new(None);
+static LISTENS: Once = Once::new();
+
+/// Comes back when Ctrl-C is pressed. Dropped, nobody waits.
+pub async fn pressed() {
+    let (tell, told) = oneshot::channel();
+    *WAITING.lock().unwrap_or_else(PoisonError::into_inner) = Some(tell);
+    LISTENS.call_once(|| {
+        tokio::spawn(listen());
+    });
+    if told.await.is_err() {
+        // Somebody else waits now.
+        std::future::pending().await
+    }
+}
+
+async fn listen() {
+    while tokio::signal::ctrl_c().await.is_ok() {
+        let waits = WAITING.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if !waits.is_some_and(|tell| tell.send(()).is_ok()) {
+            std::process::exit(i32::from(exit::DETACHED));
+        }
+    }
+}

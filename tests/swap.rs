@@ -52,19 +52,26 @@ impl Pointers {
         let zone = route53.create_hosted_zone().name(&domain).caller_reference(&domain).send().await;
         let zone = zone.expect("a zone").hosted_zone().expect("a zone").id().replace("/hostedzone/", "");
         let name = format!("db.{domain}");
+        let secret = world.home.secrets.create_secret().name(format!("holdfast/app/{}", world.database));
+        let secret = secret.secret_string("{}").send().await.expect("a secret");
+        let pointers = Pointers { zone, name, secret: secret.arn().expect("an ARN").to_owned() };
+        pointers.lead_elsewhere(world, "App-secret-77aa").await;
+        pointers
+    }
+
+    /// Both lead to another host; the secret has this password.
+    async fn lead_elsewhere(&self, world: &World, password: &str) {
         let record = ResourceRecord::builder().value("before.example.com").build().expect("a value");
-        let set = ResourceRecordSet::builder().name(&name).r#type(RrType::Cname).ttl(30);
+        let set = ResourceRecordSet::builder().name(&self.name).r#type(RrType::Cname).ttl(30);
         let set = set.resource_records(record).build().expect("a set");
-        let change = Change::builder().action(ChangeAction::Create).resource_record_set(set);
+        let change = Change::builder().action(ChangeAction::Upsert).resource_record_set(set);
         let batch =
             ChangeBatch::builder().changes(change.build().expect("a change")).build().expect("a batch");
-        let made =
-            route53.change_resource_record_sets().hosted_zone_id(&zone).change_batch(batch).send().await;
-        made.expect("a record");
-        let said = json!({"username": "app", "password": "App-secret-77aa", "host": "before.example.com", "port": 1});
-        let secret = world.home.secrets.create_secret().name(format!("holdfast/app/{}", world.database));
-        let secret = secret.secret_string(said.to_string()).send().await.expect("a secret");
-        Pointers { zone, name, secret: secret.arn().expect("an ARN").to_owned() }
+        let made = world.route53().change_resource_record_sets().hosted_zone_id(&self.zone);
+        made.change_batch(batch).send().await.expect("a record");
+        let said = json!({"username": "app", "password": password, "host": "before.example.com", "port": 1});
+        let put = world.home.secrets.put_secret_value().secret_id(&self.secret);
+        put.secret_string(said.to_string()).send().await.expect("a version");
     }
 
     fn input(&self) -> Value {
@@ -232,6 +239,7 @@ async fn a_swap_that_does_not_do_is_undone_by_whoever_goes_on_with_it() {
     // WHEN another is swapped in and the checks fail for as long as they may
     health.status.store(503, Ordering::Relaxed);
     let before = world.instance(&world.database).await.expect("the database");
+    pointers.lead_elsewhere(&world, "Rotated-since-77bb").await;
     let said = pointers.say(&world).await;
     let mut again = changed;
     again["runId"] = json!("out-2");

@@ -94,7 +94,8 @@ fn all_pending(pending: &PendingModifiedValues) -> Vec<String> {
         ("DBCapacityReservationIdentifier", pending.db_capacity_reservation_identifier().is_some()),
     ]
     .into_iter()
-    .filter_map(|(name, there)| there.then(|| name.to_owned()))
+    .filter(|(_, there)| *there)
+    .map(|(name, _)| name.to_owned())
     .collect()
 }
 

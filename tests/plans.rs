@@ -46,7 +46,7 @@ fn file(world: &World, schedules: &str, weeks: u32, others: &str) -> String {
     let db = &world.database;
     let text = format!(
         "version: 1
-name: {db}
+name: t-plans
 defaults:
   targets: [us-west-2]
   validation: {{enabled: false}}

@@ -81,7 +81,8 @@ impl Guard {
         }
     }
 
-    fn left(&self) -> Option<Duration> {
+    /// What is left of the invocation's time; `None` where that is not known.
+    pub fn left(&self) -> Option<Duration> {
         let deadline = *self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
         deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }

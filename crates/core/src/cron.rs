@@ -102,11 +102,6 @@ impl Cron {
         })
     }
 
-    /// Whether it comes at this minute.
-    pub fn is_at(&self, at: DateTime) -> bool {
-        self.minutes.contains(&at.minute()) && self.hours.contains(&at.hour()) && self.is_on(at.date())
-    }
-
     fn is_on(&self, day: Date) -> bool {
         let in_year = self.years.is_empty() || self.years.contains(&day.year());
         in_year
@@ -134,10 +129,22 @@ impl Cron {
             .map(|at| at.timestamp())
     }
 
-    /// The first time at which both come, as far as anybody looks ahead.
+    /// The first time at which both come, however rarely that is.
     pub fn meets(&self, other: &Cron) -> Option<DateTime> {
-        let times = self.after(some_day()).take(400).map(|at| at.to_zoned(TimeZone::UTC).datetime());
-        times.into_iter().find(|at| other.is_at(*at))
+        // Without a minute of the day in common no day need be looked at.
+        let hour = *self.hours.intersection(&other.hours).next()?;
+        let minute = *self.minutes.intersection(&other.minutes).next()?;
+        let years: Vec<i16> = match (self.years.is_empty(), other.years.is_empty()) {
+            (true, true) => CALENDARS.collect(),
+            (false, true) => self.years.iter().copied().collect(),
+            (true, false) => other.years.iter().copied().collect(),
+            (false, false) => self.years.intersection(&other.years).copied().collect(),
+        };
+        let days = years
+            .into_iter()
+            .flat_map(|year| date(year, 1, 1).series(1.day()).take_while(move |day| day.year() == year));
+        let mut days = days.filter(|day| self.is_on(*day) && other.is_on(*day));
+        days.next().map(|day| day.to_datetime(time(hour, minute, 0, 0)))
     }
 
     /// The longest time between one and the next, as far as anybody looks ahead: how old the newest of what it makes gets.
@@ -152,6 +159,10 @@ impl Cron {
         times.windows(2).map(|pair| pair[1].duration_since(pair[0])).min()
     }
 }
+
+/// Years in which every day of the year has fallen on every day of the week, 29 February too: until 2099 the calendar
+/// repeats itself after 28.
+const CALENDARS: std::ops::Range<i16> = 2024..2052;
 
 /// From where it is looked ahead, so that the answer is always the same: a leap year that begins on a Monday.
 fn some_day() -> Timestamp {
@@ -337,6 +348,17 @@ mod tests {
         assert_eq!(weekly.meets(&cron("0 3/6 * * ? *")).unwrap().to_string(), "2024-01-07T03:00:00");
         assert_eq!(weekly.meets(&cron("1 3/6 * * ? *")), None);
         assert_eq!(cron("0 3 1 * ? *").meets(&weekly).unwrap().to_string(), "2024-09-01T03:00:00");
+        // Not within the first years, and not among the first few hundred times of the one that comes more often.
+        assert_eq!(cron("0 3 29 2 ? *").meets(&weekly).unwrap().to_string(), "2032-02-29T03:00:00");
+        let rare = cron("0 3 29 2 ? *");
+        for often in ["0 0/1 ? * SAT *", "0 0/1 * * ? *"] {
+            assert_eq!(cron(often).meets(&rare), rare.meets(&cron(often)), "{often}");
+        }
+        assert_eq!(cron("0 0/1 ? * SAT *").meets(&rare).unwrap().to_string(), "2048-02-29T03:00:00");
+        let later = cron("0 3 ? * SUN 2060-2061");
+        assert_eq!(later.meets(&weekly).unwrap().to_string(), "2060-01-04T03:00:00");
+        assert_eq!(weekly.meets(&later), later.meets(&weekly));
+        assert_eq!(later.meets(&cron("0 3 ? * SUN 2059")), None);
         assert_eq!(cron("0 0/6 * * ? *").shortest_gap().unwrap(), SignedDuration::from_hours(6));
         assert_eq!(cron("0,30 3 * * ? *").shortest_gap().unwrap(), SignedDuration::from_mins(30));
     }

@@ -19,7 +19,7 @@ mod slots;
 pub use backup::{Backup, Owner, Proof};
 pub use period::{Period, Span};
 pub use plan::{Action, Deletion, DeletionResult, Entry, Fate, Plan, Problem, Totals};
-pub use policy::{Policies, Policy};
+pub use policy::{Policies, Policy, PolicyChange};
 pub use quota::{Forecast, forecast};
 pub use reason::{Delete, Keep, NoSlot, Reason};
 use slots::{Candidate, Place, Table};

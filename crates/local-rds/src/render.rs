@@ -185,7 +185,10 @@ pub(crate) fn snapshot(xml: &mut Xml, found: &Snapshot) {
         .text("OptionGroupName", &found.option_group)
         .text("PercentProgress", found.percent());
     if let Some(origin) = &found.origin {
-        xml.text("SourceRegion", &origin.region).text("SourceDBSnapshotIdentifier", &origin.arn);
+        // "It only has a value in the case of a cross-account or cross-Region copy" (API Reference, DBSnapshot).
+        let elsewhere = origin.region != found.arn.region;
+        xml.text("SourceRegion", &origin.region)
+            .maybe("SourceDBSnapshotIdentifier", elsewhere.then_some(&origin.arn));
     }
     let (iops, throughput) = performance(&found.storage_type, found.allocated_storage, found.performance);
     xml.text("StorageType", &found.storage_type)

@@ -1,7 +1,8 @@
 //! What applying a plan would change: schedule by schedule, setting by setting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use holdfast_core::ids::DatabaseId;
 use holdfast_core::protection::ProtectionPlan;
 use serde_json::Value;
 
@@ -27,6 +28,8 @@ pub enum ScheduleChange {
     Update(Schedule, Vec<Field>),
     /// It goes.
     Delete(Schedule),
+    /// One of its name is there, this one, and starts something else: it is not the plan's, and stays as it is.
+    Blocked(Schedule),
 }
 
 impl ScheduleChange {
@@ -35,7 +38,8 @@ impl ScheduleChange {
         match self {
             ScheduleChange::Create(schedule)
             | ScheduleChange::Update(schedule, _)
-            | ScheduleChange::Delete(schedule) => &schedule.name,
+            | ScheduleChange::Delete(schedule)
+            | ScheduleChange::Blocked(schedule) => &schedule.name,
         }
     }
 }
@@ -58,6 +62,8 @@ pub enum ChangeKind {
     Add,
     /// It changes.
     Change,
+    /// The database is protected no more, and its own rules of retention stay.
+    Keep,
     /// It goes.
     Remove,
 }
@@ -69,6 +75,8 @@ pub struct Changes {
     pub schedules: Vec<ScheduleChange>,
     /// Of the stored settings.
     pub settings: Vec<SettingsChange>,
+    /// Schedules of the group that start something else than the plan's workflow, and that no plan has: they stay.
+    pub left_alone: Vec<Schedule>,
 }
 
 impl Changes {
@@ -83,14 +91,20 @@ impl Changes {
             match there.get(name) {
                 None => schedules.push(ScheduleChange::Create(schedule.clone())),
                 Some(was) if was == schedule => {}
+                Some(was) if was.target_arn != wanted.workflow => {
+                    schedules.push(ScheduleChange::Blocked(was.clone()));
+                }
                 Some(was) => {
                     schedules.push(ScheduleChange::Update(schedule.clone(), schedule_fields(was, schedule)))
                 }
             }
         }
         let gone = there.iter().filter(|(name, _)| !wanted.schedules.contains_key(*name));
-        schedules.extend(gone.map(|(_, schedule)| ScheduleChange::Delete(schedule.clone())));
-        Changes { schedules, settings: settings(stored, &wanted.settings) }
+        let (gone, left_alone): (Vec<_>, Vec<_>) = gone
+            .map(|(_, schedule)| schedule.clone())
+            .partition(|schedule| schedule.target_arn == wanted.workflow);
+        schedules.extend(gone.into_iter().map(ScheduleChange::Delete));
+        Changes { schedules, settings: settings(stored, &wanted.settings), left_alone }
     }
 
     /// Whether there is nothing to do.
@@ -165,15 +179,17 @@ fn schedule_fields(was: &Schedule, is: &Schedule) -> Vec<Field> {
     differences(&schedule_leaves(was), &schedule_leaves(is))
 }
 
+/// What is stored of a database, leaf by leaf, and whether it is protected; `None` when nothing is.
+fn stored_of(plan: &ProtectionPlan, id: &DatabaseId) -> Option<(bool, BTreeMap<String, String>)> {
+    let protection = plan.databases.get(id).map(|protection| (true, serde_json::to_value(protection)));
+    let kept = || plan.kept.get(id).map(|kept| (false, serde_json::to_value(kept)));
+    let (protected, value) = protection.or_else(kept)?;
+    let mut all = BTreeMap::new();
+    leaves("", &value.unwrap_or_default(), &mut all);
+    Some((protected, all))
+}
+
 fn settings(stored: Option<&ProtectionPlan>, wanted: &ProtectionPlan) -> Vec<SettingsChange> {
-    let flat = |value: Value| {
-        let mut all = BTreeMap::new();
-        leaves("", &value, &mut all);
-        all
-    };
-    let json = |protection| serde_json::to_value(protection).unwrap_or_default();
-    let none = BTreeMap::new();
-    let there = stored.map_or(&none, |stored| &stored.databases);
     let mut all = Vec::new();
     let name = |plan: &ProtectionPlan| BTreeMap::from([("name".to_owned(), plan.name.clone())]);
     let fields = differences(&stored.map(name).unwrap_or_default(), &name(wanted));
@@ -181,17 +197,27 @@ fn settings(stored: Option<&ProtectionPlan>, wanted: &ProtectionPlan) -> Vec<Set
         let kind = if stored.is_none() { ChangeKind::Add } else { ChangeKind::Change };
         all.push(SettingsChange { database: None, kind, fields });
     }
-    for (id, protection) in &wanted.databases {
-        let was = there.get(id).map(|was| flat(json(was)));
-        let kind = if was.is_none() { ChangeKind::Add } else { ChangeKind::Change };
-        let fields = differences(&was.unwrap_or_default(), &flat(json(protection)));
-        if !fields.is_empty() {
-            all.push(SettingsChange { database: Some(id.to_string()), kind, fields });
+    let ids = |plan: &ProtectionPlan| -> BTreeSet<DatabaseId> {
+        plan.databases.keys().chain(plan.kept.keys()).cloned().collect()
+    };
+    let (there, remain) = (stored.map(ids).unwrap_or_default(), ids(wanted));
+    for id in remain.iter().chain(there.difference(&remain)) {
+        let was = stored.and_then(|stored| stored_of(stored, id));
+        let is = stored_of(wanted, id);
+        let kind = match (&was, &is) {
+            (Some((true, _)), Some((false, _))) => ChangeKind::Keep,
+            (_, None) => ChangeKind::Remove,
+            (Some((false, _)), Some((true, _))) | (None, _) => ChangeKind::Add,
+            (Some(_), Some(_)) => ChangeKind::Change,
+        };
+        let [was, is] = [was, is].map(|side| side.map(|(_, leaves)| leaves).unwrap_or_default());
+        let mut fields = differences(&was, &is);
+        if kind == ChangeKind::Keep {
+            fields.retain(|field| field.name.starts_with("retention."));
+        } else if fields.is_empty() {
+            continue;
         }
-    }
-    for (id, protection) in there.iter().filter(|(id, _)| !wanted.databases.contains_key(*id)) {
-        let fields = differences(&flat(json(protection)), &BTreeMap::new());
-        all.push(SettingsChange { database: Some(id.to_string()), kind: ChangeKind::Remove, fields });
+        all.push(SettingsChange { database: Some(id.to_string()), kind, fields });
     }
     all
 }

@@ -7,7 +7,7 @@ use holdfast_core::ids::{DatabaseId, Region};
 use holdfast_core::objectives::{Importance, Objectives};
 use holdfast_core::protection::Notification;
 use holdfast_core::request::{BackupRequest, Defaults, TargetRegion, Tier};
-use holdfast_core::retention::Policy;
+use holdfast_core::retention::PolicyChange;
 use holdfast_core::tags::Tags;
 use serde_json::{Value, json};
 
@@ -28,6 +28,8 @@ pub struct PlanFile {
     pub name: String,
     /// What it protects, in the order of the file.
     pub entries: Vec<Entry>,
+    /// Databases that it protects no more, and whose own rules of retention are to be dropped.
+    pub forget: Vec<(DatabaseId, Place)>,
 }
 
 /// One database, or all that carry some tags.
@@ -88,8 +90,8 @@ pub struct Settings {
     pub tags: Tags,
     /// Minutes after which a backup gives up, when the plan says it.
     pub deadline_minutes: Option<u32>,
-    /// How many backups are kept, when the plan says it.
-    pub retention: Option<Policy>,
+    /// How many backups are kept: the numbers that the plan says, when it says any.
+    pub retention: Option<PolicyChange>,
     /// Who is to be told.
     pub notifications: Vec<Notification>,
 }

@@ -73,7 +73,12 @@ impl Node {
     /// # Errors
     /// Where it is no YAML, or where a key is there twice.
     pub fn parse(text: &str) -> Result<Node, Fault> {
-        let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
+        // A plan says things once by its defaults and environments; `<<` is YAML 1.1's, and hides where a value stands.
+        let options = serde_saphyr::options! {
+            strict_booleans: true,
+            with_snippet: false,
+            merge_keys: serde_saphyr::MergeKeyPolicy::Error,
+        };
         serde_saphyr::from_str_with_options::<Node>(text, options).map_err(|error| {
             let place = error
                 .location()
@@ -147,6 +152,9 @@ fn sentence(text: &str) -> String {
     }
     match text {
         "multiple YAML documents detected" => "a second document begins here; a plan is one".to_owned(),
+        "YAML merge keys are not allowed by configured policy" => {
+            "<< is no key of YAML 1.2; say it under defaults or environments".to_owned()
+        }
         "cannot deserialize null into string" | "expected string scalar" => "a key must be a text".to_owned(),
         other => format!("this is no YAML: {other}"),
     }
@@ -380,10 +388,32 @@ mod tests {
             ("a: 1\n---\nb: 2\n", (3, 1), "a second document begins here; a plan is one"),
             ("a: 1\n? [b]\n: 2\n", (2, 3), "a key must be a text"),
             ("a: {b: 1,\n", (1, 4), "this is no YAML: unclosed bracket '{'"),
+            (
+                "a: &a {c: 1}\nb:\n  <<: *a\n",
+                (3, 3),
+                "<< is no key of YAML 1.2; say it under defaults or environments",
+            ),
         ] {
             let fault = Node::parse(text).unwrap_err();
             assert_eq!((fault.place.line, fault.place.column), at, "{text:?}: {fault}");
             assert_eq!(fault.message, said, "{text:?}");
         }
+    }
+
+    /// Nine anchors, each nine times the one before: two hundred bytes that would be half a billion values.
+    #[test]
+    fn a_file_that_swells_when_it_is_read_is_refused() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for n in 1..9 {
+            let many = vec![format!("*a{}", n - 1); 9].join(", ");
+            text += &format!("a{n}: &a{n} [{many}]\n");
+        }
+        let began = std::time::Instant::now();
+        let fault = Node::parse(&text).unwrap_err();
+        assert!(fault.message.starts_with("this is no YAML: "), "{fault}");
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+        // So is one that is deeper than anybody writes.
+        let deep = format!("a: {}{}\n", "[".repeat(500), "]".repeat(500));
+        assert!(Node::parse(&deep).unwrap_err().message.starts_with("this is no YAML: "));
     }
 }

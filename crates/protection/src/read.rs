@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use holdfast_core::ids::{DatabaseId, Region};
 use holdfast_core::objectives::Objectives;
 use holdfast_core::request::Tier;
-use holdfast_core::retention::{Policy, Span};
+use holdfast_core::retention::{PolicyChange, Span};
 use jiff::Timestamp;
 
 use crate::block::{self, Block};
@@ -61,7 +61,7 @@ impl<'a, 'n> Layers<'a, 'n> {
 
 impl Reader<'_> {
     fn plan(&mut self, node: &Node) -> Option<PlanFile> {
-        let top = ["version", "name", "defaults", "environments", "databases"];
+        let top = ["version", "name", "allowEmpty", "defaults", "environments", "databases", "forget"];
         let fields = self.faults.fields(node, "", &top)?;
         match fields.get("version") {
             Some((node, path)) => drop(self.faults.number(node, &path, 1, 1)),
@@ -75,12 +75,51 @@ impl Reader<'_> {
             self.missing(&fields, "databases", "list what is to be protected");
             return None;
         };
+        let allow_empty = fields.get("allowEmpty").and_then(|(node, path)| self.faults.truth(node, &path));
+        let items = self.faults.items(node, &path)?;
+        if items.is_empty() && allow_empty != Some(true) {
+            let why = "it is empty, and so every schedule would go; allowEmpty: true at the top lets it pass";
+            self.faults.add(node.place, format!("{path}: {why}"));
+        }
         let mut entries = Vec::new();
-        for (n, item) in self.faults.items(node, &path)?.iter().enumerate() {
+        for (n, item) in items.iter().enumerate() {
             entries.extend(self.entry(item, &format!("{path}[{n}]"), &defaults, &environments));
         }
         self.twice(&entries);
-        Some(PlanFile { name: name?, entries })
+        let forget = self.forget(&fields, &entries);
+        Some(PlanFile { name: name?, entries, forget })
+    }
+
+    /// What is to be forgotten is not to be protected as well.
+    fn forget(&mut self, fields: &Fields<'_>, entries: &[Entry]) -> Vec<(DatabaseId, Place)> {
+        let mut all: Vec<(DatabaseId, Place)> = Vec::new();
+        let Some((node, path)) = fields.get("forget") else { return all };
+        for (n, item) in self.faults.items(node, &path).unwrap_or_default().iter().enumerate() {
+            let path = format!("{path}[{n}]");
+            let Some(id) = self.database(item, &path) else { continue };
+            let entry = entries.iter().find(|entry| entry.selector == Selector::Id(id.clone()));
+            if let Some(entry) = entry {
+                let line = entry.place.line;
+                self.faults
+                    .add(item.place, format!("{path}: {id} is protected in line {line}; say one of both"));
+            } else if all.iter().any(|(other, _)| *other == id) {
+                self.faults.add(item.place, format!("{path}: {id} is named twice; name it once"));
+            } else {
+                all.push((id, item.place));
+            }
+        }
+        all
+    }
+
+    fn database(&mut self, node: &Node, path: &str) -> Option<DatabaseId> {
+        let text = self.faults.text(node, path)?;
+        match DatabaseId::parse(text) {
+            Ok(id) => Some(id),
+            Err(error) => {
+                self.faults.add(node.place, error.message.replacen("databaseId", path, 1));
+                None
+            }
+        }
     }
 
     fn missing(&mut self, fields: &Fields<'_>, name: &str, what: &str) {
@@ -191,16 +230,7 @@ impl Reader<'_> {
 
     fn selector(&mut self, fields: &Fields<'_>) -> Option<Selector> {
         match (fields.get("id"), fields.get("tagged")) {
-            (Some((node, path)), None) => {
-                let text = self.faults.text(node, &path)?;
-                match DatabaseId::parse(text) {
-                    Ok(id) => Some(Selector::Id(id)),
-                    Err(error) => {
-                        self.faults.add(node.place, error.message.replacen("databaseId", &path, 1));
-                        None
-                    }
-                }
-            }
+            (Some((node, path)), None) => self.database(node, &path).map(Selector::Id),
             (None, Some((node, path))) => {
                 let (tags, _) = block::tags(&mut self.faults, node, &path)?;
                 if tags.is_empty() {
@@ -304,18 +334,21 @@ impl Reader<'_> {
         all
     }
 
-    fn retention(&mut self, layers: &Layers<'_, '_>) -> Option<Policy> {
-        let mut policy = None;
+    /// Number by number, as the most special block says it. What none says is not known here: it is the deployment's.
+    fn retention(&mut self, layers: &Layers<'_, '_>) -> Option<PolicyChange> {
+        let mut said: Option<PolicyChange> = None;
         // From the most general to the most special.
         for block in layers.0.iter().rev() {
             let Some(node) = block.retention else { continue };
             let path = below(&block.path, "retention");
-            match policy.unwrap_or_else(Policy::default).changed_by(&node.to_json()) {
-                Ok(changed) => policy = Some(changed),
+            let general = said.unwrap_or_default();
+            match PolicyChange::read(&node.to_json()).and_then(|own| own.over(general).checked()) {
+                Ok(changed) => said = Some(changed),
                 Err(error) => self.elsewhere(node, &path, "policy", &error.message),
             }
         }
-        policy
+        // A block that says no number says nothing.
+        said.filter(|said| *said != PolicyChange::default())
     }
 
     /// What another reader said of a part of the file, told where it stands: `named` is what that reader calls it.
@@ -328,10 +361,10 @@ impl Reader<'_> {
 
     /// A schedule whose backups no rule keeps is a mistake.
     fn kept(&mut self, fields: &Fields<'_>, layers: &Layers<'_, '_>, settings: &Settings) {
-        let Some(policy) = settings.retention else { return };
+        let Some(said) = settings.retention else { return };
         for span in Span::ALL {
             let tier = span.tier();
-            if !settings.schedules.contains_key(&tier) || policy.count(span) > 0 || tier == Tier::Daily {
+            if !settings.schedules.contains_key(&tier) || said.count(span) != Some(0) || tier == Tier::Daily {
                 continue;
             }
             let place =

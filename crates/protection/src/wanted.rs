@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_core::ids::{DatabaseId, Region};
-use holdfast_core::protection::{Protection, ProtectionPlan, ScheduledBackup, VERSION};
+use holdfast_core::protection::{Kept, Protection, ProtectionPlan, ScheduledBackup, VERSION};
 use holdfast_core::request::Tier;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -82,6 +82,8 @@ pub struct Wanted {
     pub schedules: BTreeMap<String, Schedule>,
     /// What is stored.
     pub settings: ProtectionPlan,
+    /// The workflow that its schedules start: what starts anything else is not the plan's.
+    pub workflow: String,
     /// Which databases each entry means, in the order of the file.
     pub matches: Vec<(Selector, Vec<DatabaseId>)>,
 }
@@ -97,15 +99,27 @@ pub fn schedule_name(environment: &str, database: &DatabaseId, tier: Tier) -> St
     format!("{}{end}", name[..LONGEST_NAME - end.len()].trim_end_matches('-'))
 }
 
-/// Finds the databases of every entry, and what each is to have.
+/// Finds the databases of every entry, and what each is to have. `stored` is what has been applied before.
 ///
 /// # Errors
-/// Entries that mean no database, or one that another means as well, or one that cannot be backed up.
-pub fn wanted(plan: &PlanFile, found: &[Found], wiring: &Wiring) -> Result<Wanted, Vec<Fault>> {
+/// Entries that mean no database, or one that another means as well, or one that cannot be backed up or is to be
+/// forgotten.
+pub fn wanted(
+    plan: &PlanFile,
+    found: &[Found],
+    wiring: &Wiring,
+    stored: Option<&ProtectionPlan>,
+) -> Result<Wanted, Vec<Fault>> {
     let (matches, mut faults) = matches(plan, found, wiring);
     let mut all = Wanted {
         schedules: BTreeMap::new(),
-        settings: ProtectionPlan { version: VERSION, name: plan.name.clone(), databases: BTreeMap::new() },
+        settings: ProtectionPlan {
+            version: VERSION,
+            name: plan.name.clone(),
+            databases: BTreeMap::new(),
+            kept: BTreeMap::new(),
+        },
+        workflow: wiring.state_machine_arn.clone(),
         matches: Vec::new(),
     };
     for (entry, databases) in plan.entries.iter().zip(&matches) {
@@ -115,12 +129,40 @@ pub fn wanted(plan: &PlanFile, found: &[Found], wiring: &Wiring) -> Result<Wante
             }
         }
     }
+    for (id, place) in plan.forget.iter().filter(|(id, _)| all.settings.databases.contains_key(id)) {
+        let message = format!("forget: {id} is protected: an entry means it by its tags; say one of both");
+        faults.push(Fault { place: *place, message });
+    }
     if !faults.is_empty() {
         faults.sort();
         return Err(faults);
     }
+    all.settings.kept = kept(plan, stored, &all.settings);
     all.matches = plan.entries.iter().map(|entry| entry.selector.clone()).zip(matches).collect();
     Ok(all)
+}
+
+/// Whose rules stay though nothing is protected there. That a database was not found, or lost a tag, says nothing of
+/// its backups: nobody has agreed to their going sooner. Only `forget` says that.
+fn kept(
+    plan: &PlanFile,
+    stored: Option<&ProtectionPlan>,
+    wanted: &ProtectionPlan,
+) -> BTreeMap<DatabaseId, Kept> {
+    let before = stored.map(ProtectionPlan::retentions).unwrap_or_default();
+    let mut all: BTreeMap<DatabaseId, Kept> =
+        before.into_iter().map(|(id, retention)| (id.clone(), Kept { retention })).collect();
+    for entry in &plan.entries {
+        let Selector::Id(id) = &entry.selector else { continue };
+        // The file speaks of it by name: that is what it is to be, instance or none.
+        match entry.settings.retention {
+            Some(retention) => drop(all.insert(id.clone(), Kept { retention })),
+            None => drop(all.remove(id)),
+        }
+    }
+    let forgotten = |id: &DatabaseId| plan.forget.iter().any(|(other, _)| other == id);
+    all.retain(|id, _| !wanted.databases.contains_key(id) && !forgotten(id));
+    all
 }
 
 /// The databases of each entry. One that is named by its id is no other entry's.

@@ -55,19 +55,39 @@ impl Sight {
                     continue;
                 }
             };
-            let is_copy = |copy: &&Snapshot| {
+            let in_flight = snapshots
+                .iter()
+                .filter(|copy| copy.arn != backup.arn && copy.status == SnapshotStatus::Creating);
+            for copy in in_flight {
                 let by_name = copy.id == backup.id && copy.source_region.as_ref() == Some(&backup.region);
-                let of_it = copy.source_arn.as_deref() == Some(backup.arn.as_str()) || by_name;
-                of_it && copy.arn != backup.arn && copy.status == SnapshotStatus::Creating
-            };
-            uses.extend(
-                snapshots
-                    .iter()
-                    .filter(is_copy)
-                    .map(|copy| format!("it is being copied to {region} as {}", copy.id)),
-            );
+                let id = &copy.id;
+                if copy.source_arn.as_deref() == Some(backup.arn.as_str()) || by_name {
+                    uses.push(format!("it is being copied to {region} as {id}"));
+                } else if *region == backup.region && self.may_be_copy(copy, backup) {
+                    uses.push(format!(
+                        "{id} is being made of the same instance in {region} and may be a copy of it"
+                    ));
+                }
+            }
         }
         uses
+    }
+
+    /// Whether `copy`, which is being made in the Region of `backup`, may be one of it. RDS says of what a copy is made only
+    /// where that lies in another Region or account (API Reference, `DBSnapshot`, `SourceDBSnapshotIdentifier`), and ends a
+    /// copy whose source is deleted.
+    fn may_be_copy(&self, copy: &Snapshot, backup: &Backup) -> bool {
+        let there = self.snapshots.get(&backup.region).and_then(|seen| seen.as_ref().ok());
+        let source = there.into_iter().flatten().find(|snapshot| snapshot.arn == backup.arn);
+        // A backup or copy of Holdfast's that is being made has its own name: it is no copy within the Region.
+        let own = Backup::new(copy, vec![]).is_ours();
+        let from_elsewhere = copy.source_arn.is_some()
+            || copy.source_region.as_ref().is_some_and(|region| *region != backup.region);
+        // A copy is as old as its original, or of the time at which it is made until RDS says how old that is.
+        let too_old = copy.taken_at < backup.taken_at && copy.taken_at.is_some();
+        !own && !from_elsewhere
+            && !too_old
+            && source.is_some_and(|source| source.instance_id == copy.instance_id)
     }
 
     /// The temporary instances that were restored from `backup`.

@@ -2,12 +2,13 @@
 //!
 //! The decision is `holdfast_core::retention`'s. Here the facts are gathered for it ([`facts`]), and it is carried out
 //! one deletion at a time, each after the same decision on facts that are looked up afresh ([`delete`]). The plan is
-//! written down before the first deletion, and again with what became of them.
+//! written down before the first deletion, again after every few of them, and with what became of all.
 //!
 //! The applied protection plan says how many backups its databases keep, and which Regions have copies of them; the
 //! settings of the deployment hold for everything that it does not name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use holdfast_core::answer::Progress;
 use holdfast_core::health::NamedCause;
@@ -46,6 +47,9 @@ pub struct Input {
     pub regions: Vec<String>,
     /// Other numbers than the deployed ones, and than those of the protection plan.
     pub policy: Option<Value>,
+    /// The snapshots, by Region, whose deletion somebody has agreed to: no other is deleted. Without it, every one that no
+    /// rule keeps.
+    pub agreed: Option<BTreeMap<String, BTreeSet<String>>>,
 }
 
 /// How the function was deployed.
@@ -72,6 +76,8 @@ pub struct Ports<'a, R, S, D> {
     pub settings: &'a Settings,
     /// The time.
     pub now: Timestamp,
+    /// When the invocation is ended, where that is known.
+    pub ends: Option<Instant>,
 }
 
 /// The plan, and a line for the log.
@@ -93,6 +99,7 @@ struct Asked {
     known: Vec<Region>,
     policies: Policies,
     action: Action,
+    agreed: Option<BTreeMap<Region, BTreeSet<String>>>,
 }
 
 impl Asked {
@@ -117,11 +124,18 @@ impl Asked {
             regions.clone_from(&known);
         }
         let mut policies =
-            applied.map_or_else(|| settings.policy.into(), |plan| plan.policies(settings.policy));
+            applied.map_or_else(|| Ok(settings.policy.into()), |plan| plan.policies(settings.policy))?;
         if let Some(change) = &input.policy {
             policies = policies.changed_by(change)?;
         }
+        let agreed = input.agreed.as_ref().map(|agreed| {
+            agreed
+                .iter()
+                .map(|(region, ids)| Ok((Region::parse(region)?, ids.clone())))
+                .collect::<Result<_>>()
+        });
         Ok(Asked {
+            agreed: agreed.transpose()?,
             databases: databases.collect::<Result<BTreeSet<String>>>()?,
             regions,
             known,
@@ -185,9 +199,9 @@ pub async fn handle(ports: &Ports<'_, impl Rds, impl Store, impl Documents>, inp
     plan.problems = errors.iter().map(problem).collect();
     let mut failed = errors.into_iter().next().map(|(_, error)| error);
     ports.documents.put(&plan.document_key, &plan).await?;
-    if asked.action == Action::Delete && !decision.delete.is_empty() {
-        let (deletions, error) = delete::carry_out(&facts, &asked, &decision).await;
-        plan.deletions = deletions;
+    if asked.action == Action::Delete && (!decision.delete.is_empty() || asked.agreed.is_some()) {
+        let run = delete::Run { ports, facts: &facts, asked: &asked, applied: applied.as_ref() };
+        let error = run.carry_out(&seen, &decision, &mut plan).await;
         failed = failed.or(error);
         ports.documents.put(&plan.document_key, &plan).await?;
     }

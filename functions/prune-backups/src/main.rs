@@ -1,7 +1,10 @@
 //! Wires `prune-backups`.
 
+use std::time::Instant;
+
 use holdfast_aws::config::{Aws, optional, required};
 use holdfast_aws::dynamodb::StateTable;
+use holdfast_aws::guard::Guard;
 use holdfast_aws::rds::RdsApi;
 use holdfast_aws::s3::Bucket;
 use holdfast_core::ids::Region;
@@ -15,6 +18,7 @@ struct Wired {
     store: StateTable,
     documents: Bucket,
     settings: Settings,
+    guard: Guard,
 }
 
 fn wire(aws: &Aws) -> Result<Wired> {
@@ -22,7 +26,8 @@ fn wire(aws: &Aws) -> Result<Wired> {
         rds: RdsApi::new(aws),
         store: StateTable::new(aws, required("DR_STATE_TABLE_NAME")?),
         documents: Bucket::new(aws, required("DR_METADATA_BUCKET")?),
-        settings: Settings { regions: regions(aws.region())?, policy: policy()?, daily: daily()? },
+        settings: Settings { regions: regions(aws.region())?, policy: policy(required)?, daily: daily()? },
+        guard: aws.guard(),
     })
 }
 
@@ -44,8 +49,9 @@ fn regions(home: &Region) -> Result<Vec<Region>> {
     Ok(regions)
 }
 
-fn policy() -> Result<Policy> {
-    let number = |name: &str| required(name)?.parse().map_err(|error| wrong(name, error));
+/// The rules, by what the environment says.
+fn policy(said: impl Fn(&str) -> Result<String>) -> Result<Policy> {
+    let number = |name: &str| said(name)?.parse().map_err(|error| wrong(name, error));
     Policy {
         daily: number("HOLDFAST_KEEP_DAILY")?,
         weekly: number("HOLDFAST_KEEP_WEEKLY")?,
@@ -75,8 +81,39 @@ async fn main() -> std::result::Result<(), lambda_runtime::Error> {
             documents: &wired.documents,
             settings: &wired.settings,
             now: Timestamp::now(),
+            ends: wired.guard.left().map(|left| Instant::now() + left),
         };
         handle(&ports, input).await
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two that are swapped would be seen by nobody until backups are gone.
+    #[test]
+    fn each_number_is_the_one_that_its_setting_says() {
+        let settings = [
+            ("HOLDFAST_KEEP_DAILY", "KeepDaily"),
+            ("HOLDFAST_KEEP_WEEKLY", "KeepWeekly"),
+            ("HOLDFAST_KEEP_MONTHLY", "KeepMonthly"),
+            ("HOLDFAST_KEEP_YEARLY", "KeepYearly"),
+            ("HOLDFAST_KEEP_AT_LEAST", "KeepAtLeast"),
+            ("HOLDFAST_INSPECTION_DAYS", "InspectionDays"),
+        ];
+        let place = |name: &str| settings.iter().position(|(setting, _)| *setting == name);
+        let read = policy(|name| {
+            place(name).map(|n| (n + 1).to_string()).ok_or_else(|| wrong(name, "nobody sets it"))
+        });
+        let wanted = Policy { daily: 1, weekly: 2, monthly: 3, yearly: 4, minimum: 5, inspection_days: 6 };
+        assert_eq!(read.map_err(|error| error.message), Ok(wanted));
+        // AND the template gives each the parameter of its name.
+        let template = include_str!("../../../template.yaml");
+        for (setting, parameter) in settings {
+            let line = format!("{setting}: !Ref {parameter}\n");
+            assert_eq!(template.matches(&line).count(), 1, "{line}");
+        }
+    }
 }

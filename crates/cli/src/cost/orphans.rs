@@ -122,7 +122,7 @@ async fn policies(look: &Look, prune_function: Option<&str>) -> Looked<Policies>
     })?;
     let policy = look.deployment.pruning.1;
     Ok(match look.plan().await? {
-        Some(plan) => plan.policies(policy),
+        Some(plan) => plan.policies(policy)?,
         None => Policies::from(policy),
     })
 }

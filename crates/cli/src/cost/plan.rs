@@ -10,7 +10,7 @@ use holdfast_core::cost::{
 };
 use holdfast_core::ids::{DatabaseId, Region};
 use holdfast_core::request::Tier;
-use holdfast_core::retention::Policy;
+use holdfast_core::retention::{Policy, Span};
 use holdfast_protection::cadence::expressions;
 use holdfast_protection::{Entry, Selector};
 use jiff::Timestamp;
@@ -292,14 +292,17 @@ fn protected(
     let name = if stands { entry.selector.to_string() } else { id.to_string() };
     let schedules = expressions(id, &settings.schedules)
         .map_err(|meeting| format!("{name}: two backups come at {}", meeting.at))?;
-    let policy = settings.retention.unwrap_or_else(|| {
+    let said = settings.retention.unwrap_or_default();
+    if Span::ALL.iter().any(|span| said.count(*span).is_none()) {
         let Policy { daily, weekly, monthly, yearly, .. } = Policy::default();
+        let what =
+            if settings.retention.is_none() { "how many are kept" } else { "all of how many are kept" };
         assumptions.push(format!(
-            "{name}: the plan does not say how many are kept; {daily} daily, {weekly} weekly, {monthly} monthly and {yearly} \
+            "{name}: the plan does not say {what}; {daily} daily, {weekly} weekly, {monthly} monthly and {yearly} \
              yearly, as prune-backups is deployed by itself"
         ));
-        Policy::default()
-    });
+    }
+    let policy = said.laid_over(Policy::default());
     let request = settings.request(id.as_str(), Tier::Daily, Some(&told.home))?;
     let validation = request.validation;
     let (hours, hours_from) =

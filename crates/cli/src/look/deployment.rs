@@ -249,27 +249,37 @@ async fn function(lambda: &aws_sdk_lambda::Client, arn: &str) -> Result<Function
     })
 }
 
+/// The numbers that the daily run is deployed with; `None` when they are not known, all of them.
+pub async fn policy(lambda: &aws_sdk_lambda::Client, name: &str) -> Option<Policy> {
+    let function = function(lambda, name).await.ok()?;
+    let said = said(&function);
+    (said.len() == NUMBERS.len()).then(|| Policy::default().changed_by(&Value::Object(said)).ok()).flatten()
+}
+
+/// The numbers of a policy, and what `prune-backups` is told them by.
+const NUMBERS: [(&str, &str); 6] = [
+    ("daily", "HOLDFAST_KEEP_DAILY"),
+    ("weekly", "HOLDFAST_KEEP_WEEKLY"),
+    ("monthly", "HOLDFAST_KEEP_MONTHLY"),
+    ("yearly", "HOLDFAST_KEEP_YEARLY"),
+    ("minimum", "HOLDFAST_KEEP_AT_LEAST"),
+    ("inspectionDays", "HOLDFAST_INSPECTION_DAYS"),
+];
+
+fn said(function: &Function) -> Map<String, Value> {
+    let number = |name: &str| function.settings.get(name)?.parse::<u32>().ok();
+    let numbers = NUMBERS.into_iter();
+    numbers.filter_map(|(field, name)| Some((field.to_owned(), json!(number(name)?)))).collect()
+}
+
 /// What the daily run is deployed to do; nothing is deleted as far as it is not known.
 async fn pruning(lambda: &aws_sdk_lambda::Client, name: Option<String>) -> (Action, Policy) {
     let unknown = (Action::Plan, Policy::default());
     let Some(name) = name else { return unknown };
     let Ok(function) = function(lambda, &name).await else { return unknown };
-    let numbers = [
-        ("daily", "HOLDFAST_KEEP_DAILY"),
-        ("weekly", "HOLDFAST_KEEP_WEEKLY"),
-        ("monthly", "HOLDFAST_KEEP_MONTHLY"),
-        ("yearly", "HOLDFAST_KEEP_YEARLY"),
-        ("minimum", "HOLDFAST_KEEP_AT_LEAST"),
-        ("inspectionDays", "HOLDFAST_INSPECTION_DAYS"),
-    ];
-    let number = |name: &str| function.settings.get(name)?.parse::<u32>().ok();
-    let said: Map<String, Value> = numbers
-        .into_iter()
-        .filter_map(|(field, name)| Some((field.to_owned(), json!(number(name)?))))
-        .collect();
     let deletes = function.settings.get("HOLDFAST_PRUNE").is_some_and(|word| word == "delete");
     let action = if deletes { Action::Delete } else { Action::Plan };
-    (action, Policy::default().changed_by(&Value::Object(said)).unwrap_or_default())
+    (action, Policy::default().changed_by(&Value::Object(said(&function))).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ impl Look {
         let ours: Vec<Backup> = backups.filter(Backup::is_ours).collect();
         let (pruning, policy) = &self.deployment.pruning;
         let policies = match self.plan().await? {
-            Some(plan) => plan.policies(*policy),
+            Some(plan) => plan.policies(*policy)?,
             None => Policies::from(*policy),
         };
         let snapshots = snapshots.map(|quota| forecast(region, quota, &ours, &policies, *pruning, now));

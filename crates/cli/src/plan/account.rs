@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_core::protection::ProtectionPlan;
+use holdfast_core::retention::Policy;
 use holdfast_protection::{Found, Schedule};
 
 use crate::Error;
@@ -17,10 +18,10 @@ pub(super) struct Stored {
 }
 
 /// Whether settings were stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Written {
-    /// They were.
-    Done,
+    /// They were, and this is the tag of that version.
+    Done(String),
     /// Something else is there than what was looked at.
     Changed,
 }
@@ -33,6 +34,8 @@ pub(super) trait Account {
     async fn schedules(&self) -> Result<BTreeMap<String, Schedule>, Error>;
     /// What was applied last.
     async fn stored(&self) -> Result<Option<Stored>, Error>;
+    /// How many backups are kept where the plan does not say it; `None` when that is not known.
+    async fn deployed(&self) -> Option<Policy>;
     /// Stores settings if what is there is still what `before` says.
     async fn store(&self, plan: &ProtectionPlan, before: Option<&Stored>) -> Result<Written, Error>;
     /// Makes a schedule.

@@ -29,22 +29,23 @@ impl Done {
 ///
 /// The settings are stored first, and only over those that were compared: of two who apply at the same time one is told
 /// before anything of his was changed. Then schedules are made and changed; what is not in the plan goes last, and stays
-/// when anything before has failed, for it may be all that backs a database up.
+/// when anything before has failed, for it may be all that backs a database up. Schedules have no such lock: whoever
+/// applied another plan while they were made is found out by the settings, at the end.
 ///
 /// # Errors
 /// `NotWritten` when somebody else has applied a plan meanwhile, `Aws` when the settings could not be stored; nothing was
 /// changed then.
 pub(super) async fn apply(account: &impl Account, compared: &Compared) -> Result<Done, Error> {
     let settings = &compared.wanted.settings;
-    match account.store(settings, compared.stored.as_ref()).await? {
-        Written::Done => {}
+    let etag = match account.store(settings, compared.stored.as_ref()).await? {
+        Written::Done(etag) => etag,
         Written::Changed => {
             return Err(Error::NotWritten(
                 "somebody else has applied a plan since this was compared; nothing was changed: look again with holdfast plan diff"
                     .to_owned(),
             ));
         }
-    }
+    };
     let mut all = Done::default();
     all.done.push(format!("settings of {} stored", count(settings.databases.len() as u64, "database")));
     for change in &compared.changes.schedules {
@@ -52,6 +53,11 @@ pub(super) async fn apply(account: &impl Account, compared: &Compared) -> Result
         let (verb, made) = match change {
             ScheduleChange::Create(schedule) => ("made", account.create(schedule).await),
             ScheduleChange::Update(schedule, _) => ("changed", account.update(schedule).await),
+            ScheduleChange::Blocked(_) => {
+                let why = "it starts something else than the backup workflow, and is left alone";
+                all.not_done.push(format!("schedule {name} not made: one of its name is there; {why}"));
+                continue;
+            }
             ScheduleChange::Delete(_) if !all.is_whole() => {
                 all.not_done
                     .push(format!("schedule {name} not deleted: what came before it was not all done"));
@@ -64,5 +70,20 @@ pub(super) async fn apply(account: &impl Account, compared: &Compared) -> Result
             Err(error) => all.not_done.push(format!("schedule {name} not {verb}: {error}")),
         }
     }
+    if !compared.changes.schedules.is_empty() {
+        all.not_done.extend(meanwhile(account, &etag).await);
+    }
     Ok(all)
+}
+
+/// Whether somebody has applied another plan while the schedules were made: those may be of both then.
+async fn meanwhile(account: &impl Account, etag: &str) -> Option<String> {
+    match account.stored().await {
+        Ok(Some(stored)) if stored.etag == etag => None,
+        Ok(_) => Some(
+            "somebody else has applied a plan meanwhile: the stored settings are theirs, and schedules may be of both"
+                .to_owned(),
+        ),
+        Err(error) => Some(format!("whether somebody else has applied a plan meanwhile is not known: {error}")),
+    }
 }

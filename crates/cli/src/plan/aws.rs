@@ -12,12 +12,14 @@ use aws_sdk_scheduler::types::{
 };
 use holdfast_core::ids::{DatabaseId, Region};
 use holdfast_core::protection::{KEY, ProtectionPlan};
+use holdfast_core::retention::Policy;
 use holdfast_core::tags;
 use holdfast_protection::{Found, Schedule};
 
 use super::Where;
 use super::account::{Account, Stored, Written};
 use crate::Error;
+use crate::look::deployment;
 
 /// An AWS account.
 #[derive(Debug)]
@@ -25,9 +27,11 @@ pub(super) struct Aws {
     scheduler: aws_sdk_scheduler::Client,
     rds: aws_sdk_rds::Client,
     s3: aws_sdk_s3::Client,
+    lambda: aws_sdk_lambda::Client,
     region: Region,
     group: String,
     bucket: String,
+    prune_function: Option<String>,
 }
 
 impl Aws {
@@ -48,9 +52,11 @@ impl Aws {
             scheduler: aws_sdk_scheduler::Client::new(config),
             rds: aws_sdk_rds::Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3),
+            lambda: aws_sdk_lambda::Client::new(config),
             region,
             group: at.group.clone(),
             bucket: at.bucket.clone(),
+            prune_function: at.prune_function.clone(),
         })
     }
 
@@ -125,6 +131,10 @@ impl Account for Aws {
         Ok(Some(Stored { plan, etag }))
     }
 
+    async fn deployed(&self) -> Option<Policy> {
+        deployment::policy(&self.lambda, self.prune_function.as_deref()?).await
+    }
+
     async fn store(&self, plan: &ProtectionPlan, before: Option<&Stored>) -> Result<Written, Error> {
         let body = serde_json::to_vec_pretty(plan).map_err(|error| Error::Unreadable(error.to_string()))?;
         let put = self.s3.put_object().bucket(&self.bucket).key(KEY).content_type("application/json");
@@ -133,7 +143,7 @@ impl Account for Aws {
             None => put.if_none_match("*"),
         };
         match put.body(ByteStream::from(body)).send().await {
-            Ok(_) => Ok(Written::Done),
+            Ok(answer) => Ok(Written::Done(answer.e_tag().unwrap_or_default().to_owned())),
             // NoSuchKey: it was there and is gone. Amazon S3 User Guide, "Conditional requests".
             Err(error) => match error.code() {
                 Some("PreconditionFailed" | "ConditionalRequestConflict" | "NoSuchKey") => {

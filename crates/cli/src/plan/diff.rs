@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use holdfast_core::ids::DatabaseId;
 use holdfast_core::protection::Protection;
+use holdfast_core::retention::Policy;
 use holdfast_protection::{ChangeKind, Field, Schedule, ScheduleChange, SettingsChange};
 use serde_json::{Value, json};
 
 use super::apply::Done;
-use super::{Compared, show};
+use super::{Compared, kept, show};
 use crate::paint::Paint;
 use crate::render::count;
 
@@ -25,7 +26,10 @@ pub(super) fn table(compared: &Compared, group: &str, paint: Paint) -> String {
             let _ = writeln!(text, "  {selector}: {names}");
         }
     }
+    let (kept, alone) = (kept_by_own_rules(compared), left_alone(compared));
     if compared.changes.is_empty() {
+        text += &kept;
+        text += &alone;
         let _ = writeln!(text, "\n{}", paint.good("✔ Nothing to change: everything is as the plan says."));
         return text;
     }
@@ -43,7 +47,40 @@ pub(super) fn table(compared: &Compared, group: &str, paint: Paint) -> String {
     for (change, of) in settings {
         setting(&mut text, compared, change, &of, paint);
     }
+    text += &kept;
+    text += &alone;
+    if let Some(other) = compared.other() {
+        let why = format!(
+            "The plan that is applied is {other}: apply this one in its place with --replace {other}."
+        );
+        let _ = writeln!(text, "\n{}", paint.warn(&why));
+    }
     let _ = writeln!(text, "\n{}", totals(compared));
+    text
+}
+
+/// Databases that are protected no more and go by their own rules still.
+fn kept_by_own_rules(compared: &Compared) -> String {
+    let mut text = String::new();
+    for (id, kept) in &compared.wanted.settings.kept {
+        if text.is_empty() {
+            text += "\n  Not protected, and kept by their own rules until forget names them\n";
+        }
+        let words = kept::in_words(Some(&kept.retention), compared.deployed.as_ref());
+        let _ = writeln!(text, "    {id}  {words}");
+    }
+    text
+}
+
+/// Schedules of the group that are not the plan's.
+fn left_alone(compared: &Compared) -> String {
+    let mut text = String::new();
+    for schedule in &compared.changes.left_alone {
+        if text.is_empty() {
+            text += "\n  Left alone: they do not start the backup workflow\n";
+        }
+        let _ = writeln!(text, "    {}  {}", schedule.name, schedule.target_arn);
+    }
     text
 }
 
@@ -56,14 +93,14 @@ fn told<'a>(compared: &Compared, change: &'a SettingsChange) -> Option<(&'a Sett
         .iter()
         .filter(|field| !(schedules_told && field.name.starts_with("schedules.")))
         .collect();
-    (!of.is_empty()).then_some((change, of))
+    (!of.is_empty() || change.kind == ChangeKind::Keep).then_some((change, of))
 }
 
 fn sign(kind: ChangeKind, paint: Paint) -> String {
     match kind {
         ChangeKind::Add => paint.good("+"),
         ChangeKind::Change => paint.warn("~"),
-        ChangeKind::Remove => paint.bad("-"),
+        ChangeKind::Keep | ChangeKind::Remove => paint.bad("-"),
     }
 }
 
@@ -72,11 +109,16 @@ fn schedule(text: &mut String, change: &ScheduleChange, paint: Paint) {
         ScheduleChange::Create(of) => (ChangeKind::Add, of, &[][..]),
         ScheduleChange::Update(of, fields) => (ChangeKind::Change, of, fields.as_slice()),
         ScheduleChange::Delete(of) => (ChangeKind::Remove, of, &[][..]),
+        ScheduleChange::Blocked(of) => {
+            let why = format!("is in the way: it starts {}, and stays as it is", of.target_arn);
+            let _ = writeln!(text, "    {} {}  {why}", paint.bad("!"), of.name);
+            return;
+        }
     };
     let about = if fields.is_empty() { format!("  {}", in_words(of)) } else { String::new() };
     let _ = writeln!(text, "    {} {}{about}", sign(kind, paint), of.name);
     for field in fields {
-        let _ = writeln!(text, "        {}", line(field));
+        let _ = writeln!(text, "        {}", line(field, None));
     }
 }
 
@@ -94,7 +136,12 @@ fn in_words(schedule: &Schedule) -> String {
     format!("{words}, {copies}")
 }
 
-fn line(field: &Field) -> String {
+/// A field that changes; a number of retention that nobody says is the deployment's.
+fn line(field: &Field, deployed: Option<&Policy>) -> String {
+    if is_retention(field) {
+        let number = |said: &Option<String>| kept::number(&field.name, said.as_deref(), deployed);
+        return format!("{}: {} → {}", field.name, number(&field.was), number(&field.is));
+    }
     match (&field.was, &field.is) {
         (Some(was), Some(is)) => format!("{}: {was} → {is}", field.name),
         (None, Some(is)) => format!("{}: {is} (new)", field.name),
@@ -105,35 +152,48 @@ fn line(field: &Field) -> String {
 
 fn setting(text: &mut String, compared: &Compared, change: &SettingsChange, of: &[&Field], paint: Paint) {
     let sign = sign(change.kind, paint);
+    let deployed = compared.deployed.as_ref();
     let Some(id) = &change.database else {
         for field in of {
-            let _ = writeln!(text, "    {sign} the plan's {}", line(field));
+            let _ = writeln!(text, "    {sign} the plan's {}", line(field, deployed));
         }
         return;
     };
-    let protection = |id: &str| {
-        let id = DatabaseId::parse(id).ok()?;
-        compared.wanted.settings.databases.get(&id)
-    };
-    match change.kind {
-        ChangeKind::Add => {
-            let about = protection(id).map(protected).unwrap_or_default();
-            let _ = writeln!(text, "    {sign} {id}  {about}");
-        }
-        ChangeKind::Change => {
-            let _ = writeln!(text, "    {sign} {id}");
-            for field in of {
-                let _ = writeln!(text, "        {}", line(field));
+    let settings = &compared.wanted.settings;
+    let parsed = DatabaseId::parse(id).ok();
+    let protection = parsed.as_ref().and_then(|id| settings.databases.get(id));
+    let kept = parsed.as_ref().and_then(|id| settings.kept.get(id));
+    let own = kept.map(|kept| kept::in_words(Some(&kept.retention), deployed)).unwrap_or_default();
+    let (about, only_retention) = match change.kind {
+        ChangeKind::Add => match protection {
+            Some(protection) => (protected(protection, deployed), true),
+            None => {
+                (format!("there is no such instance; its backups are kept by its own rules: {own}"), true)
             }
+        },
+        ChangeKind::Change => (String::new(), false),
+        ChangeKind::Keep => {
+            (format!("is protected no more; its backups are kept by its own rules still: {own}"), true)
+        }
+        ChangeKind::Remove if of.iter().any(|field| is_retention(field)) => {
+            ("its own rules are dropped: its backups are kept by those of the deployment".to_owned(), true)
         }
         ChangeKind::Remove => {
-            let _ = writeln!(text, "    {sign} {id}  its backups stay, by the rules of the deployment");
+            ("its backups stay, by the rules of the deployment, as they did".to_owned(), true)
         }
+    };
+    let _ = writeln!(text, "{}", format!("    {sign} {id}  {about}").trim_end());
+    for field in of.iter().filter(|field| !only_retention || is_retention(field)) {
+        let _ = writeln!(text, "        {}", line(field, deployed));
     }
 }
 
-fn protected(protection: &Protection) -> String {
-    let kept = protection.retention.as_ref().map_or_else(|| show::AS_DEPLOYED.to_owned(), show::kept);
+fn is_retention(field: &Field) -> bool {
+    field.name.starts_with("retention.")
+}
+
+fn protected(protection: &Protection, deployed: Option<&Policy>) -> String {
+    let kept = kept::in_words(protection.retention.as_ref(), deployed);
     let importance = show::importance(protection.importance);
     format!(
         "{}, {importance}: {}; keeps {kept}",
@@ -149,9 +209,11 @@ fn totals(compared: &Compared) -> String {
     let made = of(|change| matches!(change, ScheduleChange::Create(_)));
     let changed = of(|change| matches!(change, ScheduleChange::Update(..)));
     let deleted = of(|change| matches!(change, ScheduleChange::Delete(_)));
+    let blocked = of(|change| matches!(change, ScheduleChange::Blocked(_)));
+    let blocked = if blocked > 0 { format!(", {blocked} that cannot be made") } else { String::new() };
     let databases = compared.changes.settings.iter().filter(|change| change.database.is_some()).count();
     format!(
-        "Schedules: {made} to make, {changed} to change, {deleted} to delete. Settings: of {}.",
+        "Schedules: {made} to make, {changed} to change, {deleted} to delete{blocked}. Settings: of {}.",
         count(databases as u64, "database")
     )
 }
@@ -192,6 +254,7 @@ pub(super) fn json(compared: &Compared, group: &str) -> Value {
                 ScheduleChange::Create(of) => ("create", of, &[][..]),
                 ScheduleChange::Update(of, changed) => ("update", of, changed.as_slice()),
                 ScheduleChange::Delete(of) => ("delete", of, &[][..]),
+                ScheduleChange::Blocked(of) => ("blocked", of, &[][..]),
             };
             json!({"change": word, "name": of.name, "expression": of.expression, "input": of.input, "fields": fields(changed)})
         })
@@ -199,6 +262,7 @@ pub(super) fn json(compared: &Compared, group: &str) -> Value {
     let word = |kind| match kind {
         ChangeKind::Add => "add",
         ChangeKind::Change => "change",
+        ChangeKind::Keep => "keep",
         ChangeKind::Remove => "remove",
     };
     let settings: Vec<Value> = compared
@@ -207,8 +271,11 @@ pub(super) fn json(compared: &Compared, group: &str) -> Value {
         .iter()
         .map(|change| json!({"change": word(change.kind), "database": change.database, "fields": fields(&change.fields)}))
         .collect();
+    let alone: Vec<&str> =
+        compared.changes.left_alone.iter().map(|schedule| schedule.name.as_str()).collect();
     json!({
-        "plan": compared.wanted.settings.name, "group": group, "matches": matches,
-        "schedules": schedules, "settings": settings,
+        "plan": compared.wanted.settings.name, "replaces": compared.other(), "group": group, "matches": matches,
+        "schedules": schedules, "settings": settings, "kept": compared.wanted.settings.kept,
+        "deployed": compared.deployed, "leftAlone": alone,
     })
 }

@@ -4,12 +4,14 @@ mod account;
 mod apply;
 mod aws;
 mod diff;
+mod kept;
 mod show;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use holdfast_core::ids::Region;
+use holdfast_core::retention::Policy;
 use holdfast_protection::{Changes, Fault, PlanFile, Wanted, Wiring, read, wanted};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -64,6 +66,9 @@ pub struct Apply {
     /// Do not ask.
     #[arg(long)]
     yes: bool,
+    /// Put this plan in the place of the one that is applied and has this other name: every schedule of that one goes.
+    #[arg(long, value_name = "NAME")]
+    replace: Option<String>,
     #[command(flatten)]
     at: Where,
 }
@@ -86,6 +91,9 @@ struct Where {
     /// The bucket of the stored settings (Output MetadataBucketName).
     #[arg(long, env = "DR_METADATA_BUCKET", value_name = "NAME")]
     bucket: String,
+    /// The function whose numbers hold where the plan says none (Output PruneFunctionName): they are shown when it is named.
+    #[arg(long, env = "HOLDFAST_PRUNE_FUNCTION", value_name = "NAME")]
+    prune_function: Option<String>,
 }
 
 /// What would change, and against what that was found.
@@ -93,6 +101,29 @@ struct Compared {
     wanted: Wanted,
     stored: Option<Stored>,
     changes: Changes,
+    /// How many backups are kept where the plan does not say it, where that is known.
+    deployed: Option<Policy>,
+}
+
+impl Compared {
+    /// The name of the plan that this one would take the place of, when that has another.
+    fn other(&self) -> Option<&str> {
+        let stored = self.stored.as_ref().map(|stored| stored.plan.name.as_str());
+        stored.filter(|name| *name != self.wanted.settings.name)
+    }
+
+    /// Refuses to put one plan in another's place when nobody said so: whoever applies the file of another team by
+    /// mistake would delete every schedule of this one.
+    fn may_replace(&self, said: Option<&str>) -> Result<(), Error> {
+        match (self.other(), said) {
+            (Some(other), said) if said != Some(other) => Err(Error::Usage(format!(
+                "the plan that is applied is {other}, and this one is {}: every schedule of {other} would go; say --replace \
+                 {other} if it is to take its place",
+                self.wanted.settings.name
+            ))),
+            (Some(_) | None, _) => Ok(()),
+        }
+    }
 }
 
 /// Runs the verb; the answer is the exit code.
@@ -124,6 +155,7 @@ fn show(args: &Show) -> Result<u8, Error> {
 }
 
 async fn diff(args: &Diff) -> Result<u8, Error> {
+    args.at.is_a_plans()?;
     let aws = Aws::new(&cloud::configuration().await, &args.at)?;
     let plan = load(&args.of.file, Some(aws.region()))?;
     let compared = compare(&aws, &plan, &args.of.file, &args.at.wiring(aws.region())).await?;
@@ -133,12 +165,18 @@ async fn diff(args: &Diff) -> Result<u8, Error> {
 
 async fn apply(args: &Apply) -> Result<u8, Error> {
     ask::possible(args.yes, "plan apply")?;
+    args.at.is_a_plans()?;
     let aws = Aws::new(&cloud::configuration().await, &args.at)?;
     let plan = load(&args.of.file, Some(aws.region()))?;
     let compared = compare(&aws, &plan, &args.of.file, &args.at.wiring(aws.region())).await?;
+    compared.may_replace(args.replace.as_deref())?;
     let nothing = compared.changes.is_empty();
-    if nothing || matches!(args.of.output, Output::Table) {
-        write(&args.of.output, &compared, &args.at.group, None);
+    match args.of.output {
+        Output::Json if nothing => write(&args.of.output, &compared, &args.at.group, None),
+        // Nobody agrees to what he has not seen; standard output is for the program that reads it.
+        Output::Json if !args.yes => eprint!("{}", diff::table(&compared, &args.at.group, Paint::PLAIN)),
+        Output::Json => {}
+        Output::Table => write(&args.of.output, &compared, &args.at.group, None),
     }
     if nothing {
         return Ok(exit::SUCCEEDED);
@@ -168,6 +206,16 @@ fn refused(file: &Path, faults: &[Fault]) -> Error {
 }
 
 impl Where {
+    /// Refuses the group that every account has: what lies there is not a plan's.
+    fn is_a_plans(&self) -> Result<(), Error> {
+        if self.group != "default" {
+            return Ok(());
+        }
+        let why = "schedule group default is everybody's, and what a plan does not have is deleted from its group: name the \
+                   stack's with --group (Output ScheduleGroupName)";
+        Err(Error::Usage(why.to_owned()))
+    }
+
     fn wiring(&self, region: &Region) -> Wiring {
         Wiring {
             region: region.clone(),
@@ -186,11 +234,12 @@ async fn compare(
     wiring: &Wiring,
 ) -> Result<Compared, Error> {
     let stored = account.stored().await?;
+    let before = stored.as_ref().map(|stored| &stored.plan);
     let wanted =
-        wanted(plan, &account.instances().await?, wiring).map_err(|faults| refused(file, &faults))?;
+        wanted(plan, &account.instances().await?, wiring, before).map_err(|faults| refused(file, &faults))?;
     let there = account.schedules().await?;
-    let changes = Changes::between(&there, stored.as_ref().map(|stored| &stored.plan), &wanted);
-    Ok(Compared { wanted, stored, changes })
+    let changes = Changes::between(&there, before, &wanted);
+    Ok(Compared { wanted, stored, changes, deployed: account.deployed().await })
 }
 
 fn write(output: &Output, compared: &Compared, group: &str, done: Option<&apply::Done>) {

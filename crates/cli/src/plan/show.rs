@@ -5,17 +5,14 @@ use std::fmt::Write as _;
 use holdfast_core::ids::DatabaseId;
 use holdfast_core::objectives::{Importance, Objectives};
 use holdfast_core::request::{BackupRequest, Tier};
-use holdfast_core::retention::Policy;
 use holdfast_protection::cadence::expressions;
 use holdfast_protection::{Entry, PlanFile, Selector, Settings};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::kept;
 use crate::paint::Paint;
 use crate::render::count;
-
-/// What is said of retention that the plan leaves alone.
-pub(super) const AS_DEPLOYED: &str = "what prune-backups was deployed to keep";
 
 /// Times that are shown of each schedule.
 const TIMES: usize = 3;
@@ -30,12 +27,6 @@ pub(super) fn importance(importance: Importance) -> &'static str {
         Importance::Standard => "standard",
         Importance::Low => "low",
     }
-}
-
-/// The numbers of a policy, in a line.
-pub(super) fn kept(policy: &Policy) -> String {
-    let Policy { daily, weekly, monthly, yearly, minimum, .. } = policy;
-    format!("{daily} daily, {weekly} weekly, {monthly} monthly, {yearly} yearly, at least {minimum}")
 }
 
 /// What a database is held to, in a line; both names are written, as the pair is often read the other way round.
@@ -114,7 +105,7 @@ pub(super) fn table(plan: &PlanFile, now: Timestamp, paint: Paint) -> String {
             row("Baseline", &baseline(&request));
             row("Gives up", &format!("after {}", time((request.deadline_minutes * 60.0) as u64)));
         }
-        row("Keeps", &settings.retention.as_ref().map_or_else(|| AS_DEPLOYED.to_owned(), kept));
+        row("Keeps", &kept::in_words(settings.retention.as_ref(), None));
         if !settings.tags.is_empty() {
             let tags: Vec<String> =
                 settings.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -129,7 +120,15 @@ pub(super) fn table(plan: &PlanFile, now: Timestamp, paint: Paint) -> String {
             row("Allowed", "that there is no such database");
         }
     }
+    if !plan.forget.is_empty() {
+        let _ = writeln!(text, "\n{}", forgets(plan));
+    }
     text
+}
+
+fn forgets(plan: &PlanFile) -> String {
+    let names: Vec<&str> = plan.forget.iter().map(|(id, _)| id.as_str()).collect();
+    format!("Forgets the rules of {}: they keep {} from then on.", names.join(", "), kept::AS_DEPLOYED)
 }
 
 fn schedule(cadence: &str, next: Next) -> String {
@@ -198,5 +197,6 @@ pub(super) fn json(plan: &PlanFile, now: Timestamp) -> Value {
             "notifications": settings.notifications,
         })
     };
-    json!({"name": plan.name, "databases": plan.entries.iter().map(entry).collect::<Vec<_>>()})
+    let forget: Vec<&DatabaseId> = plan.forget.iter().map(|(id, _)| id).collect();
+    json!({"name": plan.name, "databases": plan.entries.iter().map(entry).collect::<Vec<_>>(), "forget": forget})
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use holdfast_core::ids::{DatabaseId, Region};
 use holdfast_core::protection::ProtectionPlan;
+use holdfast_core::retention::Policy;
 use holdfast_protection::{Found, Schedule, Wiring, read};
 use jiff::Timestamp;
 
@@ -22,6 +23,12 @@ struct Memory {
     version: RefCell<u32>,
     calls: RefCell<Vec<String>>,
     broken: RefCell<Vec<&'static str>>,
+    /// What is deployed, where that is known.
+    deployed: RefCell<Option<Policy>>,
+    /// Whether somebody else applies a plan while a schedule is made.
+    interferes: RefCell<bool>,
+    /// The instances that are gone.
+    gone: RefCell<Vec<&'static str>>,
 }
 
 impl Memory {
@@ -50,7 +57,8 @@ impl Account for Memory {
             tags: BTreeMap::from([("Holdfast".to_owned(), id.to_owned())]),
             unfit: None,
         };
-        Ok(vec![found("prod-db"), found("other-db")])
+        let all = ["prod-db", "other-db"].into_iter().filter(|id| !self.gone.borrow().contains(id));
+        Ok(all.map(found).collect())
     }
 
     async fn schedules(&self) -> Result<BTreeMap<String, Schedule>, Error> {
@@ -61,6 +69,10 @@ impl Account for Memory {
         Ok(self.stored.borrow().clone())
     }
 
+    async fn deployed(&self) -> Option<Policy> {
+        *self.deployed.borrow()
+    }
+
     async fn store(&self, plan: &ProtectionPlan, before: Option<&Stored>) -> Result<Written, Error> {
         self.called("store")?;
         if self.stored.borrow().as_ref().map(|stored| &stored.etag) != before.map(|before| &before.etag) {
@@ -69,11 +81,14 @@ impl Account for Memory {
         *self.version.borrow_mut() += 1;
         *self.stored.borrow_mut() =
             Some(Stored { plan: plan.clone(), etag: self.version.borrow().to_string() });
-        Ok(Written::Done)
+        Ok(Written::Done(self.version.borrow().to_string()))
     }
 
     async fn create(&self, schedule: &Schedule) -> Result<(), Error> {
         self.called(&format!("create {}", schedule.name))?;
+        if *self.interferes.borrow() {
+            self.stored.borrow_mut().as_mut().unwrap().etag = "theirs".to_owned();
+        }
         self.schedules.borrow_mut().insert(schedule.name.clone(), schedule.clone());
         Ok(())
     }
@@ -258,12 +273,7 @@ async fn a_difference_reads_well() {
   Stored settings
     ~ other-db
         environment: staging → development
-        retention.daily: 3 → nothing
-        retention.inspectionDays: 7 → nothing
-        retention.minimum: 3 → nothing
-        retention.monthly: 12 → nothing
-        retention.weekly: 4 → nothing
-        retention.yearly: 7 → nothing
+        retention.daily: 3 → (deployment)
 
 Schedules: 1 to make, 1 to change, 1 to delete. Settings: of 2 databases.
 "
@@ -317,4 +327,118 @@ tags a=b  (staging, standard)
     );
     assert_eq!(json["databases"][0]["request"]["validation"]["instanceClasses"][0], "db.t4g.medium");
     assert!(json["databases"][1]["schedules"]["daily"]["expression"].is_null());
+}
+
+/// What is printed of a comparison.
+fn shown(compared: &Compared) -> String {
+    diff::table(compared, "holdfast", Paint::PLAIN)
+}
+
+#[tokio::test]
+async fn what_a_change_means_for_the_backups_is_said_in_numbers() {
+    let account = Memory::default();
+    *account.deployed.borrow_mut() = Some(Policy { monthly: 12, ..Policy::default() });
+    let with = |retention: &str| {
+        format!(
+            "  - {{tagged: {{Holdfast: prod-db}}, environment: production, allowEmpty: true, retention: {retention}}}\n"
+        )
+    };
+    // GIVEN a database that comes into the plan with a number of its own, THEN it stands beside the deployed one
+    let text = shown(&compared(&account, &with("{monthly: 60}")).await.unwrap());
+    assert!(text.contains("        retention.monthly: 12 (deployment) → 60\n"), "{text}");
+    let words = "7 daily (deployment), 4 weekly (deployment), 60 monthly, 7 yearly (deployment), at least 3 (deployment)";
+    assert!(text.contains(&format!("keeps {words}\n")), "{text}");
+    applied(&account, &with("{monthly: 60}")).await;
+    // GIVEN a number that is taken out of the file
+    let text = shown(&compared(&account, &with("{daily: 9}")).await.unwrap());
+    assert!(text.contains("        retention.daily: 7 (deployment) → 9\n"), "{text}");
+    assert!(text.contains("        retention.monthly: 60 → 12 (deployment)\n"), "{text}");
+    // WHEN the instance is gone, THEN its rules stay, and that is said
+    account.gone.borrow_mut().push("prod-db");
+    let gone = compared(&account, &with("{monthly: 60}")).await.unwrap();
+    let text = shown(&gone);
+    let said = format!(
+        "    - prod-db  is protected no more; its backups are kept by its own rules still: {words}\n"
+    );
+    assert!(text.contains(&said) && text.contains("until forget names them\n    prod-db  7 daily"), "{text}");
+    assert!(!text.contains("→"), "{text}");
+    assert_eq!(diff::json(&gone, "holdfast")["kept"]["prod-db"]["retention"]["monthly"], 60);
+    applied(&account, &with("{monthly: 60}")).await;
+    let still = compared(&account, &with("{monthly: 60}")).await.unwrap();
+    assert!(still.changes.is_empty() && shown(&still).contains("    prod-db  7 daily (deployment)"));
+    // WHEN it is to be forgotten, THEN the numbers that this means are said
+    let forget = format!("{}forget: [prod-db]\n", with("{monthly: 60}"));
+    let text = shown(&compared(&account, &forget).await.unwrap());
+    let said = "    - prod-db  its own rules are dropped: its backups are kept by those of the deployment\n        \
+                retention.monthly: 60 → 12 (deployment)\n";
+    assert!(text.contains(said), "{text}");
+    // AND where nobody knows what is deployed, no number is made up
+    *account.deployed.borrow_mut() = None;
+    let text = shown(&compared(&account, &forget).await.unwrap());
+    assert!(text.contains("retention.monthly: 60 → (deployment)\n"), "{text}");
+}
+
+#[tokio::test]
+async fn a_schedule_that_starts_something_else_is_neither_changed_nor_deleted() {
+    let account = Memory::default();
+    applied(&account, BOTH).await;
+    // GIVEN schedules in the plan's group that start something else, one of them under a name of the plan's
+    let mut somebodys = account.schedules.borrow()["production-prod-db-daily"].clone();
+    somebodys.target_arn = "somebodys".to_owned();
+    account.schedules.borrow_mut().insert("production-prod-db-daily".to_owned(), somebodys.clone());
+    somebodys.name = "somebodys".to_owned();
+    account.schedules.borrow_mut().insert("somebodys".to_owned(), somebodys);
+    account.calls();
+    // WHEN a plan is applied, THEN both are as they were, and what is in the way is named
+    let compared = compared(&account, BOTH).await.unwrap();
+    let text = shown(&compared);
+    assert!(text.contains("! production-prod-db-daily  is in the way: it starts somebodys"), "{text}");
+    assert!(
+        text.contains("Left alone: they do not start the backup workflow\n    somebodys  somebodys\n"),
+        "{text}"
+    );
+    let done = apply::apply(&account, &compared).await.unwrap();
+    assert_eq!(account.calls(), ["store"]);
+    assert_eq!(done.not_done.len(), 1, "{done:?}");
+    assert!(done.not_done[0].contains("production-prod-db-daily not made"), "{done:?}");
+}
+
+#[tokio::test]
+async fn who_applies_while_another_does_is_told_at_the_end() {
+    let account = Memory::default();
+    *account.interferes.borrow_mut() = true;
+    let done = applied(&account, PROD).await;
+    assert_eq!(done.not_done.len(), 1, "{done:?}");
+    assert!(done.not_done[0].contains("somebody else has applied a plan meanwhile"), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_plan_takes_the_place_of_another_only_when_that_is_said() {
+    let account = Memory::default();
+    applied(&account, PROD).await;
+    account.stored.borrow_mut().as_mut().unwrap().plan.name = "billing".to_owned();
+    let compared = compared(&account, PROD).await.unwrap();
+    assert!(shown(&compared).contains("apply this one in its place with --replace billing"));
+    for said in [None, Some("shop"), Some("other")] {
+        let error = compared.may_replace(said).unwrap_err();
+        assert!(matches!(&error, Error::Usage(why) if why.contains("say --replace billing")), "{error}");
+    }
+    compared.may_replace(Some("billing")).unwrap();
+    // Where there is no other, nothing need be said.
+    let first = self::compared(&Memory::default(), PROD).await.unwrap();
+    first.may_replace(None).unwrap();
+}
+
+#[test]
+fn the_group_of_everybody_is_no_plans() {
+    let at = |group: &str| super::Where {
+        group: group.to_owned(),
+        role_arn: String::new(),
+        dead_letters_arn: String::new(),
+        state_machine_arn: String::new(),
+        bucket: String::new(),
+        prune_function: None,
+    };
+    assert!(matches!(at("default").is_a_plans(), Err(Error::Usage(why)) if why.contains("everybody's")));
+    at("holdfast").is_a_plans().unwrap();
 }

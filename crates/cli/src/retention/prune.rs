@@ -1,7 +1,9 @@
 //! `holdfast prune`: shows which backups no rule keeps any more, and deletes them when that is asked for.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
-use holdfast_core::retention::{DeletionResult, Plan};
+use holdfast_core::retention::{DeletionResult, Fate, Plan};
 use serde_json::{Map, Value, json};
 
 use super::{Where, table};
@@ -55,7 +57,8 @@ impl Prune {
         self.at.of(&what)
     }
 
-    fn input(&self, action: &str) -> Value {
+    /// What is asked of the function: the plan, or the deletion of what `agreed` showed.
+    fn input(&self, agreed: Option<&Plan>) -> Value {
         let numbers = [
             ("daily", self.keep_daily),
             ("weekly", self.keep_weekly),
@@ -68,8 +71,22 @@ impl Prune {
             .iter()
             .filter_map(|(name, number)| Some(((*name).to_owned(), json!((*number)?))))
             .collect();
-        json!({"action": action, "databases": self.databases, "regions": self.at.regions, "policy": policy})
+        let action = if agreed.is_some() { "delete" } else { "plan" };
+        let mut input = json!({"action": action, "databases": self.databases, "regions": self.at.regions, "policy": policy});
+        if let Some(agreed) = agreed {
+            input["agreed"] = json!(doomed(agreed));
+        }
+        input
     }
+}
+
+/// The backups that a plan shows as going, by Region: what somebody agrees to, and nothing else.
+fn doomed(plan: &Plan) -> BTreeMap<&str, Vec<&str>> {
+    let mut all: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for entry in plan.backups.iter().filter(|entry| entry.fate == Fate::Delete) {
+        all.entry(entry.region.as_str()).or_default().push(&entry.snapshot_id);
+    }
+    all
 }
 
 /// Runs the verb; the answer is the exit code.
@@ -80,22 +97,25 @@ pub async fn run(args: Prune, table: String) -> Result<u8, Error> {
     let asks = args.delete && !args.yes;
     ask::possible(!asks, "--delete")?;
     let cloud = Cloud::from_env(table).await;
-    let plan = super::ask(&cloud, &args.at.function, &args.input("plan")).await?;
-    let deletes = args.delete && plan.totals.delete > 0;
-    if matches!(args.output, Output::Table) {
-        print!("{}", table::plan(&plan, &args.asked(), Paint::for_stdout()));
-    } else if !deletes {
-        println!("{:#}", json!(plan));
+    let plan = super::ask(&cloud, &args.at.function, &args.input(None)).await?;
+    let count: usize = doomed(&plan).values().map(Vec::len).sum();
+    let deletes = args.delete && count > 0;
+    match args.output {
+        Output::Table => print!("{}", table::plan(&plan, &args.asked(), Paint::for_stdout())),
+        Output::Json if !deletes => println!("{:#}", json!(plan)),
+        // Nobody agrees to what he has not seen; standard output is for the program that reads it.
+        Output::Json if asks => eprint!("{}", table::plan(&plan, &args.asked(), Paint::PLAIN)),
+        Output::Json => {}
     }
     if !deletes {
         return Ok(code(&plan));
     }
-    let question = format!("Delete {} backups? Deleted backups cannot be had back.", plan.totals.delete);
+    let question = format!("Delete {count} backups? Deleted backups cannot be had back.");
     if asks && !ask::agreed(&question).await? {
         eprintln!("Nothing was deleted.");
         return Ok(exit::FAILED);
     }
-    let done = super::ask(&cloud, &args.at.function, &args.input("delete")).await?;
+    let done = super::ask(&cloud, &args.at.function, &args.input(Some(&plan))).await?;
     match args.output {
         Output::Table => print!("\n{}", table::deletions(&done, Paint::for_stdout())),
         Output::Json => println!("{:#}", json!(done)),
@@ -107,4 +127,42 @@ pub async fn run(args: Prune, table: String) -> Result<u8, Error> {
 pub(super) fn code(plan: &Plan) -> u8 {
     let undone = plan.deletions.iter().any(|deletion| deletion.result == DeletionResult::NotDone);
     if plan.problems.is_empty() && !undone { exit::SUCCEEDED } else { exit::PARTIAL }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Typed {
+        #[command(flatten)]
+        prune: Prune,
+    }
+
+    #[test]
+    fn what_is_asked_to_be_deleted_is_what_was_shown() {
+        let entry = |id: &str, region: &str, fate: &str| {
+            json!({"region": region, "databaseId": "prod-db", "snapshotId": id, "takenAt": null, "verdict": "VALID",
+                   "tier": "daily", "ours": true, "fate": fate, "reasons": []})
+        };
+        let shown: Plan = serde_json::from_value(json!({
+            "plannedAt": "2026-11-20T12:00:00Z", "action": "plan", "quotas": [], "documentKey": "k",
+            "policy": {"daily": 7, "weekly": 4, "monthly": 12, "yearly": 7, "minimum": 3, "inspectionDays": 7},
+            "totals": {"keep": 1, "delete": 9, "notOurs": 0}, "omitted": 6,
+            "backups": [entry("a", "us-east-1", "DELETE"), entry("b", "us-east-1", "KEEP"),
+                        entry("c", "us-west-2", "DELETE"), entry("d", "us-east-1", "DELETE")],
+        }))
+        .unwrap();
+        let typed =
+            Typed::parse_from(["prune", "prod-db", "--function", "f", "--keep-daily", "3", "--delete"]).prune;
+        assert_eq!(
+            typed.input(Some(&shown)),
+            json!({"action": "delete", "databases": ["prod-db"], "regions": [], "policy": {"daily": 3},
+                   "agreed": {"us-east-1": ["a", "d"], "us-west-2": ["c"]}})
+        );
+        let plan = typed.input(None);
+        assert!(plan["action"] == "plan" && plan.get("agreed").is_none(), "{plan}");
+    }
 }

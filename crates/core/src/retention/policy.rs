@@ -69,16 +69,88 @@ impl From<Policy> for Policies {
     }
 }
 
-/// What an input may say of a policy; what it does not say stays as it is.
-#[derive(Deserialize)]
+/// Numbers of a policy that are said; the others are somebody else's: the deployment's, or a plan's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Change {
-    daily: Option<u32>,
-    weekly: Option<u32>,
-    monthly: Option<u32>,
-    yearly: Option<u32>,
-    minimum: Option<u32>,
-    inspection_days: Option<u32>,
+pub struct PolicyChange {
+    /// As [`Policy::daily`]; like the next ones, not said when absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub daily: Option<u32>,
+    /// As [`Policy::weekly`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub weekly: Option<u32>,
+    /// As [`Policy::monthly`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub monthly: Option<u32>,
+    /// As [`Policy::yearly`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub yearly: Option<u32>,
+    /// As [`Policy::minimum`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub minimum: Option<u32>,
+    /// As [`Policy::inspection_days`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub inspection_days: Option<u32>,
+}
+
+impl PolicyChange {
+    /// The numbers that `input` says.
+    ///
+    /// # Errors
+    /// `InvalidInput`, one sentence naming the field and what is allowed.
+    pub fn read(input: &Value) -> Result<Self> {
+        serde_path_to_error::deserialize(input).map_err(|error| {
+            let path = error.path().to_string();
+            let place = if path == "." { "policy".to_owned() } else { format!("policy.{path}") };
+            Error::invalid(format!("{place}: {}", error.inner()))
+        })
+    }
+
+    /// These numbers, and where one is not said, that of `general`.
+    #[must_use]
+    pub fn over(self, general: PolicyChange) -> Self {
+        PolicyChange {
+            daily: self.daily.or(general.daily),
+            weekly: self.weekly.or(general.weekly),
+            monthly: self.monthly.or(general.monthly),
+            yearly: self.yearly.or(general.yearly),
+            minimum: self.minimum.or(general.minimum),
+            inspection_days: self.inspection_days.or(general.inspection_days),
+        }
+    }
+
+    /// `policy` with what is said here otherwise, be it one that nobody can mean.
+    #[must_use]
+    pub fn laid_over(self, policy: Policy) -> Policy {
+        Policy {
+            daily: self.daily.unwrap_or(policy.daily),
+            weekly: self.weekly.unwrap_or(policy.weekly),
+            monthly: self.monthly.unwrap_or(policy.monthly),
+            yearly: self.yearly.unwrap_or(policy.yearly),
+            minimum: self.minimum.unwrap_or(policy.minimum),
+            inspection_days: self.inspection_days.unwrap_or(policy.inspection_days),
+        }
+    }
+
+    /// These numbers, if there is a policy with which they can be meant.
+    ///
+    /// # Errors
+    /// As [`Policy::checked`].
+    pub fn checked(self) -> Result<Self> {
+        // What is built in keeps something by every rule: what is refused here is refused whatever is deployed.
+        self.laid_over(Policy::default()).checked()?;
+        Ok(self)
+    }
+
+    /// How many slots for periods of this length are said.
+    pub fn count(&self, span: Span) -> Option<u32> {
+        match span {
+            Span::Day => self.daily,
+            Span::Week => self.weekly,
+            Span::Month => self.monthly,
+            Span::Year => self.yearly,
+        }
+    }
 }
 
 impl Policy {
@@ -87,20 +159,7 @@ impl Policy {
     /// # Errors
     /// `InvalidInput`, one sentence naming the field and what is allowed.
     pub fn changed_by(self, input: &Value) -> Result<Self> {
-        let change: Change = serde_path_to_error::deserialize(input).map_err(|error| {
-            let path = error.path().to_string();
-            let place = if path == "." { "policy".to_owned() } else { format!("policy.{path}") };
-            Error::invalid(format!("{place}: {}", error.inner()))
-        })?;
-        Policy {
-            daily: change.daily.unwrap_or(self.daily),
-            weekly: change.weekly.unwrap_or(self.weekly),
-            monthly: change.monthly.unwrap_or(self.monthly),
-            yearly: change.yearly.unwrap_or(self.yearly),
-            minimum: change.minimum.unwrap_or(self.minimum),
-            inspection_days: change.inspection_days.unwrap_or(self.inspection_days),
-        }
-        .checked()
+        PolicyChange::read(input)?.laid_over(self).checked()
     }
 
     /// This policy, if it is one that can be meant.
@@ -154,6 +213,23 @@ mod tests {
         let policy = Policy::default().changed_by(&json!({"weekly": 0, "minimum": 1})).unwrap();
         assert_eq!(policy, Policy { weekly: 0, minimum: 1, ..Policy::default() });
         assert_eq!(Policy::default().changed_by(&json!({})).unwrap(), Policy::default());
+    }
+
+    #[test]
+    fn numbers_that_are_not_said_are_somebody_elses() {
+        let read = |input: Value| PolicyChange::read(&input).unwrap();
+        let (special, general) = (read(json!({"daily": 30})), read(json!({"daily": 9, "yearly": 0})));
+        let both = special.over(general);
+        assert_eq!(both, PolicyChange { daily: Some(30), yearly: Some(0), ..PolicyChange::default() });
+        let deployed = Policy { monthly: 60, ..Policy::default() };
+        assert_eq!(both.laid_over(deployed), Policy { daily: 30, yearly: 0, ..deployed });
+        assert_eq!(json!(both), json!({"daily": 30, "yearly": 0}));
+        assert!(read(json!({"daily": 0, "weekly": 0, "monthly": 0})).checked().is_ok());
+        assert!(
+            both.over(read(json!({"minimum": 0}))).checked().unwrap_err().message.contains("policy.minimum")
+        );
+        let none = json!({"daily": 0, "weekly": 0, "monthly": 0, "yearly": 0});
+        assert!(read(none).checked().unwrap_err().message.contains("all 0"));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! When a Region's quota of manual snapshots is reached: told before the day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::backup::{Backup, Proof};
+use super::backup::Backup;
 use super::{Action, Policies, decide_each};
 use crate::health::Quota;
 use crate::ids::Region;
@@ -13,6 +13,8 @@ use crate::rds::SnapshotStatus;
 
 /// Days whose backups show how many are made.
 const WINDOW_DAYS: i64 = 28;
+/// Of these, days that show how often a database is backed up.
+const RHYTHM_DAYS: i64 = 7;
 /// Days that are looked ahead when backups are pruned; further ahead, nobody knows the policy.
 const HORIZON_DAYS: i64 = 366;
 /// A quota that is reached within as many days is warned of.
@@ -48,6 +50,10 @@ fn days(count: i64) -> SignedDuration {
     SignedDuration::from_hours(24 * count)
 }
 
+fn is_recent(taken_at: Timestamp, now: Timestamp) -> bool {
+    taken_at <= now && now.duration_since(taken_at) < days(WINDOW_DAYS)
+}
+
 /// Looks ahead from `ours`, the backups of Holdfast's in `region`. `pruning` says whether they are pruned every day.
 pub fn forecast(
     region: &Region,
@@ -60,7 +66,7 @@ pub fn forecast(
     let recent: Vec<Timestamp> = ours
         .iter()
         .filter_map(|backup| backup.taken_at)
-        .filter(|taken_at| *taken_at <= now && now.duration_since(*taken_at) < days(WINDOW_DAYS))
+        .filter(|taken_at| is_recent(*taken_at, now))
         .collect();
     let covered = recent.iter().min().map_or(1, |oldest| now.duration_since(*oldest).as_hours() / 24 + 1);
     let per_day = recent.len() as f64 / covered as f64;
@@ -92,43 +98,83 @@ fn when_full(quota: Quota, per_day: f64, now: Timestamp) -> Option<Timestamp> {
     (ahead < 36_500.0).then(|| now.saturating_add(days(ahead as i64)).unwrap_or(Timestamp::MAX))
 }
 
-/// Lets the time pass: every database that was backed up lately has one more every day, all that the day before left
-/// over is pruned, and as many as were taken in the last day are there beside them.
+/// How a database goes on: as on the newest day that it was backed up, as often as it had such a day lately.
+struct Pace<'a> {
+    /// The backups of that day, each with its time before the end of the day.
+    day: Vec<(&'a Backup, SignedDuration)>,
+    /// Days with a backup, of so many days.
+    days_with: i64,
+    of_days: i64,
+}
+
+impl<'a> Pace<'a> {
+    /// From the backups of one database, none of them older than [`WINDOW_DAYS`].
+    fn of(recent: &[(Timestamp, &'a Backup)], now: Timestamp) -> Option<Self> {
+        let newest = recent.iter().map(|(taken_at, _)| *taken_at).max()?;
+        let oldest = recent.iter().map(|(taken_at, _)| *taken_at).min()?;
+        let back = |taken_at: Timestamp| now.duration_since(taken_at);
+        // Older days are thinned already where it is pruned: only the newest one has all that were taken.
+        let day = recent.iter().filter(|(taken_at, _)| newest.duration_since(*taken_at) < days(1));
+        let day = day.map(|(taken_at, backup)| (*backup, newest.duration_since(*taken_at))).collect();
+        let of_days = (back(oldest).as_hours() / 24 + 1).min(RHYTHM_DAYS);
+        let lately: BTreeSet<i64> = recent
+            .iter()
+            .map(|(taken_at, _)| back(*taken_at).as_hours() / 24)
+            .filter(|day| *day < of_days)
+            .collect();
+        // Of a database that had none in that time, one day is known.
+        let (days_with, of_days) = match i64::try_from(lately.len()).unwrap_or(of_days) {
+            0 => (1, back(newest).as_hours() / 24 + 1),
+            days_with => (days_with, of_days),
+        };
+        Some(Pace { day, days_with, of_days })
+    }
+
+    /// What there will be more of on the `n`th day from now, which ends at `end`.
+    fn next(&self, n: i64, end: Timestamp) -> impl Iterator<Item = Backup> {
+        let until = |n: i64| n * self.days_with / self.of_days;
+        let comes = until(n) > until(n - 1);
+        self.day.iter().filter(move |_| comes).map(move |(like, before)| Backup {
+            arn: format!("{}+{n}", like.arn),
+            taken_at: end.checked_sub(*before).ok(),
+            status: SnapshotStatus::Available,
+            hold: None,
+            uses: vec![],
+            // The proof is that of its example: of what is not proven, more is kept.
+            ..(*like).clone()
+        })
+    }
+}
+
+/// Lets the time pass: every database goes on as it did, and what each day leaves over is pruned at its end. Counted is
+/// what is there before that.
 fn look_ahead(
     quota: Quota,
     ours: &[Backup],
     policies: &Policies,
     now: Timestamp,
 ) -> (Option<i64>, Option<Timestamp>) {
-    let within = |backup: &Backup, count: i64| {
-        backup.taken_at.is_some_and(|taken_at| taken_at <= now && now.duration_since(taken_at) < days(count))
-    };
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-    let today = count(ours.iter().filter(|backup| backup.is_ours() && within(backup, 1)).count());
     let others = (quota.used - count(ours.len())).max(0);
-    // One per database shows what the next ones will be like.
-    let going_on: BTreeMap<&str, &Backup> = ours
-        .iter()
-        .filter(|backup| backup.is_ours() && within(backup, WINDOW_DAYS))
-        .map(|backup| (backup.database.as_str(), backup))
-        .collect();
-    let next = |like: &Backup, day: i64| Backup {
-        arn: format!("{}+{day}", like.arn),
-        taken_at: now.checked_add(days(day)).ok(),
-        proof: Proof::Valid,
-        status: SnapshotStatus::Available,
-        hold: None,
-        uses: vec![],
-        ..like.clone()
+    let mut lines: BTreeMap<&str, Vec<(Timestamp, &Backup)>> = BTreeMap::new();
+    for backup in ours.iter().filter(|backup| backup.is_ours()) {
+        if let Some(taken_at) = backup.taken_at.filter(|taken_at| is_recent(*taken_at, now)) {
+            lines.entry(&backup.database).or_default().push((taken_at, backup));
+        }
+    }
+    let paces: Vec<Pace<'_>> = lines.values().filter_map(|recent| Pace::of(recent, now)).collect();
+    let pruned = |there: Vec<Backup>, at: Timestamp| -> Vec<Backup> {
+        decide_each(&there, policies, at).keep.into_iter().map(|kept| kept.backup).collect()
     };
-    let mut there: Vec<Backup> = ours.to_vec();
+    // What has not been pruned yet, and may be far more than the rules keep, goes with the next run.
+    let mut there = pruned(ours.to_vec(), now);
     let mut full_at = (quota.used >= quota.max).then_some(now);
     let mut total = quota.used;
     for day in 1..=HORIZON_DAYS {
         let at = now.saturating_add(days(day)).unwrap_or(Timestamp::MAX);
-        there.extend(going_on.values().map(|like| next(like, day)));
-        there = decide_each(&there, policies, at).keep.into_iter().map(|kept| kept.backup).collect();
-        total = others + count(there.len()) + (today - count(going_on.len())).max(0);
+        there.extend(paces.iter().flat_map(|pace| pace.next(day, at)));
+        total = others + count(there.len());
+        there = pruned(there, at);
         if total >= quota.max && full_at.is_none() {
             full_at = Some(at);
         }

@@ -37,7 +37,8 @@ fn the_example_means_what_its_comments_say() {
     let keys: Vec<&str> = prod.settings.targets.iter().map(|target| target.kms_key_id.as_str()).collect();
     assert!(keys[0] == "alias/holdfast" && keys[1].ends_with("-555555555555"), "{keys:?}");
     let kept = prod.settings.retention.unwrap();
-    assert_eq!((kept.daily, kept.weekly, kept.monthly, kept.yearly, kept.minimum), (30, 4, 12, 7, 3));
+    assert_eq!((kept.daily, kept.weekly, kept.monthly, kept.yearly), (Some(30), Some(4), Some(12), Some(7)));
+    assert_eq!((kept.minimum, kept.inspection_days), (None, None));
     assert_eq!((prod.settings.window_minutes, prod.settings.deadline_minutes), (30, Some(480)));
     assert_eq!(prod.settings.validation.as_ref().unwrap()["copyShare"], 1);
 

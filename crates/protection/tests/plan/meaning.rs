@@ -2,7 +2,7 @@
 
 use holdfast_core::objectives::Importance;
 use holdfast_core::request::Tier;
-use holdfast_core::retention::Policy;
+use holdfast_core::retention::PolicyChange;
 use holdfast_protection::cadence::Cadence;
 use serde_json::json;
 
@@ -65,7 +65,9 @@ databases:
     );
     assert_eq!(a.schedules.keys().copied().collect::<Vec<_>>(), [Tier::Daily, Tier::Weekly]);
     assert_eq!(a.schedules[&Tier::Daily].to_string(), "every 12 h");
-    assert_eq!(a.retention, Some(Policy { daily: 1, weekly: 2, monthly: 3, ..Policy::default() }));
+    // What no block says of retention is the deployment's: it is not filled in.
+    let said = PolicyChange { daily: Some(1), weekly: Some(2), monthly: Some(3), ..PolicyChange::default() };
+    assert_eq!(a.retention, Some(said));
     assert_eq!(a.window_minutes, 20);
     // Of the validation the whole.
     assert_eq!(a.validation, Some(json!({"copyShare": 1})));
@@ -75,7 +77,7 @@ databases:
         (b.importance, b.objectives.rto_seconds, b.objectives.rpo_seconds),
         (Importance::Low, 7200, 3600)
     );
-    assert_eq!((b.window_minutes, b.retention.unwrap().weekly), (10, 1));
+    assert_eq!((b.window_minutes, b.retention.unwrap().weekly), (10, Some(1)));
 }
 
 #[test]
@@ -85,4 +87,14 @@ fn yaml_1_2_words_stay_words_and_anchors_are_followed() {
     let text = "version: 1\nname: shop\ndatabases:\n  - {id: a, environment: production, targets: &both [us-west-2, eu-west-1]}\n  \
                 - {id: b, environment: production, targets: *both}\n";
     assert_eq!(plan(text).entries[1].settings.targets.len(), 2);
+}
+
+#[test]
+fn a_retention_that_says_no_number_says_nothing() {
+    assert_eq!(settings("retention: {}").retention, None);
+    // A schedule is refused only where its tier is said to keep nothing: what is deployed is not known here.
+    assert_eq!(
+        settings("retention: {daily: 3}\nschedules: {weekly: {}}").retention.unwrap(),
+        PolicyChange { daily: Some(3), ..PolicyChange::default() }
+    );
 }

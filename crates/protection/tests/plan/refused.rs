@@ -193,6 +193,36 @@ const BAD_FILES: &[(&str, (u64, u64), &str, Editor)] = &[
     ("version: 1\nname: my shop\ndatabases: []\n", (2, 7), "is not 1-64 letters", Refuses),
     ("version: 1\nname: shop\n", (1, 1), "databases: it is missing", Refuses),
     (
+        "version: 1\nname: shop\ndatabases: []\n",
+        (3, 12),
+        "databases: it is empty, and so every schedule would go; allowEmpty: true at the top lets it pass",
+        Refuses,
+    ),
+    (
+        "version: 1\nname: shop\nallowEmpty: false\ndatabases: []\n",
+        (4, 12),
+        "databases: it is empty",
+        Refuses,
+    ),
+    (
+        "version: 1\nname: shop\nallowEmpty: true\ndatabases: []\nforget: [a--b]\n",
+        (5, 10),
+        "forget[0]: \"a--b\" is not a DB instance identifier",
+        Refuses,
+    ),
+    (
+        "version: 1\nname: shop\nallowEmpty: true\ndatabases: []\nforget: [a, A]\n",
+        (5, 13),
+        "forget[1]: a is named twice",
+        CannotKnow,
+    ),
+    (
+        "version: 1\nname: shop\ndatabases:\n  - {id: a, environment: production, targets: []}\nforget: [a]\n",
+        (5, 10),
+        "forget[0]: a is protected in line 4; say one of both",
+        CannotKnow,
+    ),
+    (
         "version: 1\nname: shop\ndatabases: []\nother: 1\n",
         (4, 1),
         "other: unknown key; known here: version, name",

@@ -62,6 +62,12 @@ pub fn wiring() -> Wiring {
 }
 
 pub fn wanted(text: &str, found: &[Found]) -> Wanted {
-    holdfast_protection::wanted(&plan(text), found, &wiring())
+    wanted_after(text, found, None)
+}
+
+/// The same where another plan was applied before.
+pub fn wanted_after(text: &str, found: &[Found], before: Option<&Wanted>) -> Wanted {
+    let stored = before.map(|before| &before.settings);
+    holdfast_protection::wanted(&plan(text), found, &wiring(), stored)
         .unwrap_or_else(|faults| panic!("{}", lines(&faults)))
 }

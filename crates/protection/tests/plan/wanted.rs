@@ -6,7 +6,7 @@ use holdfast_protection::wanted::schedule_name;
 use holdfast_protection::{Found, SCHEDULED_TIME, Wanted, wanted as find};
 use serde_json::json;
 
-use crate::support::{EXAMPLE, found, home, lines, of_prod_db, plan, wanted, wiring};
+use crate::support::{EXAMPLE, found, home, lines, of_prod_db, plan, wanted, wanted_after, wiring};
 
 fn example() -> Wanted {
     let shop = [("Holdfast", "protect"), ("Team", "shop"), ("Other", "x")];
@@ -81,7 +81,7 @@ fn what_is_stored_is_what_others_go_by() {
     let stored = example().settings.checked().unwrap();
     let prod = &stored.databases[&DatabaseId::parse("prod-db").unwrap()];
     assert_eq!((prod.environment.as_str(), prod.objectives.rto_seconds), ("production", 1800));
-    assert_eq!(prod.retention.unwrap().daily, 30);
+    assert_eq!(prod.retention.unwrap().daily, Some(30));
     assert_eq!(prod.schedules[&Tier::Weekly].name, "production-prod-db-weekly");
     assert_eq!(prod.schedules[&Tier::Weekly].window_minutes, 30);
     let again = serde_json::from_value(json!(stored)).unwrap();
@@ -104,7 +104,7 @@ fn a_selector_means_all_that_carry_its_tags_and_are_not_named() {
 }
 
 fn refused(text: &str, found: &[Found]) -> String {
-    lines(&find(&plan(text), found, &wiring()).expect_err("it is refused"))
+    lines(&find(&plan(text), found, &wiring(), None).expect_err("it is refused"))
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_target_at_home_is_refused_at_the_latest_when_home_is_known() {
         region: holdfast_core::ids::Region::parse("eu-west-1").unwrap(),
         ..wiring()
     };
-    let faults = find(&plan, &[found("prod-db", &[])], &at_home).unwrap_err();
+    let faults = find(&plan, &[found("prod-db", &[])], &at_home, None).unwrap_err();
     assert!(
         faults[0].message.contains("eu-west-1 is the Region of the database itself"),
         "{}",
@@ -165,4 +165,61 @@ fn names_of_schedules_are_bounded_and_no_two_are_alike() {
     assert_eq!(names.len(), 4);
     assert!(names.iter().all(|name| name.len() <= 64 && name.starts_with("production-aaa")), "{names:?}");
     assert!(names.iter().any(|name| name.ends_with("-monthly")));
+}
+
+/// Two databases that carry a tag, each kept for five years.
+const FLEET: &str = "version: 1\nname: shop\ndefaults: {environment: production, targets: [], retention: {monthly: 60}}\n\
+                     databases:\n  - tagged: {a: b}\n    allowEmpty: true\n";
+
+/// What stays of databases that are protected no more: name and months.
+fn kept(wanted: &Wanted) -> Vec<(&str, Option<u32>)> {
+    wanted.settings.kept.iter().map(|(id, kept)| (id.as_str(), kept.retention.monthly)).collect()
+}
+
+#[test]
+fn the_rules_of_a_database_outlive_its_instance_and_its_tag_until_they_are_dropped() {
+    let (one, other) = (found("one", &[("a", "b")]), found("other", &[("a", "b")]));
+    let before = wanted(FLEET, &[one.clone(), other.clone()]);
+    assert_eq!((before.settings.databases.len(), kept(&before)), (2, vec![]));
+    // GIVEN one that is deleted, and one that loses its tag
+    let after = wanted_after(FLEET, &[found("other", &[])], Some(&before));
+    // THEN both are protected no more, and kept as they were
+    assert!(after.schedules.is_empty() && after.settings.databases.is_empty());
+    assert_eq!(kept(&after), [("one", Some(60)), ("other", Some(60))]);
+    // AND so they are by whatever is applied later, be it another plan or an empty one
+    let empty = "version: 1\nname: other\nallowEmpty: true\ndatabases: []\n";
+    let later = wanted_after(empty, &[], Some(&wanted_after(FLEET, &[], Some(&after))));
+    assert_eq!(kept(&later), [("one", Some(60)), ("other", Some(60))]);
+    // WHEN one is there again, THEN it is protected, and nothing is kept beside that
+    let back = wanted_after(FLEET, std::slice::from_ref(&one), Some(&after));
+    assert_eq!((back.settings.databases.len(), kept(&back)), (1, vec![("other", Some(60))]));
+    // WHEN one is to be forgotten, THEN its rules go, and a second time that changes nothing
+    let forget = format!("{FLEET}forget: [one]\n");
+    let forgotten = wanted_after(&forget, &[], Some(&after));
+    assert_eq!(kept(&forgotten), [("other", Some(60))]);
+    assert_eq!(kept(&wanted_after(&forget, &[], Some(&forgotten))), [("other", Some(60))]);
+    // One that is protected is not forgotten.
+    let faults = find(&plan(&forget), &[one], &wiring(), Some(&after.settings)).unwrap_err();
+    assert_eq!(
+        lines(&faults),
+        "7:10: forget: one is protected: an entry means it by its tags; say one of both\n"
+    );
+    // AND a database without rules of its own leaves none: it goes by the deployment's before and after
+    let plain = FLEET.replace(", retention: {monthly: 60}", "");
+    let before = wanted(&plain, &[other]);
+    assert_eq!(kept(&wanted_after(&plain, &[], Some(&before))), []);
+}
+
+#[test]
+fn what_is_named_by_its_id_is_kept_as_the_file_says_whether_it_is_there_or_not() {
+    let text = of_prod_db("allowEmpty: true\nretention: {monthly: 60}");
+    let none = wanted(&text, &[]);
+    assert!(none.settings.databases.is_empty() && none.schedules.is_empty());
+    assert_eq!(kept(&none), [("prod-db", Some(60))]);
+    let there = wanted(&text, &[found("prod-db", &[])]);
+    assert_eq!((there.settings.databases.len(), kept(&there)), (1, vec![]));
+    // Its own words go before what was applied before.
+    let less = of_prod_db("allowEmpty: true\nretention: {monthly: 24}");
+    assert_eq!(kept(&wanted_after(&less, &[], Some(&there))), [("prod-db", Some(24))]);
+    assert_eq!(kept(&wanted_after(&of_prod_db("allowEmpty: true"), &[], Some(&there))), []);
 }

@@ -3,14 +3,15 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use holdfast_core::Result;
 use holdfast_core::operation::Phase;
 use holdfast_core::ports::{Documents, Rds};
+use holdfast_core::protection::KEY;
 use holdfast_core::rds::{Creation, Snapshot, SnapshotStatus};
 use holdfast_core::retention::{DeletionResult, Plan};
 use holdfast_core::tags::{self, Tags};
-use holdfast_fakes::FakeDocuments;
+use holdfast_core::{ErrorKind, Result};
 use holdfast_fakes::sample::{at, home};
+use holdfast_fakes::{Call, FakeDocuments, Trouble};
 use prune_backups::{Ports, handle};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -61,6 +62,7 @@ async fn pruned<'a>(world: &'a World, change: impl FnOnce() + Send + 'a) -> Plan
         documents: &documents,
         settings: &world.settings,
         now: at(0),
+        ends: None,
     };
     handle(&ports, serde_json::from_value(json!({"action": "delete"})).unwrap()).await.unwrap().plan
 }
@@ -138,6 +140,42 @@ async fn what_came_into_use_after_the_plan_stays() {
         assert!(result == DeletionResult::Kept && why.contains(said), "{days}: {why}");
     }
     assert_eq!(world.left(&home(), 6), [0, 1, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn nothing_goes_by_a_plan_that_is_applied_no_more() {
+    // GIVEN a plan that keeps two days, and one that keeps all of them which is applied meanwhile
+    let plan = |days: u32| {
+        json!({"version": 1, "name": "shop", "databases": {"prod-db": {
+            "environment": "production", "importance": "standard", "schedules": {}, "targets": [],
+            "objectives": {"rtoSeconds": 3600, "rpoSeconds": 900}, "retention": {"daily": days}}}})
+    };
+    let world = World::of_days(4);
+    world.documents.lay(KEY, plan(2));
+    let done = pruned(&world, || world.documents.lay(KEY, plan(9))).await;
+    // THEN nothing goes by the first
+    let kept = deletion(&done, &home(), 3).unwrap();
+    assert!(kept.result == DeletionResult::Kept && kept.why.contains("another protection plan"), "{kept:?}");
+    assert_eq!((world.left(&home(), 4).len(), world.left(&west(), 4).len()), (4, 4));
+    // AND neither while it cannot be read any more
+    world.documents.lay(KEY, plan(2));
+    let done = pruned(&world, || world.documents.lay(KEY, json!({"version": 2}))).await;
+    assert_eq!(deletion(&done, &home(), 3).unwrap().result, DeletionResult::NotDone);
+    assert_eq!(world.left(&home(), 4).len(), 4);
+}
+
+#[tokio::test]
+async fn a_region_that_does_not_answer_at_the_second_look_loses_nothing() {
+    let world = World::of_days(4);
+    let refused = || Trouble::refused(ErrorKind::ServiceUnavailable);
+    let plan = pruned(&world, || {
+        world.rds.troubles.always_for(Call::ManualSnapshots, home().as_str(), refused());
+    })
+    .await;
+    let kept = deletion(&plan, &home(), 3).unwrap();
+    assert_eq!(kept.result, DeletionResult::NotDone);
+    assert!(kept.why.starts_with("Holdfast.ServiceUnavailable: "), "{}", kept.why);
+    assert_eq!(world.left(&home(), 4).len(), 4);
 }
 
 #[tokio::test]

@@ -80,6 +80,25 @@ async fn a_plan_without_rules_leaves_the_deployed_ones() {
 }
 
 #[tokio::test]
+async fn a_plan_that_says_one_number_leaves_the_others_as_deployed() {
+    // GIVEN a deployment that keeps three days, and a plan that says only how many are left in any case
+    let mut world = World::of_days(4);
+    world.settings.policy.daily = 3;
+    world.documents.lay(KEY, applied(json!({"minimum": 2}), &[]));
+    world.prune().await;
+    assert_eq!(world.left(&home(), 4), [0, 1, 2]);
+    // AND a database that is protected no more is kept by the rules that it had
+    let mut plan = applied(json!(null), &[]);
+    plan["databases"] = json!({});
+    plan["kept"] = json!({"prod-db": {"retention": {"daily": 60}}});
+    let mut world = World::of_days(4);
+    world.settings.policy.daily = 1;
+    world.documents.lay(KEY, plan);
+    world.prune().await;
+    assert_eq!(world.left(&home(), 4).len(), 4);
+}
+
+#[tokio::test]
 async fn copies_in_a_region_that_only_the_plan_names_are_pruned_as_well() {
     // GIVEN copies in a Region that is no target of the deployment
     let world = World::of_days(4);

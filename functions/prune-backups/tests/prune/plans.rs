@@ -119,6 +119,41 @@ async fn what_is_in_use_stays_and_says_by_what() {
 }
 
 #[tokio::test]
+async fn a_copy_within_the_region_is_seen_though_rds_does_not_say_of_what() {
+    // GIVEN old backups, and a snapshot of the same instance that is being made beside them, without a source
+    let being_made = |change: &dyn Fn(&mut Snapshot)| {
+        let mut copy = Snapshot {
+            status: SnapshotStatus::Creating,
+            ..snapshot(&home(), "a-copy-by-hand", Default::default())
+        };
+        copy.instance_id = backup(&home(), 4).instance_id;
+        copy.taken_at = None;
+        change(&mut copy);
+        copy
+    };
+    let kept_of = async |copy: Snapshot| {
+        let world = World::of_days(6);
+        world.rds.set(|behaviour| behaviour.snapshot_fate = Ends::Stuck);
+        world.rds.lay_snapshot(copy);
+        let plan = world.prune().await;
+        let used = |days: &i64| kept(&plan, &home(), *days).is_some_and(|words| words == ["in-use"]);
+        ((2..6).filter(used).collect::<Vec<i64>>(), world.left(&west(), 6))
+    };
+    // WHEN RDS does not say how old it is, THEN it may be of any of them; of one that says it, not of a later one
+    assert_eq!(kept_of(being_made(&|_| ())).await, (vec![2, 3, 4, 5], vec![0, 1]));
+    let of_four = being_made(&|copy| copy.taken_at = Some(days_ago(4)));
+    assert_eq!(kept_of(of_four).await.0, [4, 5]);
+    // AND another instance's, one from elsewhere, and a backup that is being taken, are no copies of them
+    for other in [
+        being_made(&|copy| copy.instance_id = "other-db".into()),
+        being_made(&|copy| copy.source_region = Some(west())),
+        Snapshot { status: SnapshotStatus::Creating, taken_at: None, ..backup(&home(), 99) },
+    ] {
+        assert_eq!(kept_of(other.clone()).await.0, Vec::<i64>::new(), "{other:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_looked_at_counts_as_a_use() {
     for (call, said) in [
         (Call::ManualSnapshots, "whether it is being copied to us-west-2 is not known"),

@@ -1,5 +1,7 @@
 //! The world of these tests.
 
+use std::time::Instant;
+
 use holdfast_core::ids::{OperationId, Region, RunId};
 use holdfast_core::operation::{Operation, Phase};
 use holdfast_core::rds::Snapshot;
@@ -18,6 +20,7 @@ pub struct World {
     pub store: FakeStore,
     pub documents: FakeDocuments,
     pub settings: Settings,
+    pub ends: Option<Instant>,
 }
 
 pub fn west() -> Region {
@@ -67,6 +70,7 @@ impl World {
             store: FakeStore::default(),
             documents: FakeDocuments::default(),
             settings,
+            ends: None,
         };
         for day in 0..days {
             world.rds.lay_snapshot(backup(&home(), day));
@@ -83,6 +87,7 @@ impl World {
             documents: &self.documents,
             settings: &self.settings,
             now: at(0),
+            ends: self.ends,
         };
         let input: Input = serde_json::from_value(input).unwrap();
         handle(&ports, input).await

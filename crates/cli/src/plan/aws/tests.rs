@@ -19,14 +19,16 @@ fn account(s3: &[&Rule], rds: &[&Rule], scheduler: &[&Rule]) -> Aws {
         scheduler: client!(aws_sdk_scheduler, scheduler),
         rds: client!(aws_sdk_rds, rds),
         s3: client!(aws_sdk_s3, s3),
+        lambda: client!(aws_sdk_lambda, &[]),
         region: Region::parse("us-east-1").unwrap(),
         group: "holdfast".to_owned(),
         bucket: "metadata".to_owned(),
+        prune_function: None,
     }
 }
 
 fn plan() -> ProtectionPlan {
-    ProtectionPlan { version: 1, name: "shop".to_owned(), databases: BTreeMap::new() }
+    ProtectionPlan { version: 1, name: "shop".to_owned(), databases: BTreeMap::new(), kept: BTreeMap::new() }
 }
 
 #[tokio::test]
@@ -38,12 +40,18 @@ async fn settings_are_stored_only_over_what_was_looked_at() {
             (put.bucket(), put.key(), put.if_match(), put.if_none_match())
                 == (Some("metadata"), Some(KEY), Some("\"one\""), None)
         })
-        .then_output(|| PutObjectOutput::builder().build());
-    assert_eq!(account(&[&over], &[], &[]).store(&plan(), Some(&before)).await.unwrap(), Written::Done);
+        .then_output(|| PutObjectOutput::builder().e_tag("\"two\"").build());
+    assert_eq!(
+        account(&[&over], &[], &[]).store(&plan(), Some(&before)).await.unwrap(),
+        Written::Done("\"two\"".to_owned())
+    );
     let new = mock!(aws_sdk_s3::Client::put_object)
         .match_requests(|put| (put.if_match(), put.if_none_match()) == (None, Some("*")))
-        .then_output(|| PutObjectOutput::builder().build());
-    assert_eq!(account(&[&new], &[], &[]).store(&plan(), None).await.unwrap(), Written::Done);
+        .then_output(|| PutObjectOutput::builder().e_tag("\"one\"").build());
+    assert_eq!(
+        account(&[&new], &[], &[]).store(&plan(), None).await.unwrap(),
+        Written::Done("\"one\"".to_owned())
+    );
     // AND what S3 says when something else is there is told from what it says else
     for code in ["PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"] {
         let refused = mock!(aws_sdk_s3::Client::put_object)
@@ -137,4 +145,37 @@ async fn every_page_of_schedules_is_read() {
         (there["one"].expression.as_str(), there["one"].enabled, there["one"].window_minutes),
         ("rate(1 days)", false, None)
     );
+}
+
+#[tokio::test]
+async fn what_is_deployed_is_known_whole_or_not_at_all() {
+    use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
+    use aws_sdk_lambda::types::EnvironmentResponse;
+    use holdfast_core::retention::Policy;
+    let deployed = async |without: Option<&'static str>| {
+        let function = mock!(aws_sdk_lambda::Client::get_function_configuration)
+            .match_requests(|ask| ask.function_name() == Some("prune"))
+            .then_output(move || {
+                let numbers = [
+                    ("HOLDFAST_KEEP_DAILY", "1"),
+                    ("HOLDFAST_KEEP_WEEKLY", "2"),
+                    ("HOLDFAST_KEEP_MONTHLY", "60"),
+                    ("HOLDFAST_KEEP_YEARLY", "4"),
+                    ("HOLDFAST_KEEP_AT_LEAST", "5"),
+                    ("HOLDFAST_INSPECTION_DAYS", "6"),
+                ];
+                let mut told = EnvironmentResponse::builder();
+                for (name, number) in numbers.into_iter().filter(|(name, _)| Some(*name) != without) {
+                    told = told.variables(name, number);
+                }
+                GetFunctionConfigurationOutput::builder().environment(told.build()).build()
+            });
+        let prune_function = Some("prune".to_owned());
+        let lambda = client!(aws_sdk_lambda, &[&function]);
+        Aws { lambda, prune_function, ..account(&[], &[], &[]) }.deployed().await
+    };
+    let whole = Policy { daily: 1, weekly: 2, monthly: 60, yearly: 4, minimum: 5, inspection_days: 6 };
+    assert_eq!(deployed(None).await, Some(whole));
+    assert_eq!(deployed(Some("HOLDFAST_KEEP_YEARLY")).await, None);
+    assert_eq!(account(&[], &[], &[]).deployed().await, None);
 }

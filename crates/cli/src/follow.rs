@@ -240,8 +240,11 @@ async fn events_after(cloud: &Cloud, execution: &str, known: i64) -> Result<Vec<
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use aws_sdk_sfn::types::{ExecutionAbortedEventDetails, HistoryEventType};
+    use aws_smithy_mocks::mock;
+
+    use super::*;
+    use crate::mocked;
 
     fn aborted(error: Option<&str>, cause: Option<&str>) -> Option<String> {
         let details = ExecutionAbortedEventDetails::builder()

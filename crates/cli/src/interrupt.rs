@@ -30,7 +30,7 @@ pub async fn pressed() {
 async fn listen() {
     while tokio::signal::ctrl_c().await.is_ok() {
         let waits = WAITING.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if !waits.is_some_and(|tell| tell.send(()).is_ok()) {
+        if waits.is_none_or(|tell| tell.send(()).is_err()) {
             std::process::exit(i32::from(exit::DETACHED));
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! backup/create.rs     holdfast backup create     starts a backup and follows it
+//! backup/outcome.rs    how following an operation ended, and how that is told
 //! backup/describe.rs   holdfast backup describe   says how a backup went
 //! backup/report.rs     holdfast backup report     hands out its evidence: text, page, JSON
 //! ops/                 holdfast ops list, wait    operations of every kind

@@ -6,6 +6,7 @@
 
 use std::sync::{Mutex, Once, PoisonError};
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot::{self, Sender};
 
 use crate::exit;
@@ -19,7 +20,10 @@ pub async fn pressed() {
     let (tell, told) = oneshot::channel();
     *WAITING.lock().unwrap_or_else(PoisonError::into_inner) = Some(tell);
     LISTENS.call_once(|| {
-        tokio::spawn(listen());
+        // From here on the signal does not end the process by itself.
+        if let Ok(signals) = signal(SignalKind::interrupt()) {
+            tokio::spawn(listen(signals));
+        }
     });
     if told.await.is_err() {
         // Somebody else waits now.
@@ -27,8 +31,8 @@ pub async fn pressed() {
     }
 }
 
-async fn listen() {
-    while tokio::signal::ctrl_c().await.is_ok() {
+async fn listen(mut signals: Signal) {
+    while signals.recv().await.is_some() {
         let waits = WAITING.lock().unwrap_or_else(PoisonError::into_inner).take();
         if waits.is_none_or(|tell| tell.send(()).is_err()) {
             std::process::exit(i32::from(exit::DETACHED));

@@ -232,12 +232,14 @@ async fn a_copy_that_is_stuck_loses_its_region_at_the_deadline() {
     world
         .fault(json!({"action": "CopyDBSnapshot", "region": "eu-west-1", "effect": {"type": "copyStuck", "percent": 0}}))
         .await;
+    // Without a proof, which on a busy machine takes as long as the other copy has.
     let mut input = world.input("run-1");
+    input["validation"] = json!({"enabled": false});
     input["deadlineMinutes"] = json!(0.5);
     let ended = world.run(&input).await;
     let summary = &ended.output;
     assert_eq!(summary["status"], "PARTIAL", "{ended:?}");
-    assert_eq!(summary["replicas"]["us-west-2"]["status"], "AVAILABLE");
+    assert_eq!(summary["replicas"]["us-west-2"]["status"], "AVAILABLE", "{summary:#}");
     assert_eq!(summary["replicas"]["eu-west-1"]["error"]["name"], "Holdfast.DeadlineExceeded");
     assert!(summary["leftovers"].to_string().contains("eu-west-1"), "{summary:#}");
     world.assert_clean(&world.operation("run-1")).await;

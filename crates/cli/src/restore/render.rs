@@ -31,14 +31,26 @@ pub(crate) fn body(text: &mut String, summary: &Summary, paint: Paint) {
     }
 }
 
+/// Who answers to the name of a database whose swap was not undone to the end, as the cause says it (`swap-database`, and the page of
+/// the error).
+fn not_undone(database: &str, cause: &str) -> String {
+    if cause.contains("still to be set back") {
+        format!(
+            "✘ {database} is what it was, but what points to it could not all be set back: see the cause."
+        )
+    } else if cause.contains("what was restored keeps the name") {
+        format!("✘ The swap of {database} could not be undone: what was restored has its name, and answers.")
+    } else {
+        format!("✘ The swap of {database} could not be undone: perhaps nobody has its name. Look at once.")
+    }
+}
+
 /// What happened, in one sentence.
 pub(crate) fn headline(summary: &Summary, paint: Paint) -> String {
     let database = &summary.database_id;
-    let failed = |name: &str| summary.failure.as_ref().is_some_and(|failure| failure.name == name);
-    if failed("Holdfast.SwapNotUndone") {
-        return paint.bad(&format!(
-            "✘ The swap of {database} could not be undone: perhaps nobody has its name. Look at once."
-        ));
+    if let Some(failure) = summary.failure.as_ref().filter(|failure| failure.name == "Holdfast.SwapNotUndone")
+    {
+        return paint.bad(&not_undone(database, &failure.cause));
     }
     if summary.swap.as_ref().is_some_and(|swap| swap.undone) {
         return paint.bad(&format!("✘ {database} is what it was: the swap was undone."));
@@ -340,8 +352,21 @@ mod tests {
         let undone = json!({"swap": {"undone": true, "instanceId": "prod-db"}, "status": "FAILED",
             "failure": {"name": "Holdfast.SmokeCheckFailed", "cause": "it answered 503, not 200", "leftovers": []}});
         assert!(show(undone).starts_with("✘ prod-db is what it was: the swap was undone."));
-        let stuck = json!({"status": "FAILED", "failure": {"name": "Holdfast.SwapNotUndone", "cause": "x", "leftovers": []}});
-        assert!(show(stuck).starts_with("✘ The swap of prod-db could not be undone"));
+        for (cause, said) in [
+            ("x", "✘ The swap of prod-db could not be undone: perhaps nobody has its name."),
+            (
+                "what was prod-db before the swap does not get its name back: it is failed; what was restored keeps the name",
+                "✘ The swap of prod-db could not be undone: what was restored has its name, and answers.",
+            ),
+            (
+                "prod-db is what it was before the swap; still to be set back: record db: AccessDenied",
+                "✘ prod-db is what it was, but what points to it could not all be set back",
+            ),
+        ] {
+            let failure = json!({"name": "Holdfast.SwapNotUndone", "cause": cause, "leftovers": []});
+            let text = show(json!({"status": "FAILED", "failure": failure}));
+            assert!(text.starts_with(said), "{text}");
+        }
     }
 
     #[test]

@@ -482,8 +482,15 @@ impl Finder<'_> {
 
     /// Whether it is being restored or copied, or an operation of its database goes on; what is not known is a use.
     fn is_in_use(&self, snapshot: &Snapshot) -> bool {
+        // RDS says of what a copy is made only where that lies in another Region or account.
+        let may_be = |other: &Snapshot| {
+            other.source_arn.is_none()
+                && (&other.region, &other.instance_id) == (&snapshot.region, &snapshot.instance_id)
+                && other.arn != snapshot.arn
+        };
         let copied = |other: &Snapshot| {
-            other.status == SnapshotStatus::Creating && other.source_arn.as_deref() == Some(&*snapshot.arn)
+            other.status == SnapshotStatus::Creating
+                && (other.source_arn.as_deref() == Some(&*snapshot.arn) || may_be(other))
         };
         let copied = |seen: &RegionSeen| match &seen.snapshots {
             Ok(all) => all.iter().any(copied),

@@ -261,6 +261,12 @@ fn a_backup_that_is_held_copied_or_validated_is_not_listed() {
     copy.source_arn = Some(copied[0].arn.clone());
     copied.push(copy);
     assert_eq!(listed(&facts(vec![], copied)), []);
+    // RDS does not say of what a copy within the Region is made.
+    let mut nearby = two_backups();
+    let mut copy = snapshot("us-east-1", "with-another-key", "2026-11-20T06:00:00Z", &[]);
+    copy.status = SnapshotStatus::Creating;
+    nearby.push(copy);
+    assert_eq!(listed(&facts(vec![], nearby)), []);
     let mut validated = facts(vec![temporary(LATER)], two_backups());
     validated.records.insert(id("prod-db-0123456789"), Ok(Record::Running));
     assert_eq!(listed(&validated), []);

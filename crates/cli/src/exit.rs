@@ -26,8 +26,9 @@ pub const TERMINATED: u8 = 143;
 /// The text of `--help`.
 pub const HELP: &str = "Exit codes:
   0    succeeded
-  1    failed or refused, or the outcome could not be read; describe, report, wait: it has not ended,
-       and nobody works on it (ops resume goes on with it), or that is not known
+  1    failed or refused, not agreed to (n, or Ctrl-C at the question), or the outcome could not be read;
+       describe, report, wait: it has not ended, and nobody works on it (ops resume goes on with it), or
+       that is not known
   2    usage: nothing was started
   3    partial: the backup is good, but a Region has no copy, or none that is proven; the database is
        back, but not proven or not quite as it was asked for

@@ -13,6 +13,7 @@ use crate::request::{BackupRequest, ReplicationRequest, RestoreRequest, Tier};
 use crate::validation::Verdict;
 
 mod phase;
+mod place;
 mod replication;
 mod restore;
 mod results;
@@ -21,6 +22,7 @@ mod swap;
 mod tests;
 
 pub use phase::{Kind, Phase};
+pub use place::{in_place_since, left};
 pub use replication::BackupFound;
 pub use restore::{
     FurtherLog, Lost, NewerBackup, RecoveryPoint, Reference, RestorePlan, RestoreResult, RestoreTimings,

@@ -31,7 +31,7 @@ pub(crate) async fn step(
         Some(error) if !request.verify_only => return Err(error),
         taken => taken.map(|error| error.message),
     };
-    let found = point::find(ports.rds, request).await?;
+    let found = point::find(ports.rds, ports.documents, request).await?;
     let mut settings = settings(ports, request, &found).await?;
     if let Some(snapshot) = &found.snapshot {
         // As large as the snapshot is what comes back: what may be said of its IOPS hangs on that.
@@ -102,8 +102,11 @@ async fn name_taken(
     let (region, target) = (&request.region, &request.target_id);
     let Some(there) = rds.instance(region, target.as_str()).await? else { return Ok(None) };
     let own = require_own(&format!("targetId: instance {target} in {region}"), &there.tags, operation);
-    let advice =
-        "a restore never overwrites; name another targetId (--target), or have it swapped in (--swap)";
+    let advice = if there.status == "deleting" {
+        "it is being deleted: the name is free when it is gone; wait for that, or name another targetId (--target)"
+    } else {
+        "a restore never overwrites; name another targetId (--target), or have it swapped in (--swap)"
+    };
     Ok(own.err().map(|error| Error::new(error.kind, format!("{}: {advice}", error.message))))
 }
 

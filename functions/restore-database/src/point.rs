@@ -2,8 +2,8 @@
 
 use holdfast_core::blueprint;
 use holdfast_core::ids::OperationId;
-use holdfast_core::operation::{FurtherLog, NewerBackup, RecoveryPoint};
-use holdfast_core::ports::{Rds, RestoreWindow, Restores};
+use holdfast_core::operation::{FurtherLog, NewerBackup, RecoveryPoint, in_place_since};
+use holdfast_core::ports::{Documents, Rds, RestoreWindow, Restores};
 use holdfast_core::rds::{Snapshot, SnapshotStatus};
 use holdfast_core::request::{RestoreFrom, RestoreRequest};
 use holdfast_core::tags;
@@ -19,11 +19,36 @@ pub(crate) struct Found {
 }
 
 /// Finds what was asked for.
-pub(crate) async fn find(rds: &(impl Rds + Restores), request: &RestoreRequest) -> Result<Found> {
+pub(crate) async fn find(
+    rds: &(impl Rds + Restores),
+    documents: &impl Documents,
+    request: &RestoreRequest,
+) -> Result<Found> {
     match &request.from {
         RestoreFrom::Snapshot(id) => named(rds, request, id).await,
-        RestoreFrom::NewestValidated(at) => newest_validated(rds, request, *at).await,
-        RestoreFrom::PointInTime(time) => in_time(rds, request, *time).await,
+        RestoreFrom::NewestValidated(at) => match newest_validated(rds, request, *at).await {
+            Err(error) if error.kind == ErrorKind::RecoveryPointNotFound => {
+                Err(or_by_its_log(rds, request, error).await)
+            }
+            found => found,
+        },
+        RestoreFrom::PointInTime(time) => in_time(rds, documents, request, *time).await,
+    }
+}
+
+/// Without a proven backup there may still be the log, which loses less than a snapshot that nobody proved.
+async fn or_by_its_log(rds: &impl Restores, request: &RestoreRequest, error: Error) -> Error {
+    // What cannot be looked at now is no other error than the one there is.
+    let windows = rds.restore_windows(&request.region, &request.database_id).await.unwrap_or_default();
+    match windows.first() {
+        Some(window) => Error::new(
+            error.kind,
+            format!(
+                "{}; its log reaches to {}: latestRestorable (holdfast restore {} --latest)",
+                error.message, window.latest, request.database_id
+            ),
+        ),
+        None => error,
     }
 }
 
@@ -89,13 +114,40 @@ async fn newest_validated(
     })
 }
 
+/// The log of what a swap put in the database's place begins when that was made beside. At the times before the swap the database was
+/// another instance: they are not this log's to give.
+async fn since_the_swap(
+    rds: &(impl Rds + Restores),
+    documents: &impl Documents,
+    request: &RestoreRequest,
+    windows: &mut [RestoreWindow],
+) -> Result<()> {
+    let there = rds.instance(&request.region, request.database_id.as_str()).await?;
+    for window in windows {
+        // RDS need not say the tags of a log whose instance is there.
+        let living = there.as_ref().filter(|instance| instance.resource_id == window.resource_id);
+        let tagged = living.and_then(|instance| instance.tags.get(tags::OPERATION));
+        let operation = window.operation.clone().or_else(|| OperationId::parse(tagged?).ok());
+        let Some(operation) = operation else { continue };
+        let report: Option<serde_json::Value> = documents.get(&operation.report_key()).await?;
+        if let Some(since) = report.as_ref().and_then(in_place_since) {
+            window.earliest = window.earliest.max(since);
+        }
+    }
+    Ok(())
+}
+
 async fn in_time(
     rds: &(impl Rds + Restores),
+    documents: &impl Documents,
     request: &RestoreRequest,
     time: Option<Timestamp>,
 ) -> Result<Found> {
     let (region, database) = (&request.region, &request.database_id);
-    let windows = rds.restore_windows(region, database).await?;
+    let mut windows = rds.restore_windows(region, database).await?;
+    if time.is_some() {
+        since_the_swap(rds, documents, request, &mut windows).await?;
+    }
     if windows.is_empty() {
         return Err(not_found(format!(
             "there are no automated backups of {database} in {region}: a point in time needs a backup retention of a day or \

@@ -3,10 +3,10 @@
 use aws_sdk_rds::types::{DatabaseInsightsMode, DbInstance, DbSnapshot, PendingModifiedValues, Tag};
 use aws_smithy_types::DateTime;
 use holdfast_core::blueprint::{Attached, Blueprint, FeatureRole, Monitoring};
-use holdfast_core::ids::Region;
+use holdfast_core::ids::{OperationId, Region};
 use holdfast_core::rds::{Endpoint, Instance, Snapshot, SnapshotStatus};
 use holdfast_core::request::PerformanceInsights;
-use holdfast_core::tags::Tags;
+use holdfast_core::tags::{self, Tags};
 use holdfast_core::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 
@@ -19,6 +19,11 @@ fn domain_tags(tags: &[Tag]) -> Tags {
     tags.iter()
         .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned())))
         .collect()
+}
+
+/// The operation that made what carries these tags.
+pub(super) fn operation_of(list: &[Tag]) -> Option<OperationId> {
+    OperationId::parse(domain_tags(list).get(tags::OPERATION)?).ok()
 }
 
 /// An instance as described.

@@ -15,7 +15,7 @@ use holdfast_core::rds::Instance;
 use holdfast_core::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 
-use super::convert::{blueprint_from, instance_from, sdk_tags, timestamp};
+use super::convert::{blueprint_from, instance_from, operation_of, sdk_tags, timestamp};
 use super::{RdsApi, busy_or, empty};
 use crate::classify::{classify, code, message};
 
@@ -58,6 +58,7 @@ impl Restores for RdsApi {
             let window = backup.restore_window()?;
             Some(RestoreWindow {
                 resource_id: backup.dbi_resource_id()?.to_owned(),
+                operation: operation_of(backup.tag_list()),
                 earliest: timestamp(window.earliest_time()?)?,
                 latest: timestamp(window.latest_time()?)?,
             })

@@ -23,6 +23,9 @@ fn automated(resource: &str, window: &str) -> String {
     )
 }
 
+const MADE_BY_A_RESTORE: &str =
+    "<TagList><Tag><Key>holdfast:operation</Key><Value>prod-db-back-1-0123456789</Value></Tag></TagList>";
+
 fn window(earliest: &str, latest: &str) -> String {
     format!(
         "<RestoreWindow><EarliestTime>{earliest}</EarliestTime><LatestTime>{latest}</LatestTime></RestoreWindow>"
@@ -42,18 +45,20 @@ async fn of_all_that_had_the_name_the_log_that_reaches_furthest_comes_first() {
     // GIVEN two instances that had the name one after the other, one that has no log yet, in any order
     let mut backups = [
         automated("db-OLD", &window("2026-11-01T00:00:00Z", "2026-11-10T00:00:00Z")),
-        automated("db-NEW", &window("2026-11-12T00:00:00Z", "2026-11-20T05:55:00.5Z")),
+        automated("db-NEW", &(window("2026-11-12T00:00:00Z", "2026-11-20T05:55:00.5Z") + MADE_BY_A_RESTORE)),
         automated("db-NONE", ""),
     ];
     let expected = [
-        "db-NEW 2026-11-12T00:00:00Z 2026-11-20T05:55:00.5Z",
-        "db-OLD 2026-11-01T00:00:00Z 2026-11-10T00:00:00Z",
+        "db-NEW 2026-11-12T00:00:00Z 2026-11-20T05:55:00.5Z prod-db-back-1-0123456789",
+        "db-OLD 2026-11-01T00:00:00Z 2026-11-10T00:00:00Z ",
     ];
     for _ in 0..3 {
         backups.rotate_left(1);
         let found = windows(&backups).await.unwrap();
-        let said =
-            |window: &RestoreWindow| format!("{} {} {}", window.resource_id, window.earliest, window.latest);
+        let said = |window: &RestoreWindow| {
+            let by = window.operation.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("{} {} {} {by}", window.resource_id, window.earliest, window.latest)
+        };
         assert_eq!(found.iter().map(said).collect::<Vec<_>>(), expected);
     }
     // GIVEN none, or none that can be restored, THEN there is none

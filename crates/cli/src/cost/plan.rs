@@ -294,12 +294,12 @@ fn protected(
         .map_err(|meeting| format!("{name}: two backups come at {}", meeting.at))?;
     let said = settings.retention.unwrap_or_default();
     if Span::ALL.iter().any(|span| said.count(*span).is_none()) {
-        let Policy { daily, weekly, monthly, yearly, .. } = Policy::default();
+        let Policy { daily, weekly, monthly, yearly, .. } = said.laid_over(Policy::default());
         let what =
             if settings.retention.is_none() { "how many are kept" } else { "all of how many are kept" };
         assumptions.push(format!(
             "{name}: the plan does not say {what}; {daily} daily, {weekly} weekly, {monthly} monthly and {yearly} \
-             yearly, as prune-backups is deployed by itself"
+             yearly, what it does not say as prune-backups is deployed by itself"
         ));
     }
     let policy = said.laid_over(Policy::default());

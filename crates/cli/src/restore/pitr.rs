@@ -4,15 +4,19 @@ use clap::Args;
 use holdfast_aws::config::Aws;
 use holdfast_aws::rds::RdsApi;
 use holdfast_core::ids::{DatabaseId, Region};
-use holdfast_core::operation::seconds_between;
+use holdfast_core::operation::{in_place_since, seconds_between};
 use holdfast_core::ports::{RestoreWindow, Restores as _};
+use holdfast_core::rds::Instance;
 use holdfast_core::request::is_aside;
+use holdfast_core::tags;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{How, Restore};
 use crate::backup::Output;
+use crate::cloud::Cloud;
 use crate::deployed::Table;
+use crate::ops::list;
 use crate::render::{duration, moment};
 use crate::{Error, arguments, cloud, exit};
 
@@ -40,7 +44,7 @@ pub struct Pitr {
 /// As `restore`; `Unreadable` when the automated backups cannot be looked at.
 pub async fn run(args: Pitr, table: Table) -> Result<u8, Error> {
     if args.time.is_none() && !args.latest {
-        return show(&args).await;
+        return show(&args, table).await;
     }
     let restore = Restore {
         database: args.database,
@@ -53,7 +57,7 @@ pub async fn run(args: Pitr, table: Table) -> Result<u8, Error> {
     super::run(restore, table).await
 }
 
-async fn show(args: &Pitr) -> Result<u8, Error> {
+async fn show(args: &Pitr, table: Table) -> Result<u8, Error> {
     let usage = |error: holdfast_core::Error| Error::Usage(error.message);
     let database = DatabaseId::parse(&args.database).map_err(usage)?;
     let aws = Aws::of_command(cloud::configuration().await).map_err(usage)?;
@@ -63,8 +67,10 @@ async fn show(args: &Pitr) -> Result<u8, Error> {
     };
     let rds = RdsApi::new(&aws);
     let unreadable = |error: holdfast_core::Error| Error::Unreadable(error.message);
-    let windows = rds.restore_windows(&region, &database).await.map_err(unreadable)?;
-    let (exists, aside) = instances(&rds, &region, &database).await.map_err(unreadable)?;
+    let mut windows = rds.restore_windows(&region, &database).await.map_err(unreadable)?;
+    let (living, aside) = instances(&rds, &region, &database).await.map_err(unreadable)?;
+    let exists = living.is_some();
+    since_the_swap(&mut windows, living.as_ref(), table).await?;
     let found = Found { windows, exists, aside, database, region };
     match args.how.output {
         Output::Json => println!("{:#}", found.in_json()),
@@ -79,19 +85,48 @@ async fn instances(
     rds: &RdsApi,
     region: &Region,
     database: &DatabaseId,
-) -> holdfast_core::Result<(bool, Vec<(DatabaseId, RestoreWindow)>)> {
-    let (mut exists, mut aside) = (false, Vec::new());
+) -> holdfast_core::Result<(Option<Instance>, Vec<(DatabaseId, RestoreWindow)>)> {
+    let (mut living, mut aside) = (None, Vec::new());
     for instance in rds.instances(region).await? {
         let Ok(id) = DatabaseId::parse(&instance.id) else { continue };
-        exists |= id == *database;
-        if is_aside(database, &id)
+        if id == *database {
+            living = Some(instance);
+        } else if is_aside(database, &id)
             && let Some(window) = rds.restore_windows(region, &id).await?.into_iter().next()
         {
             aside.push((id, window));
         }
     }
     aside.sort_by_key(|(_, window)| window.earliest);
-    Ok((exists, aside))
+    Ok((living, aside))
+}
+
+/// A log of what a swap put there is the database's since the swap only: before, the name was another instance's.
+async fn since_the_swap(
+    windows: &mut [RestoreWindow],
+    living: Option<&Instance>,
+    table: Table,
+) -> Result<(), Error> {
+    let tagged = |window: &RestoreWindow| {
+        let of_it = living.filter(|instance| instance.resource_id == window.resource_id);
+        let own = of_it.and_then(|instance| instance.tags.get(tags::OPERATION)).cloned();
+        window.operation.as_ref().map(ToString::to_string).or(own)
+    };
+    if !windows.iter().any(|window| tagged(window).is_some()) {
+        return Ok(());
+    }
+    let cloud = Cloud::from_env(table.name().await?).await;
+    for window in windows {
+        let Some(operation) = tagged(window) else { continue };
+        let record = list::item(&cloud, &operation).await?;
+        window.earliest = begins(window, record.as_ref());
+    }
+    Ok(())
+}
+
+/// The first time of a log that is the database's, by the record of the operation that made its instance.
+fn begins(window: &RestoreWindow, record: Option<&Value>) -> Timestamp {
+    record.and_then(in_place_since).map_or(window.earliest, |since| window.earliest.max(since))
 }
 
 /// What can be had of a database.
@@ -209,6 +244,7 @@ mod tests {
     fn window() -> RestoreWindow {
         RestoreWindow {
             resource_id: "db-A".into(),
+            operation: None,
             earliest: time("2026-11-13T06:00:00Z"),
             latest: time("2026-11-20T05:55:00.5Z"),
         }
@@ -230,6 +266,19 @@ holdfast pitr prod-db --time 2026-11-20T05:55:00Z --target prod-db-before
         let said = none.in_words(now);
         assert!(said.starts_with("There are no automated backups of prod-db in us-east-1"), "{said}");
         assert_eq!(none.in_json()["window"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn the_log_of_what_was_swapped_in_begins_with_the_swap() {
+        let record = |since: &str| {
+            json!({"swap": {"undone": false}, "checkpoints": [{"name": "SWAPPING", "time": "2026-11-13T05:00:00Z"},
+                   {"name": "CLEANING_UP", "time": since}]})
+        };
+        let window = window();
+        assert_eq!(begins(&window, Some(&record("2026-11-14T06:00:00Z"))), time("2026-11-14T06:00:00Z"));
+        assert_eq!(begins(&window, Some(&record("2026-11-01T06:00:00Z"))), window.earliest);
+        assert_eq!(begins(&window, Some(&json!({"restore": {}}))), window.earliest);
+        assert_eq!(begins(&window, None), window.earliest);
     }
 
     #[test]
@@ -255,6 +304,7 @@ holdfast pitr prod-db-old-0123456789 --time 2026-11-20T05:55:00Z --target prod-d
     fn a_log_that_an_instance_left_is_named_and_what_is_gone_needs_no_other_name() {
         let earlier = RestoreWindow {
             resource_id: "db-B".into(),
+            operation: None,
             earliest: time("2026-11-10T00:00:00Z"),
             latest: time("2026-11-12T00:00:00Z"),
         };

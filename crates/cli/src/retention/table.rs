@@ -50,7 +50,7 @@ pub(super) fn plan(plan: &Plan, asked: &str, paint: Paint) -> String {
     }
     let _ = writeln!(text, "\n{}", totals(plan));
     for (database, own) in &plan.own_policies {
-        let _ = writeln!(text, "{database} by {}: the protection plan says so.", rules(own));
+        let _ = writeln!(text, "{database} by {}.", rules(own));
     }
     footer(&mut text, plan, paint);
     text
@@ -83,6 +83,10 @@ fn footer(text: &mut String, plan: &Plan, paint: Paint) {
     for quota in &plan.quotas {
         let _ = writeln!(text, "{}", forecast(quota, paint));
     }
+    rest(text, plan, paint);
+}
+
+fn rest(text: &mut String, plan: &Plan, paint: Paint) {
     problems(text, plan, paint);
     omitted(text, plan, paint);
     let _ = writeln!(
@@ -123,7 +127,8 @@ pub(super) fn deletions(plan: &Plan, paint: Paint) -> String {
         };
         let _ = writeln!(text, "{word}  {}  {}: {}", deletion.region, deletion.snapshot_id, deletion.why);
     }
-    footer(&mut text, plan, paint);
+    // The quotas are those of before.
+    rest(&mut text, plan, paint);
     text
 }
 
@@ -157,18 +162,27 @@ pub(super) fn points(database: &str, plan: &Plan, paint: Paint) -> String {
 fn lack(database: &str, points: &[&Entry]) -> Option<String> {
     let has = |wanted: Use| points.iter().any(|point| Use::of(point) == wanted);
     if points.is_empty() {
-        Some(format!("There is no backup of {database}."))
+        Some(format!("There is no backup of {database}. {}", by_its_log(database)))
     } else if has(Use::Proven) {
         None
     } else if has(Use::Unproven) {
         Some(format!("No backup of {database} is proven."))
     } else if has(Use::Refused) {
         Some(format!(
-            "There is nothing to go back to: every backup of {database} was found to be wrong (INVALID)."
+            "There is no backup to go back to: every one of {database} was found to be wrong (INVALID). {}",
+            by_its_log(database)
         ))
     } else {
-        Some(format!("There is nothing to go back to: no backup of {database} is complete."))
+        Some(format!(
+            "There is no backup to go back to: none of {database} is complete. {}",
+            by_its_log(database)
+        ))
     }
+}
+
+/// Backups are not all there is: a database that is there, or left its log, comes back by that.
+fn by_its_log(database: &str) -> String {
+    format!("Its log may have it: holdfast pitr {database}")
 }
 
 fn problems(text: &mut String, plan: &Plan, paint: Paint) {
@@ -223,7 +237,7 @@ mod tests {
              \n\
              1 to keep, 1 to delete, by 7 daily, 4 weekly, 12 monthly, 7 yearly, at least 3. 1 manual snapshot not \
              Holdfast's: never touched.\n\
-             prod-db by 9 daily, 0 weekly, 1 monthly, 2 yearly, at least 4: the protection plan says so.\n\
+             prod-db by 9 daily, 0 weekly, 1 monthly, 2 yearly, at least 4.\n\
              us-east-1: 60 manual snapshots of 100 allowed, about 40 in a year\n\
              ▲ us-west-2 is nearly full\n\
              Holdfast.AccessDenied in eu-west-1: no\n\
@@ -282,18 +296,21 @@ mod tests {
         };
         assert_eq!(
             said("INVALID", "inspection"),
-            "There is nothing to go back to: every backup of prod-db was found to be wrong (INVALID)."
+            "There is no backup to go back to: every one of prod-db was found to be wrong (INVALID). Its log may have it: holdfast pitr prod-db"
         );
         assert_eq!(
             said("VALID", "not-available"),
-            "There is nothing to go back to: no backup of prod-db is complete."
+            "There is no backup to go back to: none of prod-db is complete. Its log may have it: holdfast pitr prod-db"
         );
         assert_eq!(said("UNKNOWN", "verdict-unknown"), "No backup of prod-db is proven.");
     }
 
     #[test]
     fn a_deletion_shows_what_became_of_it() {
-        assert!(deletions(&sample(), Paint::PLAIN).starts_with("KEPT      us-east-1  holdfast-x: on hold\n"));
+        let said = deletions(&sample(), Paint::PLAIN);
+        assert!(said.starts_with("KEPT      us-east-1  holdfast-x: on hold\n"), "{said}");
+        // The numbers of before would be taken for those of now.
+        assert!(!said.contains("manual snapshots"), "{said}");
         assert_eq!(super::super::prune::code(&sample()), crate::exit::PARTIAL);
     }
 }

@@ -1,7 +1,7 @@
 //! What operations of a database measured: how long it took to be back, and when a backup was last proven.
 
 use holdfast_core::ids::DatabaseId;
-use holdfast_core::operation::{Kind, Phase, Request, RestoreTimings};
+use holdfast_core::operation::{Kind, Phase, Request, RestoreTimings, in_place_since, left};
 use holdfast_core::status::{RestoreSeen, ValidationSeen};
 use holdfast_core::{Error as Named, ErrorKind, Result as Looked};
 use jiff::Timestamp;
@@ -50,14 +50,6 @@ fn time(value: &Value) -> Option<Timestamp> {
     value.as_str()?.parse().ok()
 }
 
-/// When a phase was left for the next, whoever worked on it by then; `None` while it goes on, or when it was never entered.
-fn left(record: &Value, phase: Phase) -> Option<Timestamp> {
-    let checkpoints = record["checkpoints"].as_array()?;
-    let entered = checkpoints.iter().rposition(|one| one["name"] == phase.as_str())?;
-    let next = checkpoints.iter().skip(entered + 1).find(|one| one["name"] != "TAKEN_OVER")?;
-    time(&next["time"])
-}
-
 /// A restore that brought the database back under whatever name; one that failed measured nothing, and neither did one whose
 /// database was to have its name back and has not.
 fn restore(record: &Value) -> Option<RestoreSeen> {
@@ -68,8 +60,7 @@ fn restore(record: &Value) -> Option<RestoreSeen> {
     };
     let in_place_at = match &request.swap {
         None => None,
-        Some(_) if record["swap"]["undone"] == false => Some(left(record, Phase::Swapping)?),
-        Some(_) => return None,
+        Some(_) => Some(in_place_since(record)?),
     };
     Some(RestoreSeen { started_at: time(&record["startedAt"])?, timings, in_place_at }).filter(|_| came_back)
 }

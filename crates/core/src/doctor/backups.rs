@@ -135,7 +135,7 @@ fn proof(facts: &Facts, snapshots: &[Snapshot], notes: &mut Notes) {
             at,
             &newest.id,
             format!(
-                "a restore that does not name a snapshot fails: no backup is VALID, the newest is {}",
+                "a restore from the newest proven backup fails: none is VALID, the newest is {} (its log is another way, where there is one: --latest)",
                 newest.proof
             ),
             "see its report (holdfast backup report), and take one that is validated",

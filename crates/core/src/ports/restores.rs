@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::RestoreAnswer;
 use crate::blueprint::Blueprint;
 use crate::error::Result;
-use crate::ids::{DatabaseId, Region};
+use crate::ids::{DatabaseId, OperationId, Region};
 use crate::operation::RecoveryPoint;
 
 /// The times a database can be restored to by its log.
@@ -15,6 +15,8 @@ use crate::operation::RecoveryPoint;
 pub struct RestoreWindow {
     /// `DbiResourceId` of the instance whose log it is; it may be gone.
     pub resource_id: String,
+    /// The restore that made this instance, where one of Holdfast's did: it may have been another before a swap.
+    pub operation: Option<OperationId>,
     /// The first.
     pub earliest: Timestamp,
     /// The last: a few minutes ago, while it lives.

@@ -89,6 +89,7 @@ fn healthy() -> Facts {
         encrypted: Ok(Some(true)),
         window: Ok(Some(RestoreWindow {
             resource_id: "db-1".into(),
+            operation: None,
             earliest: at("2026-11-13T00:00:00Z"),
             latest: at("2026-11-20T11:58:00Z"),
         })),

@@ -33,6 +33,13 @@ async fn a_name_that_somebody_else_has_is_refused() {
         lacking.rds.lay_problem("production", "is not there");
         let missing = lacking.plan(json!({"verifyOnly": true})).await.unwrap_err();
         assert_eq!(missing.kind, ErrorKind::ReferenceUnresolved);
+        // AND of one that is going that it is waited for: nothing can be swapped with it
+        let mut going = world.target().unwrap();
+        going.status = "deleting".into();
+        world.rds.lay_instance(&home(), going);
+        let error = world.plan(json!({})).await.unwrap_err();
+        assert!(error.message.contains("it is being deleted: the name is free when it is gone"), "{error}");
+        assert!(!error.message.contains("--swap"), "{error}");
         // AND under another it can be had
         let plan = world.plan(json!({"targetId": "prod-db-2"})).await.unwrap();
         assert_eq!(plan.target_id.as_str(), "prod-db-2");
@@ -117,7 +124,8 @@ async fn without_a_blueprint_beside_it_the_source_says_how_it_was_and_then_the_n
 async fn a_point_in_time_is_made_like_the_source_or_like_its_newest_backup() {
     let world = World::lost();
     let backup = world.backup("run-1", 0, |_| {});
-    let window = RestoreWindow { resource_id: "db-LOG".into(), earliest: at(0), latest: at(900) };
+    let window =
+        RestoreWindow { resource_id: "db-LOG".into(), operation: None, earliest: at(0), latest: at(900) };
     world.rds.lay_window(&home(), "prod-db", window);
     // GIVEN a source that is gone
     let asked = json!({"targetId": "b", "latestRestorable": true});

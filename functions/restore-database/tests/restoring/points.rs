@@ -1,13 +1,14 @@
 //! Which recovery point.
 
 use holdfast_core::ErrorKind;
+use holdfast_core::ids::OperationId;
 use holdfast_core::operation::RecoveryPoint;
 use holdfast_core::ports::RestoreWindow;
 use holdfast_core::rds::{Snapshot, SnapshotStatus};
 use holdfast_core::tags;
 use holdfast_core::validation::Verdict;
-use holdfast_fakes::FakeKeys;
-use holdfast_fakes::sample::{at, home, instance, region};
+use holdfast_fakes::sample::{at, home, instance, region, tags_of};
+use holdfast_fakes::{Call, FakeKeys, Trouble};
 use serde_json::{Value, json};
 
 use crate::support::{World, copied_to, snapshot_of};
@@ -33,7 +34,8 @@ fn verdict_in(point: &RecoveryPoint) -> Option<Verdict> {
 fn logged() -> World {
     let world = World::lost();
     world.rds.lay_instance(&home(), instance("prod-db"));
-    let window = RestoreWindow { resource_id: "db-LOG".into(), earliest: at(100), latest: at(900) };
+    let window =
+        RestoreWindow { resource_id: "db-LOG".into(), operation: None, earliest: at(100), latest: at(900) };
     world.rds.lay_window(&home(), "prod-db", window);
     world
 }
@@ -222,7 +224,12 @@ async fn a_point_in_time_lies_within_what_the_log_reaches() {
 async fn a_time_is_found_in_the_log_that_an_instance_before_has_left() {
     // GIVEN a database that was dropped, with its log kept, and brought back: its own log begins later
     let world = logged();
-    let left = RestoreWindow { resource_id: "db-LEFT".into(), earliest: at(-500), latest: at(-100) };
+    let left = RestoreWindow {
+        resource_id: "db-LEFT".into(),
+        operation: None,
+        earliest: at(-500),
+        latest: at(-100),
+    };
     world.rds.lay_window(&home(), "prod-db", left);
     let from = async |seconds: i64| match world.plan(time(seconds)).await.unwrap().recovery_point {
         RecoveryPoint::PointInTime { resource_id, .. } => resource_id,
@@ -234,6 +241,53 @@ async fn a_time_is_found_in_the_log_that_an_instance_before_has_left() {
     assert_eq!(error.kind, ErrorKind::OutsideRestoreWindow);
     let both = format!("from {} to {}, from {} to {}", at(100), at(900), at(-500), at(-100));
     assert!(error.message.contains(&both), "{error}");
+}
+
+#[tokio::test]
+async fn a_log_of_what_was_swapped_in_is_the_databases_since_the_swap() {
+    // GIVEN what a swap put in the place of the database: its log begins when it was made beside
+    let by = OperationId::parse("prod-db-swap-1-0123456789").unwrap();
+    let report = json!({"swap": {"undone": false}, "checkpoints": [
+        {"name": "SWAPPING", "time": at(300)}, {"name": "CLEANING_UP", "time": at(400)}]});
+    for tagged in [true, false] {
+        let world = World::lost();
+        let mut there = instance("prod-db");
+        there.resource_id = "db-LOG".into();
+        // By the tags of its log or, where RDS does not say these, by its own.
+        if !tagged {
+            there.tags = tags_of(by.as_str());
+        }
+        world.rds.lay_instance(&home(), there);
+        let operation = tagged.then(|| by.clone());
+        let window =
+            RestoreWindow { resource_id: "db-LOG".into(), operation, earliest: at(100), latest: at(900) };
+        world.rds.lay_window(&home(), "prod-db", window);
+        world.documents.lay(&by.report_key(), report.clone());
+        // WHEN a time before the swap is asked for, THEN it is not taken from there: the database was another then
+        let error = world.plan(time(399)).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::OutsideRestoreWindow, "{tagged}");
+        assert!(error.message.contains(&format!("from {} to {}", at(400), at(900))), "{error}");
+        // AND one after it is
+        assert!(world.plan(time(400)).await.is_ok());
+        // A report that cannot be read is no leave to guess.
+        let denied = Trouble::refused(ErrorKind::AccessDenied);
+        world.documents.troubles.always_for(Call::GetDocument, &by.report_key(), denied);
+        assert_eq!(world.plan(time(500)).await.unwrap_err().kind, ErrorKind::AccessDenied);
+    }
+}
+
+#[tokio::test]
+async fn without_a_proven_backup_the_log_is_named() {
+    let world = World::empty();
+    let error = world.plan(json!({})).await.unwrap_err();
+    assert!(!error.message.contains("--latest"), "{error}");
+    let window =
+        RestoreWindow { resource_id: "db-LOG".into(), operation: None, earliest: at(100), latest: at(900) };
+    world.rds.lay_window(&home(), "prod-db", window);
+    let error = world.plan(json!({})).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::RecoveryPointNotFound);
+    assert!(error.message.contains(&format!("its log reaches to {}", at(900))), "{error}");
+    assert!(error.message.ends_with("(holdfast restore prod-db --latest)"), "{error}");
 }
 
 #[tokio::test]

@@ -42,7 +42,8 @@ async fn a_database_comes_back_as_it_was_planned() {
 #[tokio::test]
 async fn a_point_in_time_is_restored_from_the_log_that_was_planned() {
     let world = World::lost();
-    let window = RestoreWindow { resource_id: "db-LOG".into(), earliest: at(0), latest: at(900) };
+    let window =
+        RestoreWindow { resource_id: "db-LOG".into(), operation: None, earliest: at(0), latest: at(900) };
     world.rds.lay_window(&home(), "prod-db", window);
     let plan = world.plan(json!({"restoreTime": at(400).to_string()})).await.unwrap();
     assert_eq!(world.restore(&plan).await.unwrap().differences, [""; 0]);

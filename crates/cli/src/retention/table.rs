@@ -285,7 +285,10 @@ mod tests {
         let shown = points("prod-db", &plan, Paint::PLAIN);
         assert!(shown.contains("VALID         can be looked at until 2026-11-27T00:00Z\n"), "{shown}");
         let shown = points("prod-db", &with(&[]), Paint::PLAIN);
-        assert!(shown.starts_with("There is no backup of prod-db.\n"), "{shown}");
+        assert!(
+            shown.starts_with("There is no backup of prod-db. Its log may have it: holdfast pitr prod-db\n"),
+            "{shown}"
+        );
     }
 
     #[test]

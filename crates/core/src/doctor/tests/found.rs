@@ -202,7 +202,7 @@ fn backups_by_age_and_proof() {
             Check::BackupProof,
             Fails,
             "holdfast-prod-db-20261120t060000z",
-            "no backup is VALID, the newest is UNPROVEN",
+            "none is VALID, the newest is UNPROVEN",
         ),
         (|facts| snapshots(facts, &home()).clear(), Check::BackupAge, Fails, "prod-db", "there is no backup"),
     ]);

@@ -103,6 +103,12 @@ async fn backups_are_pruned_and_what_must_stay_stays() {
     let foreign = format!("holdfast-by-hand-{}", world.database);
     let create = world.home.rds.create_db_snapshot().db_snapshot_identifier(&foreign);
     create.db_instance_identifier(&world.database).send().await.expect("a snapshot");
+    // While it is being made it may be a copy of any of them, and keeps them all.
+    holdfast_tests::world::until("the snapshot", std::time::Duration::from_secs(60), async || {
+        let status = world.snapshot(HOME_REGION, &foreign).await?.status.unwrap_or_default();
+        (status == "available").then_some(())
+    })
+    .await;
     let all = [old.as_str(), &held, &newest, &refused];
 
     // WHEN a plan is asked for, THEN it says what becomes of each, in both Regions, and does nothing

@@ -10,8 +10,9 @@ use aws_sdk_rds::types::DbInstance;
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
 use aws_sdk_sfn::types::ExecutionStatus;
 use holdfast_core::ids::{DatabaseId, OperationId, Region, RunId};
+use holdfast_core::operation::in_place_since;
 use holdfast_tests::World;
-use holdfast_tests::world::until;
+use holdfast_tests::world::{holdfast, until};
 use serde_json::{Value, json};
 
 const LINES: &str = "select count(*) from order_lines";
@@ -199,6 +200,23 @@ async fn what_was_restored_takes_the_place_under_clients_that_reconnect() {
     assert_eq!(phases, ["PLANNING", "RESTORING", "VALIDATING", "SWAPPING", "CLEANING_UP", "SUCCEEDED"]);
     let checks = summary["swap"]["smokeChecks"].as_array().expect("checks");
     assert!(checks.len() == 2 && checks.iter().all(|check| check["passed"] == true), "{checks:?}");
+    its_log_is_the_databases_since_the_swap(&world, "in-1").await;
+}
+
+/// Before, the name was another instance's: its log, which begins when it was made beside, has nothing to say of these times.
+async fn its_log_is_the_databases_since_the_swap(world: &World, run: &str) {
+    let record = world.record(&operation(world, run)).await.expect("the record");
+    let since = in_place_since(&record).expect("the time of the swap");
+    let (code, said, complaint) = holdfast(&["pitr", &world.database, "--output", "json"]).await;
+    assert_eq!(code, 0, "{said}{complaint}");
+    let found: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(found["window"]["earliest"], json!(since), "{found:#}");
+    let before = since.checked_sub(jiff::SignedDuration::from_secs(1)).expect("a time");
+    let input = json!({"databaseId": world.database, "runId": "before", "restoreTime": before, "verifyOnly": true,
+                       "targetId": format!("{}-before", world.database)});
+    let refused = world.restore(&input).await;
+    assert_eq!(refused.error, "Holdfast.OutsideRestoreWindow", "{refused:?}");
+    assert!(refused.cause.contains(&format!("from {since} to")), "{}", refused.cause);
 }
 
 #[tokio::test(flavor = "multi_thread")]

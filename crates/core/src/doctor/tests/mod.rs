@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 mod found;
+mod restored;
+mod scheduled;
 mod unknown;
 
 use super::*;

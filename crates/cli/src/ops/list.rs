@@ -228,6 +228,9 @@ fn cells(row: &Value, now: jiff::Timestamp) -> [String; 6] {
     let mut status = said("status");
     if !verdict.is_empty() {
         status.push_str(&format!(" ({verdict})"));
+    } else if (row["type"].as_str(), row["status"].as_str()) == (Some("RESTORE"), Some("SUCCEEDED")) {
+        // What brought something back has a verdict, if only NOT_RUN.
+        status.push_str(" (planned only)");
     }
     match row["execution"]["status"].as_str() {
         None | Some("RUNNING") => {}
@@ -337,6 +340,18 @@ mod tests {
 
     fn args(running: bool, limit: u16) -> List {
         List { database: None, running, limit, output: Output::Table }
+    }
+
+    #[test]
+    fn a_restore_that_made_nothing_is_not_one_that_brought_something_back() {
+        let status = |kind: &str, status: &str, verdict: Option<&str>| {
+            let row = json!({"type": kind, "status": status, "verdict": verdict});
+            cells(&row, "2026-11-20T08:10:00Z".parse().unwrap())[3].clone()
+        };
+        assert_eq!(status("RESTORE", "SUCCEEDED", None), "SUCCEEDED (planned only)");
+        assert_eq!(status("RESTORE", "SUCCEEDED", Some("NOT_RUN")), "SUCCEEDED (NOT_RUN)");
+        assert_eq!(status("RESTORE", "FAILED", None), "FAILED");
+        assert_eq!(status("REPLICATION", "SUCCEEDED", None), "SUCCEEDED");
     }
 
     #[test]

@@ -11,6 +11,8 @@ use crate::{Error, interrupt};
 /// # Errors
 /// `Usage` when nobody can answer.
 pub async fn agreed(question: &str) -> Result<bool, Error> {
+    // Before the question is there to be answered.
+    let pressed = interrupt::pressed();
     eprint!("\n{question} Type yes: ");
     let failed = |error: std::io::Error| Error::Usage(format!("no answer can be read: {error}"));
     std::io::stderr().flush().map_err(failed)?;
@@ -26,7 +28,7 @@ pub async fn agreed(question: &str) -> Result<bool, Error> {
             Ok(answer) => Ok(answer.map_err(failed)?.trim() == "yes"),
             Err(_) => Ok(false),
         },
-        () = interrupt::pressed() => {
+        () = pressed => {
             eprintln!();
             Ok(false)
         }

@@ -15,8 +15,9 @@ use crate::exit;
 static WAITING: Mutex<Option<Sender<()>>> = Mutex::new(None);
 static LISTENS: Once = Once::new();
 
-/// Comes back when Ctrl-C is pressed. Dropped, nobody waits.
-pub async fn pressed() {
+/// Comes back when Ctrl-C is pressed, from this call on and not from the first poll: what is said in between may be answered by it.
+/// Dropped, nobody waits.
+pub fn pressed() -> impl Future<Output = ()> {
     let (tell, told) = oneshot::channel();
     *WAITING.lock().unwrap_or_else(PoisonError::into_inner) = Some(tell);
     LISTENS.call_once(|| {
@@ -25,9 +26,11 @@ pub async fn pressed() {
             tokio::spawn(listen(signals));
         }
     });
-    if told.await.is_err() {
-        // Somebody else waits now.
-        std::future::pending().await
+    async move {
+        if told.await.is_err() {
+            // Somebody else waits now.
+            std::future::pending().await
+        }
     }
 }
 

@@ -219,7 +219,7 @@ impl Blueprint {
         tags.extend(own.clone());
         let storage_type = or(&asked.storage_type, &self.storage_type);
         let gib = asked.allocated_storage.unwrap_or(self.allocated_gib).max(self.allocated_gib);
-        let provisioned = self.takes_provisioned_storage(storage_type.as_deref(), gib);
+        let least = self.least_provisioned(storage_type.as_deref(), gib);
         let settings = Blueprint {
             class: instance_classes[0].clone(),
             multi_az: asked.multi_az.unwrap_or(self.multi_az),
@@ -228,8 +228,10 @@ impl Blueprint {
             parameter_group: or(&asked.parameter_group, &self.parameter_group),
             option_group: or(&asked.option_group, &self.option_group),
             storage_type,
-            iops: asked.iops.or(self.iops.filter(|_| provisioned)),
-            storage_throughput: asked.storage_throughput.or(self.storage_throughput.filter(|_| provisioned)),
+            iops: asked.iops.or(self.iops.filter(|iops| least.is_some_and(|least| *iops >= least.0))),
+            storage_throughput: asked
+                .storage_throughput
+                .or(self.storage_throughput.filter(|mib| least.is_some_and(|least| *mib >= least.1))),
             publicly_accessible: asked.publicly_accessible.unwrap_or(false),
             port: asked.port.or(self.port),
             deletion_protection: asked.deletion_protection.unwrap_or(self.deletion_protection),
@@ -245,24 +247,30 @@ impl Blueprint {
                 Some(asked) => asked.clone().on(),
                 None => self.monitoring.clone(),
             },
+            // Advanced needs Performance Insights of its own kind: whoever names others takes what goes with them.
+            database_insights_mode: self
+                .database_insights_mode
+                .clone()
+                .filter(|_| asked.performance_insights.is_none()),
             tags,
             ..self.clone()
         };
         Wanted { instance_classes, allocated_storage: asked.allocated_storage, settings }
     }
 
-    /// Whether IOPS may be said. RDS describes those that small gp3 volumes have anyway, and refuses to be told them (Amazon
-    /// RDS User Guide, "gp3 storage": below 400 GiB, of Oracle below 200, of SQL Server never).
-    fn takes_provisioned_storage(&self, storage_type: Option<&str>, gib: u32) -> bool {
-        let striped_from = match self.engine.split('-').next() {
-            Some("sqlserver") => 0,
-            Some("oracle") => 200,
-            Some(_) | None => 400,
+    /// The least IOPS and MiB per second that RDS lets itself be told; `None` where it takes none. It describes those that a small
+    /// gp3 volume has anyway, and refuses to be told them, of a small one and of a large one (Amazon RDS User Guide, "gp3
+    /// storage": large is 400 GiB, of Oracle 200; SQL Server makes no difference).
+    fn least_provisioned(&self, storage_type: Option<&str>, gib: u32) -> Option<(u32, u32)> {
+        let (large_from, least) = match self.engine.split('-').next() {
+            Some("sqlserver") => (0, (3000, 125)),
+            Some("oracle") => (200, (12_000, 500)),
+            Some(_) | None => (400, (12_000, 500)),
         };
         match storage_type {
-            Some("io1" | "io2") => true,
-            Some("gp3") => gib >= striped_from,
-            _ => false,
+            Some("io1" | "io2") => Some((0, 0)),
+            Some("gp3") if gib >= large_from => Some(least),
+            _ => None,
         }
     }
 

@@ -91,6 +91,7 @@ fn what_the_input_says_wins() {
     assert_eq!((settings.class.as_str(), settings.subnet_group.as_deref()), ("db.r6g.large", Some("dr")));
     assert!(!settings.multi_az && settings.publicly_accessible && !settings.deletion_protection);
     assert_eq!((settings.performance_insights, settings.log_exports.len()), (None, 0));
+    assert_eq!(settings.database_insights_mode, None, "advanced without Performance Insights is refused");
     assert_eq!(
         (settings.security_groups, settings.tags["Team"].as_str()),
         (vec!["sg-9".to_owned()], "night")
@@ -100,34 +101,38 @@ fn what_the_input_says_wins() {
 
 #[test]
 fn iops_that_a_volume_has_anyway_are_not_asked_for() {
-    for (engine, storage_type, allocated_gib, iops) in [
-        ("postgres", "gp3", 100, None),
-        ("postgres", "gp3", 400, Some(3000)),
-        ("postgres", "io2", 100, Some(3000)),
-        ("postgres", "gp2", 1000, None),
-        ("oracle-ee", "gp3", 199, None),
-        ("oracle-ee", "gp3", 200, Some(3000)),
-        ("sqlserver-se", "gp3", 20, Some(3000)),
+    // What a small volume has and is described with, and what a large one has at least.
+    let (small, large) = ((3000, 125), (12_000, 500));
+    for (engine, storage_type, allocated_gib, had, told) in [
+        ("postgres", "gp3", 100, small, false),
+        ("postgres", "gp3", 400, large, true),
+        ("postgres", "io2", 100, small, true),
+        ("postgres", "gp2", 1000, small, false),
+        ("oracle-ee", "gp3", 199, small, false),
+        ("oracle-ee", "gp3", 200, large, true),
+        ("sqlserver-se", "gp3", 20, small, true),
     ] {
         let had = Blueprint {
             engine: engine.into(),
             storage_type: Some(storage_type.into()),
             allocated_gib,
-            iops: Some(3000),
-            storage_throughput: Some(125),
+            iops: Some(had.0),
+            storage_throughput: Some(had.1),
             ..blueprint()
         };
-        let wanted = had.wanted(&RestoreOptions::default(), &own());
-        assert_eq!(wanted.settings.iops, iops, "{engine} {storage_type} {allocated_gib}");
-        assert_eq!(wanted.settings.storage_throughput.is_some(), iops.is_some());
+        let settings = had.wanted(&RestoreOptions::default(), &own()).settings;
+        let (iops, throughput) = (had.iops.filter(|_| told), had.storage_throughput.filter(|_| told));
+        assert_eq!((settings.iops, settings.storage_throughput), (iops, throughput), "{had:?}");
         let asked = RestoreOptions { iops: Some(5000), ..RestoreOptions::default() };
         assert_eq!(had.wanted(&asked, &own()).settings.iops, Some(5000));
     }
-    // What is made larger has IOPS of its own to be told.
-    let had = Blueprint { allocated_gib: 100, iops: Some(3000), ..blueprint() };
+    // A small volume that is made a large one has others than it had.
+    let (iops, storage_throughput) = (Some(small.0), Some(small.1));
+    let had = Blueprint { allocated_gib: 100, iops, storage_throughput, ..blueprint() };
     let more = RestoreOptions { allocated_storage: Some(500), ..RestoreOptions::default() };
     let wanted = had.wanted(&more, &own());
-    assert_eq!((wanted.allocated_storage, wanted.settings.iops), (Some(500), Some(3000)));
+    assert_eq!(wanted.allocated_storage, Some(500));
+    assert_eq!((wanted.settings.iops, wanted.settings.storage_throughput), (None, None));
 }
 
 #[test]
